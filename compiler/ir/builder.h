@@ -1,0 +1,113 @@
+// Appends operations to a function. Interface header.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/module.h"
+
+namespace vmodel::ir {
+
+/// Appends to the innermost open region. Every method checks operand types (a violation is a bug of
+/// the compiler and stops with an internal error that names the operation). Constants and trivially
+/// foldable arithmetic (x + 0, x * 1, constant operands) are folded at once, so that callers need no
+/// special cases.
+class Builder {
+ public:
+  explicit Builder(Function& function);
+
+  Function& function() { return function_; }
+  /// Operations appended from now on carry this range.
+  void set_range(SourceRange range) { range_ = range; }
+  SourceRange range() const { return range_; }
+
+  // parameters (only before the first operation)
+  ValueId parameter(std::string name, Type type, Axis axis);
+
+  // scalars
+  ValueId constant(double value);
+  ValueId index(std::int64_t value);
+  ValueId boolean(bool value);
+  ValueId unary(Opcode opcode, ValueId x);
+  ValueId binary(Opcode opcode, ValueId x, ValueId y);
+  ValueId compare(Opcode opcode, ValueId x, ValueId y);
+  ValueId select(ValueId condition, ValueId a, ValueId b);
+  ValueId logical_and(ValueId a, ValueId b);
+  ValueId logical_or(ValueId a, ValueId b);
+  ValueId logical_not(ValueId a);
+  ValueId is_nan(ValueId x);
+  ValueId to_real(ValueId x);
+  ValueId to_index(ValueId x);
+  ValueId stop(ValueId x);
+  ValueId strong_mul(ValueId linear, ValueId coefficient);
+  ValueId lane_sum(ValueId x);
+  ValueId add(ValueId x, ValueId y) { return binary(Opcode::add, x, y); }
+  ValueId sub(ValueId x, ValueId y) { return binary(Opcode::sub, x, y); }
+  ValueId mul(ValueId x, ValueId y) { return binary(Opcode::mul, x, y); }
+  ValueId div(ValueId x, ValueId y) { return binary(Opcode::div, x, y); }
+  ValueId neg(ValueId x) { return unary(Opcode::neg, x); }
+
+  // extents
+  Dim dim(ValueId extent);           // folds constants
+  ValueId extent(const Dim& dim);    // the index value of a dim (a constant op if needed)
+  ValueId product(std::span<const Dim> dims);
+
+  // arrays and memory
+  using Indices = std::span<const ValueId>;
+  ValueId load(ValueId array, Indices indices);
+  ValueId load(ValueId array, std::initializer_list<ValueId> indices);
+  ValueId build(std::span<const Dim> extents, Element element, const std::function<ValueId(Indices)>& body);
+  ValueId alloc(std::span<const Dim> extents, Element element, bool zeroed);
+  void store(ValueId reference, Indices indices, ValueId value);
+  void accumulate(ValueId reference, Indices indices, ValueId value);
+  ValueId freeze(ValueId reference);
+
+  // control flow; bodies append to this builder while they run
+  /// kind: add|max|min|and|or. Returns one value a yielded value; a body that yields nothing makes a
+  /// loop for its effects whose iterations do not depend on each other.
+  std::vector<ValueId> reduce(const std::string& kind, std::span<const Dim> extents,
+                              const std::function<std::vector<ValueId>(Indices)>& body);
+  ValueId sum(std::span<const Dim> extents, const std::function<ValueId(Indices)>& body);
+  void for_each(std::span<const Dim> extents, const std::function<void(Indices)>& body);
+  /// Sequential; body(index, carried) returns the next carried values.
+  std::vector<ValueId> loop(const Dim& extent, std::span<const ValueId> initial, bool reverse,
+                            const std::function<std::vector<ValueId>(ValueId index, std::span<const ValueId> carried)>& body);
+  std::vector<ValueId> if_(ValueId condition, const std::function<std::vector<ValueId>()>& then_body,
+                           const std::function<std::vector<ValueId>()>& else_body);
+  std::vector<ValueId> while_(std::span<const ValueId> initial,
+                              const std::function<ValueId(std::span<const ValueId>)>& condition,
+                              const std::function<std::vector<ValueId>(std::span<const ValueId>)>& body);
+  /// Result types may name extents that are values of the caller.
+  std::vector<ValueId> call(const std::string& callee, std::span<const ValueId> arguments, std::vector<Type> results);
+
+  // statements
+  struct SiteBodies {
+    std::function<ValueId(Indices)> density;  // log density of the event at these batch indices: f64
+    std::function<ValueId(Indices)> sample;   // a draw of the event (scalar, or array of the event's shape)
+    std::function<ValueId(Indices)> support;  // bool: the value is in the support
+    std::function<ValueId(Indices)> entropy;  // f64
+  };
+  void site(SiteKind kind, const std::string& name, std::span<const Dim> batch, const SiteBodies& bodies);
+  void output(const std::string& name, ValueId value);
+  void require(ValueId condition, const std::string& message_id);
+  ValueId random(const std::string& kind, std::int64_t site, ValueId element, ValueId attempt);
+
+  /// Ends the body: its results.
+  void yield(std::vector<ValueId> values);
+
+  /// Appends a finished operation (used by passes that copy operations); returns its results.
+  const std::vector<ValueId>& append(Op op);
+  /// Opens and closes a region by hand (used by passes).
+  void open_region();
+  Region close_region(std::vector<ValueId> yields);
+
+ private:
+  Function& function_;
+  SourceRange range_{};
+  std::vector<Region> open_;  // innermost last; closed regions move into their operation
+};
+
+}  // namespace vmodel::ir
