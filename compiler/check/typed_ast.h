@@ -25,6 +25,7 @@ struct Function;
 struct Distribution;
 struct FamilyTemplate;
 struct DistributionExpr;
+struct Bijector;
 
 // ---------------------------------------------------------------- types
 
@@ -293,6 +294,9 @@ struct Model {
 struct Learnable {
   const Declaration* declaration = nullptr;  // its type gives shape and support
   const Expr* initial = nullptr;             // null: the default of its support
+  const Bijector* bijector = nullptr;        // null: identity; positive ones have the library's `softplus`
+  std::vector<const Expr*> bijector_arguments;
+  Size unconstrained_size;                   // total numbers in phi
 };
 
 /// `family F(K: int = 4) on x: real[D] { ... }`: a learnable distribution on a flat vector.
