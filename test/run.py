@@ -125,8 +125,7 @@ def is_slow_unit_case(case):
 def run_unit_shard(program, cases, number, options):
     """Runs some cases of one GoogleTest program."""
     report = options.scratch / f"{program.name}-{number}.json"
-    # The filter is handed over by the environment: a long list would not fit on a command line of
-    # every shell that a user may copy it to, and both are read alike.
+    report.unlink(missing_ok=True)
     status, output, _ = execute(
         [program, f"--gtest_output=json:{report}"], options, {"GTEST_FILTER": ":".join(cases), "GTEST_COLOR": "no"}
     )
@@ -139,18 +138,7 @@ def run_unit_shard(program, cases, number, options):
         pass
     results = []
     if not seen:
-        # The program ended before it could write its report: the text says how far it came.
-        finished = set(re.findall(r"^\[       OK \] (\S+)", output, re.MULTILINE))
-        started = re.findall(r"^\[ RUN      \] (\S+)", output, re.MULTILINE)
-        for case in cases:
-            name = f"unit: {program.name} {case}"
-            if case in finished:
-                results.append(Result(name, "passed"))
-            else:
-                reason = f"the program ended with status {status} in this case" if started and case == started[-1] else (
-                    "failed, or not reached because the program ended early")
-                results.append(Result(name, "failed", 0.0, f"{reason}\n{output}"))
-        return results
+        return results_of_crash(program, cases, number, options, status, output)
     blocks = case_outputs(output)
     for case in cases:
         name = f"unit: {program.name} {case}"
@@ -172,6 +160,24 @@ def run_unit_shard(program, cases, number, options):
     return results
 
 
+def results_of_crash(program, cases, number, options, status, output):
+    """Results from the text of a program that ended before its report; what was not reached runs again."""
+    finished = set(re.findall(r"^\[       OK \] (\S+)", output, re.MULTILINE))
+    started = re.findall(r"^\[ RUN      \] (\S+)", output, re.MULTILINE)
+    results = []
+    for case in cases:
+        name = f"unit: {program.name} {case}"
+        if case in finished:
+            results.append(Result(name, "passed"))
+        elif case in started:
+            reason = f"the program ended with status {status} in this case\n" if case == started[-1] else ""
+            results.append(Result(name, "failed", 0.0, reason + output))
+    left = [case for case in cases if case not in started]
+    if not started:
+        return [Result(f"unit: {program.name} {case}", "failed", 0.0, f"status {status}\n{output}") for case in cases]
+    return results + (run_unit_shard(program, left, number, options) if left else [])
+
+
 def case_outputs(output):
     """The part of a program's output that belongs to each case."""
     blocks = {}
@@ -189,7 +195,8 @@ def run_unit_tests(options):
         program = options.build / "test" / "unit" / name
         cases, error = list_unit_cases(program, options) if program.exists() else ([], "the program was not built")
         if error:
-            results.append(Result(f"unit: {name}", "failed", 0.0, error))
+            if options.wants(f"unit: {name}"):
+                results.append(Result(f"unit: {name}", "failed", 0.0, error))
             continue
         wanted = []
         for case in cases:
@@ -299,7 +306,8 @@ def run_python_tests(options):
     for path, (cases, error) in zip(files, listed):
         display = "python: " + path.relative_to(SOURCE / "test").as_posix()
         if error:
-            results.append(Result(display, "failed", 0.0, error))
+            if options.wants(display):
+                results.append(Result(display, "failed", 0.0, error))
             continue
         classes = {}
         for name, case in cases:
