@@ -74,7 +74,7 @@ class SourceFile {
 };
 
 // Largest accepted source text, so that offsets fit their type with room to spare.
-inline constexpr std::size_t max_source_size = std::size_t{64} << 20;
+inline constexpr std::size_t max_source_size = std::size_t{4} << 20;
 
 // Owns every source text of a run. References to files stay valid while the manager lives.
 class SourceManager {
