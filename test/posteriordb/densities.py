@@ -52,6 +52,9 @@ def log_add_exp(a, b):
 
 
 class RealLine:
+    def description(self):
+        return {"kind": "identity"}
+
     def unconstrain(self, x, p):
         return x
 
@@ -60,6 +63,9 @@ class RealLine:
 
 
 class Positive:
+    def description(self):
+        return {"kind": "log"}
+
     def unconstrain(self, x, p):
         return np.log(x)
 
@@ -73,6 +79,10 @@ class Interval:
 
     lower: float
     upper: float | Callable
+    below_one_minus: str | None = None  # the parameter where the upper bound is 1 minus it
+
+    def description(self):
+        return {"kind": "logit", **({"below_one_minus": self.below_one_minus} if self.below_one_minus else {})}
 
     def _bounds(self, p):
         return REAL(self.lower), self.upper(p) if callable(self.upper) else REAL(self.upper)
@@ -89,6 +99,9 @@ class Interval:
 
 
 class Ordered:
+    def description(self):
+        return {"kind": "ordered"}
+
     def unconstrain(self, x, p):
         return np.concatenate([x[:1], np.log(np.diff(x))])
 
@@ -97,6 +110,9 @@ class Ordered:
 
 
 class PositiveOrdered:
+    def description(self):
+        return {"kind": "positive_ordered"}
+
     def unconstrain(self, x, p):
         return np.log(np.concatenate([x[:1], np.diff(x)]))
 
@@ -106,6 +122,9 @@ class PositiveOrdered:
 
 class Simplex:
     """Stick breaking: u_k = logit(x_k / (1 - sum of the earlier)) + log(K - k)."""
+
+    def description(self):
+        return {"kind": "simplex"}
 
     def unconstrain(self, x, p):
         count = len(x)
@@ -129,15 +148,18 @@ class Simplex:
 class Noncentered:
     """The coordinate (x - location) / scale."""
 
-    location: Callable
-    scale: Callable
+    location: str
+    scale: str
+
+    def description(self):
+        return {"kind": "noncentered", "location": self.location, "scale": self.scale}
 
     def unconstrain(self, x, p):
-        return (x - self.location(p)) / self.scale(p)
+        return (x - p[self.location]) / p[self.scale]
 
     def constrain(self, u, p):
-        scale = self.scale(p)
-        return self.location(p) + scale * u, np.sum(np.log(scale) + 0 * u)
+        scale = p[self.scale]
+        return p[self.location] + scale * u, np.sum(np.log(scale) + 0 * u)
 
 
 # ---- posteriors ----
@@ -158,6 +180,7 @@ class Posterior:
     log_density: Callable  # (parameters, data) -> log density of the reported parameters
     gold: str | None = None
     start: Callable | None = None  # data -> a constrained starting point for the short runs
+    constant: float = 0.0  # what the normalised priors of the language add: log 2 for each half prior
 
     @property
     def name(self):
@@ -334,13 +357,14 @@ REAL_LINE, POSITIVE = RealLine(), Positive()
 MU, TAU, SIGMA = Parameter("mu"), Parameter("tau", support=POSITIVE), Parameter("sigma", support=POSITIVE)
 
 
-def _regression_posterior(model, data_file, count, outcome, columns, prior=None, gold=True):
+def _regression_posterior(model, data_file, count, outcome, columns, prior=None):
     parameters = [Parameter("beta", (count,)), SIGMA]
     density = regression(outcome, columns, prior) if prior else regression(outcome, columns)
-    return Posterior(model, data_file, parameters, density, f"{data_file}-{model}" if gold else None)
+    return Posterior(model, data_file, parameters, density, f"{data_file}-{model}", constant=LOG_2 if prior else 0.0)
 
 
 _SCHOOLS_GOLD = "eight_schools-eight_schools_noncentered"
+LOG_2 = float(np.log(2.0))
 _RADON = [Parameter("alpha"), Parameter("beta"), Parameter("sigma_y", support=POSITIVE)]
 
 
@@ -349,14 +373,14 @@ def _radon_start(d):
 
 
 POSTERIORS = [
-    Posterior("eight_schools_centered", "eight_schools", [MU, TAU, Parameter("theta", ("J",))], eight_schools, _SCHOOLS_GOLD),
+    Posterior("eight_schools_centered", "eight_schools", [MU, TAU, Parameter("theta", ("J",))], eight_schools, _SCHOOLS_GOLD, constant=LOG_2),
     Posterior("eight_schools_noncentered", "eight_schools",
-              [MU, TAU, Parameter("theta", ("J",), Noncentered(lambda p: p["mu"], lambda p: p["tau"]))], eight_schools, _SCHOOLS_GOLD),
+              [MU, TAU, Parameter("theta", ("J",), Noncentered("mu", "tau"))], eight_schools, _SCHOOLS_GOLD, constant=LOG_2),
     Posterior("garch11", "garch",
               [MU, Parameter("alpha0", support=POSITIVE), Parameter("alpha1", support=Interval(0, 1)),
-               Parameter("beta1", support=Interval(0, lambda p: 1 - p["alpha1"]))], garch11, "garch-garch11"),
-    Posterior("arK", "arK", [Parameter("alpha"), Parameter("beta", ("K",)), SIGMA], arK, "arK-arK"),
-    Posterior("arma11", "arma", [MU, Parameter("phi"), Parameter("theta"), SIGMA], arma11, "arma-arma11"),
+               Parameter("beta1", support=Interval(0, lambda p: 1 - p["alpha1"], "alpha1"))], garch11, "garch-garch11"),
+    Posterior("arK", "arK", [Parameter("alpha"), Parameter("beta", ("K",)), SIGMA], arK, "arK-arK", constant=LOG_2),
+    Posterior("arma11", "arma", [MU, Parameter("phi"), Parameter("theta"), SIGMA], arma11, "arma-arma11", constant=LOG_2),
     _regression_posterior("earn_height", "earnings", 2, lambda d: d["earn"], lambda d: [REAL(1), d["height"]]),
     _regression_posterior("logearn_interaction", "earnings", 4, lambda d: np.log(d["earn"]),
                           lambda d: [REAL(1), d["height"], d["male"], d["height"] * d["male"]]),
@@ -369,15 +393,16 @@ POSTERIORS = [
     _regression_posterior("nes", "nes1980", 9, lambda d: d["partyid7"], nes_columns),
     _regression_posterior("blr", "sblrc", 5, lambda d: d["y"], lambda d: list(d["X"].T), blr_prior),
     Posterior("wells_dist", "wells_data", [Parameter("beta", (2,))], wells_dist, start=lambda d: {"beta": [0.6, -0.006]}),
-    Posterior("radon_pooled", "radon_all", _RADON, radon_pooled, start=_radon_start),
-    Posterior("radon_pooled", "radon_mn", _RADON, radon_pooled, start=_radon_start),
+    Posterior("radon_pooled", "radon_all", _RADON, radon_pooled, start=_radon_start, constant=LOG_2),
+    Posterior("radon_pooled", "radon_mn", _RADON, radon_pooled, start=_radon_start, constant=LOG_2),
     Posterior("rats_model", "rats_data",
               [Parameter("mu_alpha"), Parameter("mu_beta"), *(Parameter(f"sigma_{k}", support=POSITIVE) for k in ("y", "alpha", "beta")),
                Parameter("alpha", ("N",)), Parameter("beta", ("N",))], rats_model, start=rats_start),
     Posterior("low_dim_gauss_mix", "low_dim_gauss_mix",
               [Parameter("mu", (2,), Ordered()), Parameter("sigma", (2,), POSITIVE), Parameter("theta", support=Interval(0, 1))],
-              low_dim_gauss_mix, "low_dim_gauss_mix-low_dim_gauss_mix"),
+              low_dim_gauss_mix, "low_dim_gauss_mix-low_dim_gauss_mix",
+              constant=3 * LOG_2),  # two half-normals, and the 2! orders of mu
     Posterior("hmm_example", "hmm_example",
               [Parameter("theta1", (2,), Simplex()), Parameter("theta2", (2,), Simplex()), Parameter("mu", (2,), PositiveOrdered())],
-              hmm_example, "hmm_example-hmm_example"),
+              hmm_example, "hmm_example-hmm_example", constant=float(LOG_2PI)),  # `unnormalised` drops the two normals' constants
 ]

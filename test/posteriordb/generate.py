@@ -53,6 +53,7 @@ def copy_data(originals, posterior):
 
 
 def write_index():
+    """The posteriors for the tests. `constant` is what the language's normalised priors add to the log densities of densities.py."""
     entries = []
     for posterior in POSTERIORS:
         data = posterior.data()
@@ -62,7 +63,8 @@ def write_index():
             "data": f"data/{posterior.data_file}.json",
             "log_density": f"log_density/{posterior.name}.json",
             "gold": f"gold/{posterior.gold}.json" if posterior.gold else None,
-            "parameters": [{"name": q.name, "shape": list(posterior.shape(q, data))} for q in posterior.parameters],
+            "constant": posterior.constant,
+            "parameters": [{"name": q.name, "shape": list(posterior.shape(q, data)), "map": q.support.description()} for q in posterior.parameters],
         })
     (HERE / "index.json").write_text("[\n" + ",\n".join(" " + json.dumps(e) for e in entries) + "\n]\n")
 

@@ -1,7 +1,5 @@
-"""Shared by the tests of this folder: where the references are, how a model is compiled and run, how results are compared. Standard library only.
-
-Environment: VMODELC, the compiler (otherwise build/bin/vmodelc of the project); VMODEL_TEST_BUILD, where compiled models are kept (otherwise
-build/test/posteriordb of the project). A model is compiled again when it or the compiler is newer than the executable.
+"""Shared by the tests of this folder: the references, fits and their draws, comparisons. Standard library only; models are compiled by
+test/tools/vmodel_testing.py.
 """
 
 from __future__ import annotations
@@ -10,13 +8,16 @@ import csv
 import itertools
 import json
 import math
-import os
-import subprocess
+import re
+import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
+sys.path.append(str(HERE.parent / "tools"))
+
+from vmodel_testing import compile_model, run  # noqa: E402
 
 
 # ---- references ----
@@ -24,6 +25,21 @@ PROJECT = HERE.parent.parent
 
 def posteriors():
     return read_json(HERE / "index.json")
+
+
+def posterior_of(model):
+    return next(p for p in posteriors() if p["model"] == model)
+
+
+def executable_of(posterior):
+    return compile_model(HERE / f"{posterior['model']}.vmodel")
+
+
+def define_classes(module, base, chosen):
+    """Gives a test module a class for each posterior, named after it, with the cases of `base`; each class runs in a process of its own."""
+    for posterior in chosen:
+        name = "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", posterior["posterior"]))
+        setattr(sys.modules[module], name, type(name, (base,), {"__module__": module, "posterior": posterior}))
 
 
 def read_json(path):
@@ -39,36 +55,7 @@ def indices(shape):
     return list(itertools.product(*(range(n) for n in shape)))
 
 
-# ---- compiling and running ----
-
-
-def compiler():
-    return Path(os.environ.get("VMODELC", PROJECT / "build" / "bin" / "vmodelc"))
-
-
-def build_folder():
-    folder = Path(os.environ.get("VMODEL_TEST_BUILD", PROJECT / "build" / "test" / "posteriordb"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def compile_model(source):
-    """The executable of a .vmodel file; AssertionError with the compiler's words where there is none."""
-    executable = build_folder() / Path(source).stem
-    newest = max(Path(source).stat().st_mtime, compiler().stat().st_mtime)
-    if not executable.exists() or executable.stat().st_mtime < newest:
-        unfinished = executable.with_name(f"{executable.name}.{os.getpid()}")
-        run([compiler(), source, "-o", unfinished])
-        unfinished.replace(executable)
-    return executable
-
-
-def run(command, allowed=(0,)):
-    """Runs a command; its standard output. AssertionError with what it wrote where its exit status is not among the allowed."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode not in allowed:
-        raise AssertionError(f"exit status {done.returncode}: {' '.join(str(part) for part in command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return done.stdout
+# ---- running ----
 
 
 def log_density(executable, data, points, *options):
@@ -76,26 +63,73 @@ def log_density(executable, data, points, *options):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as at:
         json.dump(points, at)
         at.flush()
-        return json.loads(run([executable, "log-density", "--data", data, "--at", at.name, *options]))
+        return json.loads(run([executable, "log-density", "--data", data, "--at", at.name, *options]).stdout)
+
+
+@dataclass
+class Fitted:
+    status: int  # exit status of `fit`: 0, or 2 where it says that the fit is not to be trusted
+    words: str  # the last line of what `fit` wrote to standard error
+    draws: dict | None  # columns of draws.csv by name; None where there is no fit to sample
 
 
 def fit_and_sample(executable, data, family, draws, seed=1, options=()):
-    """Fits, samples, and returns (exit status 2 noted or not, draws as columns by name)."""
+    """Fits with the compiler's defaults and samples from the result."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [executable, "fit", "--data", data, "--output", folder, "--family", family, "--seed", seed, *options]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-        if done.returncode not in (0, 2):
-            raise AssertionError(f"exit status {done.returncode}: {' '.join(str(part) for part in command)}\n{done.stderr[-4000:]}")
-        path = Path(folder) / "draws.csv"
-        run([executable, "sample", "--fit", Path(folder) / "fit.json", "--draws", draws, "--output", path, "--data", data])
-        return done.returncode == 2, read_draws(path)
+        done = run([executable, "fit", "--data", data, "--output", folder, "--family", family, "--seed", seed, *options], status=None)
+        lines = done.stderr.strip().splitlines() or [""]
+        fit, path = Path(folder) / "fit.json", Path(folder) / "draws.csv"
+        if done.returncode not in (0, 2) or not fit.exists():
+            return Fitted(done.returncode, lines[-1], None)
+        run([executable, "sample", "--fit", fit, "--draws", draws, "--output", path, "--seed", seed])
+        return Fitted(done.returncode, lines[-1], read_draws(path))
 
 
 def read_draws(path):
     with open(path, newline="") as file:
         rows = csv.reader(file)
         names = next(rows)
-        return dict(zip(names, map(list, zip(*([float(x) if x else math.nan for x in row] for row in rows))), strict=True))
+        columns = zip(*([float(x) if x else math.nan for x in row] for row in rows), strict=True)
+        return dict(zip(names, map(list, columns), strict=True))
+
+
+# ---- draws ----
+
+
+def unconstrained_columns(posterior, draws):
+    """The draws' unconstrained coordinates by parameter name: a list of columns each, row-major. Maps as in index.json."""
+    return {q["name"]: [unconstrained_column(q["map"], draws, draws[flat_name(q["name"], index)]) for index in indices(q["shape"])]
+            for q in posterior["parameters"]}
+
+
+def unconstrained_column(map_, draws, column):
+    kind = map_["kind"]
+    if kind == "identity":
+        return column
+    if kind == "log":
+        return [math.log(x) for x in column]
+    if kind == "logit":  # between 0 and 1 - below_one_minus, a parameter, where that is given
+        upper = [1 - v for v in draws[map_["below_one_minus"]]] if "below_one_minus" in map_ else itertools.repeat(1.0)
+        return [math.log(x / (u - x)) for x, u in zip(column, upper)]
+    if kind == "noncentered":
+        return [(x - m) / s for x, m, s in zip(column, draws[map_["location"]], draws[map_["scale"]], strict=True)]
+    raise AssertionError(f"no unconstrained columns for the map {kind}")
+
+
+def mean_and_sd(column):
+    mean = math.fsum(column) / len(column)
+    return mean, math.sqrt(math.fsum((x - mean) ** 2 for x in column) / (len(column) - 1))
+
+
+def quantiles(column, probabilities):
+    """Linear interpolation between order statistics."""
+    ordered = sorted(column)
+    result = []
+    for p in probabilities:
+        position = p * (len(ordered) - 1)
+        k = min(int(position), len(ordered) - 2)
+        result.append(ordered[k] + (position - k) * (ordered[k + 1] - ordered[k]))
+    return result
 
 
 # ---- comparing ----

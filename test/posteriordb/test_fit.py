@@ -1,0 +1,52 @@
+"""Fits against the family's own optimum, which optimum.py found with 2^17 quasi-random draws: mean and sd of each unconstrained coordinate within 3 %."""
+
+import unittest
+
+import support
+from vmodel_testing import slow
+
+DRAWS = 200_000
+TOLERANCE = 0.03  # means in sd, sds relative
+MODELS = ("eight_schools_noncentered", "eight_schools_centered", "kidscore_momiq", "kilpisjarvi", "blr", "arK", "arma11", "garch11")
+
+
+class Fit(unittest.TestCase):
+    """The cases; a class for each posterior is made below."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.executable = support.executable_of(cls.posterior)
+        cls.data = support.HERE / cls.posterior["data"]
+
+    def fit(self, family, seed):
+        optimum = support.read_json(support.HERE / "optimum" / f"{self.posterior['model']}-{family}.json")
+        fitted = support.fit_and_sample(self.executable, self.data, family, DRAWS, seed)
+        self.assertEqual(fitted.status, 0, fitted.words)
+        for name, columns in support.unconstrained_columns(self.posterior, fitted.draws).items():
+            for k, column in enumerate(columns):
+                mean, sd = support.mean_and_sd(column)
+                best_mean, best_sd = optimum["mean"][name][k], optimum["sd"][name][k]
+                with self.subTest(coordinate=f"{name}[{k + 1}]"):
+                    self.assertLessEqual(abs(mean - best_mean) / best_sd, TOLERANCE, f"mean {mean}, not {best_mean} (sd {best_sd})")
+                    self.assertLessEqual(abs(sd / best_sd - 1), TOLERANCE, f"sd {sd}, not {best_sd}")
+
+    def test_full_rank(self):
+        self.fit("full_rank", 1)
+
+    def test_mean_field(self):
+        self.fit("mean_field", 1)
+
+    @slow
+    def test_full_rank_seed_2(self):
+        self.fit("full_rank", 2)
+
+    @slow
+    def test_full_rank_seed_3(self):
+        self.fit("full_rank", 3)
+
+
+support.define_classes(__name__, Fit, map(support.posterior_of, MODELS))
+del Fit  # only its subclasses are tests
+
+if __name__ == "__main__":
+    unittest.main()
