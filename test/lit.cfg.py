@@ -15,7 +15,7 @@ config.test_source_root = os.path.join(source, "test")
 config.test_exec_root = os.path.join(build, "test", "lit")
 # Folders whose model files are inputs of other tests (`Inputs`, `models`), or whose tests are
 # Python or C++.
-config.excludes = ["Inputs", "models", "data", "posteriordb", "docs", "unit", "fuzz", "tools"]
+config.excludes = ["Inputs", "models", "data", "posteriordb", "docs", "install", "unit", "fuzz", "tools"]
 
 # --- Environment -----------------------------------------------------------------------------
 for name in list(config.environment):
