@@ -3,10 +3,14 @@
 
 #include <functional>
 #include <initializer_list>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "compiler/ir/fold.h"
 #include "compiler/ir/module.h"
 
 namespace vmodel::ir {
@@ -104,10 +108,29 @@ class Builder {
   void open_region();
   Region close_region(std::vector<ValueId> yields);
 
+  /// The value of a constant that this builder made or found; nothing for other values.
+  std::optional<Constant> constant_value(ValueId v) const;
+  /// A new operation with new results of these types, without folding.
+  std::vector<ValueId> emit(Opcode opcode, std::vector<ValueId> operands, std::vector<Type> results,
+                            std::vector<Region> regions = {}, std::string symbol = {}, std::int64_t integer = 0);
+
  private:
+  // Element, bits of the value: constants are made once in a region and those inside it.
+  using ConstantKey = std::pair<Element, std::int64_t>;
+
+  ValueId make(const Constant& constant);
+  ValueId scalar(Opcode opcode, std::vector<ValueId> operands, Type result);
+  ValueId identity(Opcode opcode, ValueId x, ValueId y) const;
+  std::vector<ValueId> extents(std::span<const Dim> dims);
+  std::vector<ValueId> arguments(std::span<const ValueId> extents);
+  Type type_of(ValueId v, Opcode user) const;
+  void note_constant(const Op& op);
+
   Function& function_;
   SourceRange range_{};
   std::vector<Region> open_;  // innermost last; closed regions move into their operation
+  std::vector<std::map<ConstantKey, ValueId>> constants_;  // one an open region
+  std::vector<std::optional<Constant>> known_;             // by value
 };
 
 }  // namespace vmodel::ir
