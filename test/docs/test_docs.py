@@ -22,7 +22,7 @@ STRICT = ["README.md", "docs/tutorial.md", "docs/language.md"]
 KNOWN = {"vmodel", "vmodel-part", "console", "json", "text"}
 NEVER_RUN = {"text"}
 
-FENCE = re.compile(r"^(?P<indent> *)```+(?P<info>[^`]*)$")
+FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^`]*)$")
 PREAMBLE = re.compile(r"<!-- preamble(?: (?P<name>[\w-]+))?\n(?P<text>.*?)-->|<!-- preamble (?P<reuse>[\w-]+) -->", re.DOTALL)
 
 
@@ -62,7 +62,7 @@ def blocks_of(text):
             continue
         start, body, indent = number + 1, [], len(match["indent"])
         number += 1
-        while number < len(lines) and lines[number].strip() != "```":
+        while number < len(lines) and lines[number].strip() != match["ticks"]:
             body.append(lines[number][indent:])
             number += 1
         number += 1
