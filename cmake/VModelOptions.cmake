@@ -18,6 +18,8 @@ add_library(vmodel_options INTERFACE)
 target_include_directories(vmodel_options INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}")
 target_compile_options(vmodel_options INTERFACE
   -Wall -Wextra
+  # Members that an initialiser leaves out have their defaults: that is how structs of options are used here.
+  -Wno-missing-field-initializers
   # No value may depend on whether the compiler contracts a*b+c: results are the same for every
   # build of the runtime.
   -ffp-contract=off)
