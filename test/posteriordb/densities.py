@@ -404,5 +404,5 @@ POSTERIORS = [
               constant=3 * LOG_2),  # two half-normals, and the 2! orders of mu
     Posterior("hmm_example", "hmm_example",
               [Parameter("theta1", (2,), Simplex()), Parameter("theta2", (2,), Simplex()), Parameter("mu", (2,), PositiveOrdered())],
-              hmm_example, "hmm_example-hmm_example", constant=float(LOG_2PI)),  # `unnormalised` drops the two normals' constants
+              hmm_example, "hmm_example-hmm_example"),
 ]

@@ -36,10 +36,15 @@ def executable_of(posterior):
 
 
 def define_classes(module, base, chosen):
-    """Gives a test module a class for each posterior, named after it, with the cases of `base`; each class runs in a process of its own."""
+    """Gives a test module a class for each posterior with the cases of `base`."""
     for posterior in chosen:
-        name = "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", posterior["posterior"]))
-        setattr(sys.modules[module], name, type(name, (base,), {"__module__": module, "posterior": posterior}))
+        define_class(module, base, posterior["posterior"], posterior=posterior)
+
+
+def define_class(module, base, name, **members):
+    """Gives a test module a class named after a posterior or model; each class runs in a process of its own."""
+    name = "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", name))
+    setattr(sys.modules[module], name, type(name, (base,), {"__module__": module, **members}))
 
 
 def read_json(path):
