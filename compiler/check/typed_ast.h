@@ -68,7 +68,7 @@ enum class DeclarationKind : std::uint8_t {
   learn,       // a learnable of a family
   argument,    // of a fn, distribution or generic family; also x of log_density(x), p of quantile(p)
   size_name,   // bound by a signature: K in `u: real[K]`
-  drawn,       // family: a parameter of the model, as drawn (also the x of a generic family)
+  drawn,       // the x of a generic family; families for a model name its `param` declarations themselves
 };
 
 struct Declaration {
@@ -174,9 +174,14 @@ struct DistributionExpr {
   Shape batch;          // in terms of the caller's sizes; values observed have shape batch + event
   Shape event;
   const Distribution* distribution = nullptr;     // named
-  std::vector<const Expr*> arguments;             // named: in order; each has its declared rank, or batch before it. family: template arguments
+  /// named: in order; each has its declared rank, or axes of the batch before it, which are the *last* axes of `batch`
+  /// (all of them, except below a mixture, joint or sorted: in `mixture(w, normal(mu, sigma))` over y[N] the component
+  /// has batch [N, K] and mu may be [K] or [N, K]). family: template arguments.
+  std::vector<const Expr*> arguments;
   std::map<std::string, Size> sizes;              // named, family: size names bound
-  std::vector<const DistributionExpr*> components;  // mixture; base of truncated, joint, sorted, unnormalised
+  /// mixture; base of truncated, joint, sorted, unnormalised. Batch of a component: the outer batch, followed by [K] for
+  /// the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar base.
+  std::vector<const DistributionExpr*> components;
   const Expr* weights = nullptr;                  // mixture: simplex over the last axis (shape [K] or batch + [K])
   const Expr* lower = nullptr;                    // truncated
   const Expr* upper = nullptr;
@@ -294,9 +299,9 @@ struct Model {
 struct Learnable {
   const Declaration* declaration = nullptr;  // its type gives shape and support
   const Expr* initial = nullptr;             // null: the default of its support
-  const Bijector* bijector = nullptr;        // null: identity; positive ones have the library's `softplus`
+  const Bijector* bijector = nullptr;        // null: identity. `real<lower=0>`: softplus
   std::vector<const Expr*> bijector_arguments;
-  Size unconstrained_size;                   // total numbers in phi
+  Size unconstrained_size;                   // total
 };
 
 /// `family F(K: int = 4) on x: real[D] { ... }`: a learnable distribution on a flat vector.
