@@ -428,8 +428,10 @@ void Builder::site(SiteKind kind, const std::string& name, std::span<const Dim> 
     Region region;
     if (*body) {
       const std::vector<ValueId> indices = arguments(op.operands);
-      const ValueId value = (*body)(indices);
-      region = close_region({value});
+      std::vector<ValueId> yields{(*body)(indices)};
+      if (bodies.position && body != &bodies.entropy)
+        yields.push_back(bodies.position(indices));
+      region = close_region(std::move(yields));
     } else {
       region.absent = true;
     }
@@ -440,8 +442,10 @@ void Builder::site(SiteKind kind, const std::string& name, std::span<const Dim> 
 
 void Builder::output(const std::string& name, ValueId value) { emit(Opcode::output_, {value}, {}, {}, name); }
 
-void Builder::require(ValueId condition, const std::string& message_id) {
-  emit(Opcode::require_, {condition}, {}, {}, message_id);
+void Builder::require(ValueId condition, const std::string& message_id, std::span<const ValueId> values) {
+  std::vector<ValueId> operands{condition};
+  operands.insert(operands.end(), values.begin(), values.end());
+  emit(Opcode::require_, std::move(operands), {}, {}, message_id);
 }
 
 ValueId Builder::random(const std::string& kind, std::int64_t site, ValueId element, ValueId attempt) {

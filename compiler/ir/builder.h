@@ -93,10 +93,14 @@ class Builder {
     std::function<ValueId(Indices)> sample;   // a draw of the event (scalar, or array of the event's shape)
     std::function<ValueId(Indices)> support;  // bool: the value is in the support
     std::function<ValueId(Indices)> entropy;  // f64
+    /// The position (index) of the event among all observed values: if set, the second yield of the
+    /// density, sample and support regions.
+    std::function<ValueId(Indices)> position;
   };
   void site(SiteKind kind, const std::string& name, std::span<const Dim> batch, const SiteBodies& bodies);
   void output(const std::string& name, ValueId value);
-  void require(ValueId condition, const std::string& message_id);
+  /// `values` are what the message speaks of.
+  void require(ValueId condition, const std::string& message_id, std::span<const ValueId> values = {});
   ValueId random(const std::string& kind, std::int64_t site, ValueId element, ValueId attempt);
 
   /// Ends the body: its results.

@@ -331,9 +331,13 @@ void Checker::statement() {
       const Region& region = op_.regions[r];
       if (region.absent)
         continue;
-      if (!index_arguments(region, op_.operands.size()) || !yields(region, 1))
-        return;
+      // A second value is the event's position among the observed values.
       const auto which = static_cast<SiteRegion>(r);
+      const bool positioned = region.yields.size() == 2 && which != SiteRegion::entropy;
+      if (!index_arguments(region, op_.operands.size()) || (!positioned && !yields(region, 1)))
+        return;
+      if (positioned)
+        element(region.yields[1], Element::index, "position");
       if (which == SiteRegion::support)
         element(region.yields[0], Element::boolean, "support");
       else if (which != SiteRegion::sample)
