@@ -25,6 +25,7 @@ from support import flat_name
 
 LOG_2PI = np.log(2 * np.pi)
 LOG_DRAWS = 17
+FAMILIES = ("full_rank", "mean_field")
 CHUNK = 4096
 
 # ---- log densities with Jacobian and their gradients for rows of unconstrained points, columns in the order of POSTERIORS ----
@@ -206,12 +207,16 @@ def quasi_normal(dimension, log_draws, seed):
 
 
 class Family:
-    """u = centre + frame (m + L z), L lower triangular or diagonal with positive diagonal; the frame only preconditions."""
+    """u = centre + frame (m + L z), L with positive diagonal and `below` the places of its other entries; the frame only preconditions."""
 
-    def __init__(self, kind, centre, frame):
-        self.kind, self.centre, self.frame = kind, centre, frame
-        self.D = len(centre)
-        self.below = np.tril_indices(self.D, -1) if kind == "full_rank" else (np.empty(0, int), np.empty(0, int))
+    def __init__(self, kind, centre, covariance):
+        self.centre, self.D = centre, len(centre)
+        if kind == "full_rank":
+            self.below, self.frame = np.tril_indices(self.D, -1), np.linalg.cholesky(covariance)
+        else:
+            self.below, self.frame = (np.empty(0, int), np.empty(0, int)), np.diag(1 / np.sqrt(np.diag(np.linalg.inv(covariance))))
+        if kind == "Structured":  # examples/eight_schools.vmodel: theta linear in mu, the first coordinate; tau, the second, on its own
+            self.below = np.arange(2, self.D), np.zeros(self.D - 2, int)
 
     def start(self):
         return np.zeros(2 * self.D + len(self.below[0]))
@@ -298,10 +303,8 @@ def main():
         density = make({k: v.astype(float) for k, v in data.items()})
         gold = unconstrained_gold(posterior, data, read_gold(arguments.originals, posterior))
         check_density(posterior, data, density, gold[:3])
-        for kind in ("full_rank", "mean_field"):
-            covariance = np.cov(gold.T)
-            frame = np.linalg.cholesky(covariance) if kind == "full_rank" else np.diag(1 / np.sqrt(np.diag(np.linalg.inv(covariance))))
-            family = Family(kind, gold.mean(axis=0), frame)
+        for kind in FAMILIES + (("Structured",) if model == "eight_schools_centered" else ()):
+            family = Family(kind, gold.mean(axis=0), np.cov(gold.T))
             x = family.start()
             for log_draws in (10, 13, LOG_DRAWS):
                 x, elbo, slope = family.optimise(x, density, quasi_normal(family.D, log_draws, seed=1))

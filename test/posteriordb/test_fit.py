@@ -3,20 +3,24 @@
 import unittest
 
 import support
-from vmodel_testing import slow
+from vmodel_testing import compile_model, slow
 
 DRAWS = 200_000
 TOLERANCE = 0.03  # means in sd, sds relative
 MODELS = ("eight_schools_noncentered", "eight_schools_centered", "kidscore_momiq", "kilpisjarvi", "blr", "arK", "arma11", "garch11")
 
 
-class Fit(unittest.TestCase):
-    """The cases; a class for each posterior is made below."""
+class Comparison(unittest.TestCase):
+    """Of a fit of `posterior` with its optimum; cases are in the subclasses."""
 
     @classmethod
     def setUpClass(cls):
-        cls.executable = support.executable_of(cls.posterior)
+        cls.executable = cls.compiled()
         cls.data = support.HERE / cls.posterior["data"]
+
+    @classmethod
+    def compiled(cls):
+        return support.executable_of(cls.posterior)
 
     def fit(self, family, seed):
         optimum = support.read_json(support.HERE / "optimum" / f"{self.posterior['model']}-{family}.json")
@@ -29,6 +33,10 @@ class Fit(unittest.TestCase):
                 with self.subTest(coordinate=f"{name}[{k + 1}]"):
                     self.assertLessEqual(abs(mean - best_mean) / best_sd, TOLERANCE, f"mean {mean}, not {best_mean} (sd {best_sd})")
                     self.assertLessEqual(abs(sd / best_sd - 1), TOLERANCE, f"sd {sd}, not {best_sd}")
+
+
+class BuiltIn(Comparison):
+    """The cases; a class for each posterior is made below."""
 
     def test_full_rank(self):
         self.fit("full_rank", 1)
@@ -45,8 +53,21 @@ class Fit(unittest.TestCase):
         self.fit("full_rank", 3)
 
 
-support.define_classes(__name__, Fit, map(support.posterior_of, MODELS))
-del Fit  # only its subclasses are tests
+class HandWrittenFamily(Comparison):
+    """`Structured` of examples/eight_schools.vmodel; its theta is the centred one, whatever the model's coordinate."""
+
+    posterior = support.posterior_of("eight_schools_centered")
+
+    @classmethod
+    def compiled(cls):
+        return compile_model(support.HERE.parent.parent / "examples" / "eight_schools.vmodel")
+
+    def test_structured(self):
+        self.fit("Structured", 1)
+
+
+support.define_classes(__name__, BuiltIn, map(support.posterior_of, MODELS))
+del BuiltIn  # only its subclasses are tests
 
 if __name__ == "__main__":
     unittest.main()
