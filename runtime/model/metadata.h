@@ -1,0 +1,111 @@
+// The metadata of a compiled model, parsed (docs/abi.md describes the JSON).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vmodel::runtime {
+
+// A number of the table `sizes`, whose value depends on the data.
+using SizeNumber = int64_t;
+
+struct SourcePosition {
+  int64_t line = 0;
+  int64_t column = 0;
+};
+
+struct DataField {
+  std::string name;
+  std::string field;  // its name in the data file
+  bool integer = false;
+  std::vector<std::string> shape;  // texts
+  std::string support;             // all, bounded, simplex, ordered, positive_ordered ...
+  std::string lower, upper;        // texts; empty: none
+  bool bounds = false;             // the kernel data_bounds.NAME exists
+  bool needed_by_sample = false;
+  SourcePosition position;
+  // The type as declared: int<lower=1>[N].
+  std::string type() const;
+};
+
+struct Parameter {
+  std::string name;
+  bool integer = false;
+  std::vector<SizeNumber> shape;
+  std::string support, lower, upper, map;
+  bool noncentered = false;
+  SizeNumber offset = 0, size = 0, unconstrained_offset = 0, unconstrained_size = 0;
+  SourcePosition position;
+};
+
+struct Quantity {
+  std::string name;
+  bool integer = false;
+  std::vector<SizeNumber> shape;
+  SizeNumber offset = 0, size = 0;
+  bool random = false;
+};
+
+struct Observation {
+  std::string name, data, distribution;
+  std::vector<SizeNumber> shape;
+  SizeNumber offset = 0, size = 0;
+  SourcePosition position;
+};
+
+struct Requirement {
+  std::string text;  // {0}, {1}: values
+  SourcePosition position;
+};
+
+struct Learnable {
+  std::string name;
+  std::vector<SizeNumber> shape;
+  std::string support, map;
+  SizeNumber offset = 0, size = 0, phi_offset = 0, phi_size = 0;
+};
+
+struct Family {
+  std::string name;
+  std::string kind;  // family, mean_field, full_rank
+  std::vector<Learnable> learnables;
+  SizeNumber phi = 0, values = 0;
+  std::vector<std::string> capabilities;
+  // Of a Gaussian on the unconstrained scale: the learnables that play these roles, or empty.
+  std::string gaussian_location, gaussian_scale, gaussian_scale_cholesky;
+
+  bool can(std::string_view capability) const;
+};
+
+struct FitBlock {
+  std::string name, family, objective;
+  std::map<std::string, std::string> settings;
+};
+
+struct Metadata {
+  int64_t abi = 0;
+  std::string compiler, march, model, source, source_hash;
+  std::vector<std::string> cpu_features;
+  int32_t lanes = 1;
+  std::vector<DataField> data;
+  std::vector<std::string> sizes;
+  SizeNumber dimension = 0, reported_parameters = 0, observed = 0, reported = 0;
+  std::vector<Parameter> parameters;
+  std::vector<Quantity> quantities;
+  std::vector<Observation> observations;
+  std::vector<Requirement> requires_;
+  std::vector<Family> families;
+  std::vector<FitBlock> fits;
+
+  // `garch11.vmodel:3:8`.
+  std::string at(SourcePosition position) const;
+  const Family* find_family(std::string_view name) const;
+};
+
+// Parses the text. Throws InternalError when it does not follow docs/abi.md.
+Metadata parse_metadata(std::string_view text);
+
+}  // namespace vmodel::runtime

@@ -1,0 +1,136 @@
+#include "runtime/model/prepared_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+
+namespace vmodel::runtime {
+namespace {
+
+// What `prepare` reports, and the memory that it is given.
+struct Host {
+  Arena& arena;
+  const Metadata& metadata;
+  std::vector<std::string> failures;
+};
+
+void* allocate(void* context, int64_t bytes) {
+  return static_cast<Host*>(context)->arena.allocate(bytes);
+}
+
+void fail(void* context, int64_t message, const double* values, int64_t count) {
+  auto* host = static_cast<Host*>(context);
+  if (message < 0 || message >= static_cast<int64_t>(host->metadata.requires_.size())) {
+    host->failures.push_back("a condition on the data does not hold");
+    return;
+  }
+  const Requirement& requirement = host->metadata.requires_[static_cast<size_t>(message)];
+  std::string text = requirement.text;
+  for (int64_t i = 0; i < count; ++i) {
+    const std::string mark = "{" + std::to_string(i) + "}";
+    const std::string value = brief(values[i], 15);
+    for (size_t at = text.find(mark); at != std::string::npos;
+         at = text.find(mark, at + value.size())) {
+      text.replace(at, mark.size(), value);
+    }
+  }
+  text += " (" + host->metadata.at(requirement.position) + ")";
+  if (std::find(host->failures.begin(), host->failures.end(), text) == host->failures.end()) {
+    host->failures.push_back(text);
+  }
+}
+
+}  // namespace
+
+PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data,
+                             const DataOptions& options, std::vector<std::string>& notes)
+    : model_(model), slots_(static_cast<size_t>(std::max(model.abi().slot_count, 1))) {
+  DataReader reader(model, options, slots_.data());
+  data_ = reader.read(data);
+  notes.insert(notes.end(), reader.notes().begin(), reader.notes().end());
+  if (!reader.errors().empty()) throw InputError(reader.errors());
+  prepare(options);
+
+  sizes_.assign(metadata().sizes.size() + 1, 0);
+  if (!metadata().sizes.empty()) call("sizes", 0, {{"sizes", sizes_.data()}})();
+  for (const Parameter& p : metadata().parameters) {
+    parameters_.push_back({p.name, p.integer, false, shape(p.shape), size(p.offset), size(p.size),
+                           size(p.unconstrained_offset), size(p.unconstrained_size), &p});
+  }
+  for (const Quantity& q : metadata().quantities) {
+    quantities_.push_back({q.name, q.integer, q.random, shape(q.shape), size(q.offset),
+                           size(q.size), 0, 0, nullptr});
+  }
+  if (!options.for_sampling) check_observed(options);
+  data_hash_ = hash_of_data(metadata(), data_);
+}
+
+void PreparedModel::prepare(const DataOptions& options) {
+  if (model_.abi().prepare == nullptr) return;
+  Host host{arena_, metadata(), {}};
+  const vmodel_host interface{&host, &allocate, &fail};
+  if (model_.abi().prepare(slots_.data(), &interface) != 0) {
+    throw InputError(options.file + ": there is not enough memory for these data");
+  }
+  // Placeholders may break a condition; what they reach is not used when sampling.
+  if (options.for_sampling || host.failures.empty()) return;
+  for (std::string& failure : host.failures) failure = options.file + ": " + failure;
+  throw InputError(host.failures);
+}
+
+void PreparedModel::check_observed(const DataOptions& options) {
+  const int64_t count = observed_values();
+  if (count == 0 || model_.find("observed_support") == nullptr) return;
+  AlignedVector<double> ok(static_cast<size_t>(count), 1);
+  call("observed_support", 0, {{"ok", ok.data()}})();
+  std::vector<std::string> errors;
+  for (const Observation& observation : metadata().observations) {
+    const int64_t offset = size(observation.offset), extent = size(observation.size);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < extent; ++i) {
+      if (ok[static_cast<size_t>(offset + i)] != 0) continue;
+      if (++wrong > 3) continue;
+      // The value itself is known where a whole data field is observed.
+      std::string value;
+      for (size_t f = 0; f < data_.size(); ++f) {
+        const DataValue& field = data_[f];
+        if (metadata().data[f].name != observation.data ||
+            field.shape != shape(observation.shape)) {
+          continue;
+        }
+        value = " is " + (field.integers.empty()
+                              ? brief(field.reals[static_cast<size_t>(i)], 15)
+                              : std::to_string(field.integers[static_cast<size_t>(i)])) +
+                ", which";
+      }
+      errors.push_back(options.file + ": " +
+                       flat_name(observation.name, shape(observation.shape), i) + value +
+                       " is outside the support of " + observation.distribution +
+                       " (observed at " + metadata().at(observation.position) + ")");
+    }
+    if (wrong > 3) {
+      errors.push_back(options.file + ": " + observation.name + ": " +
+                       std::to_string(wrong - 3) + " more values are outside the support");
+    }
+  }
+  if (!errors.empty()) throw InputError(errors);
+}
+
+std::vector<int64_t> PreparedModel::shape(const std::vector<SizeNumber>& numbers) const {
+  std::vector<int64_t> result;
+  for (SizeNumber number : numbers) result.push_back(size(number));
+  return result;
+}
+
+std::vector<LearnableValue> PreparedModel::learnables(const Family& family) const {
+  std::vector<LearnableValue> result;
+  for (const Learnable& l : family.learnables) {
+    result.push_back({l.name, l.map, shape(l.shape), size(l.offset), size(l.size),
+                      size(l.phi_offset), size(l.phi_size)});
+  }
+  return result;
+}
+
+}  // namespace vmodel::runtime
