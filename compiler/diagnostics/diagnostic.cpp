@@ -21,6 +21,7 @@ const std::vector<CodeEntry>& registry() {
   static const std::vector<CodeEntry> entries = {
 #define VMODEL_DIAGNOSTIC(name, severity, summary) {with_hyphens(#name), Severity::severity, summary},
 #include "compiler/diagnostics/codes.def"
+#undef VMODEL_DIAGNOSTIC
   };
   return entries;
 }
@@ -46,6 +47,7 @@ const std::vector<Code>& all_codes() {
   static const std::vector<Code> codes = {
 #define VMODEL_DIAGNOSTIC(name, severity, summary) Code::name,
 #include "compiler/diagnostics/codes.def"
+#undef VMODEL_DIAGNOSTIC
   };
   return codes;
 }

@@ -23,6 +23,7 @@ std::string_view to_string(Severity severity);
 enum class Code : std::uint16_t {
 #define VMODEL_DIAGNOSTIC(name, severity, summary) name,
 #include "compiler/diagnostics/codes.def"
+#undef VMODEL_DIAGNOSTIC
 };
 
 // The code as the user sees it: `unknown-name` for Code::unknown_name.

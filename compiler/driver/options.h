@@ -1,0 +1,34 @@
+// The command line of vmodelc.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/diagnostics/render.h"
+
+namespace vmodel::driver {
+
+// What `--emit` prints instead of building an executable.
+enum class Emit { none, ast };
+
+struct Options {
+  std::string input;
+  std::string output;
+  Emit emit = Emit::none;
+  bool emit_ranges = false;  // --emit-ranges: places of nodes in --emit=ast
+  DiagnosticsFormat diagnostics_format = DiagnosticsFormat::text;
+  std::optional<bool> colour;  // --colour=always|never; else by the terminal
+};
+
+// What to do after the command line was read.
+struct ParsedOptions {
+  Options options;
+  std::optional<int> exit_status;  // set: stop with this status; `message` goes to stdout for 0, else to stderr
+  std::string message;
+};
+
+// Reads the arguments after the program's name.
+ParsedOptions parse_options(const std::vector<std::string>& arguments);
+
+}  // namespace vmodel::driver
