@@ -71,9 +71,11 @@ typedef struct vmodel_model {
   uint32_t abi_version;   /* VMODEL_ABI_VERSION */
   uint32_t struct_size;   /* sizeof(vmodel_model) */
   const char* metadata;   /* JSON, UTF-8, zero-terminated; docs/abi.md describes it */
-  int32_t slot_count;     /* the first data_count slots are the data, in order of declaration */
+  int32_t slot_count;     /* the first data_count slots are the data, in order of declaration; then come
+                             size_count integers, which the host fills with what the kernel "sizes" gives;
+                             then what `prepare` computes */
   int32_t data_count;
-  /* Fills the slots after the data from the data. Returns 0, or 1 if memory could not be had. */
+  /* Fills the slots after the sizes. Returns 0, or 1 if memory could not be had. */
   int32_t (*prepare)(vmodel_slot* slots, const vmodel_host* host);
   int32_t kernel_count;
   int32_t size_count;     /* entries written by the kernel "sizes" */

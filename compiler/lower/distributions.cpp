@@ -1,0 +1,429 @@
+// Distributions: densities, tails, draws, entropies and supports of distribution expressions.
+#include <limits>
+
+#include "compiler/lower/emitter.h"
+
+namespace vmodel::lower {
+
+using check::DistributionKind;
+using check::Method;
+using ir::Opcode;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+const check::Member* direct(const check::Distribution& d, Method method) {
+  const auto get = [](const std::optional<check::Member>& m) { return m ? &*m : nullptr; };
+  switch (method) {
+    case Method::log_density: return get(d.log_density);
+    case Method::cdf: return get(d.cdf);
+    case Method::log_cdf: return get(d.log_cdf);
+    case Method::log_ccdf: return get(d.log_ccdf);
+    case Method::quantile: return get(d.quantile);
+    case Method::sample: return get(d.sample);
+    case Method::entropy: return get(d.entropy);
+  }
+  return nullptr;
+}
+
+const char* name_of(Method method) {
+  switch (method) {
+    case Method::log_density: return "log_density";
+    case Method::cdf: return "cdf";
+    case Method::log_cdf: return "log_cdf";
+    case Method::log_ccdf: return "log_ccdf";
+    case Method::quantile: return "quantile";
+    case Method::sample: return "sample";
+    case Method::entropy: return "entropy";
+  }
+  return "";
+}
+
+/// True if the expression reads one of the declarations.
+bool reads(const Expr* e, const std::vector<const Declaration*>& declarations, std::vector<bool>& which) {
+  if (!e) return false;
+  bool any = false;
+  if (e->kind == check::ExprKind::name) {
+    for (std::size_t k = 0; k < declarations.size(); ++k) {
+      if (declarations[k] == e->declaration) { which[k] = true; any = true; }
+    }
+  }
+  for (const Expr* operand : e->operands) any = reads(operand, declarations, which) || any;
+  for (const check::Index& i : e->indices) {
+    any = reads(i.at, declarations, which) || any;
+    any = reads(i.from, declarations, which) || any;
+    any = reads(i.to, declarations, which) || any;
+  }
+  return any;
+}
+
+}  // namespace
+
+LoweredDistribution Emitter::distribution(const DistributionExpr& d) {
+  LoweredDistribution result;
+  result.expr = &d;
+  for (const Expr* argument : d.arguments) result.arguments.push_back(expression(*argument));
+  for (const DistributionExpr* component : d.components) result.components.push_back(distribution(*component));
+  if (d.weights) result.weights = expression(*d.weights);
+  if (d.lower) result.lower = expression(*d.lower);
+  if (d.upper) result.upper = expression(*d.upper);
+  return result;
+}
+
+namespace {
+
+/// The arguments of a named distribution at one batch index: whole where they have their declared rank.
+std::vector<Value> arguments_at(Emitter& emitter, const LoweredDistribution& d, Indices batch) {
+  std::vector<Value> result;
+  for (std::size_t k = 0; k < d.arguments.size(); ++k) {
+    const Value& argument = d.arguments[k];
+    const std::size_t declared = d.expr->distribution->parameters[k]->type.rank();
+    const bool batched = emitter.rank_of(argument) > declared;
+    // An argument with batch axes has all of them.
+    result.push_back(batched ? emitter.slice(argument, batch) : argument);
+  }
+  return result;
+}
+
+std::map<std::string, ValueId> sizes_of(Emitter& emitter, const DistributionExpr& d) {
+  std::map<std::string, ValueId> result;
+  for (const auto& [name, size] : d.sizes) result[name] = emitter.size(size);
+  return result;
+}
+
+Value call_member(Emitter& emitter, const LoweredDistribution& d, Method method, Indices batch, const std::vector<Value>& arguments) {
+  const check::Distribution& named = *d.expr->distribution;
+  return emitter.member({named.name, named.parameters, named.size_names}, name_of(method), *direct(named, method),
+                        arguments_at(emitter, d, batch), sizes_of(emitter, *d.expr), arguments);
+}
+
+}  // namespace
+
+ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const Value& event) {
+  switch (d.expr->kind) {
+    case DistributionKind::flat: return b.constant(0);
+    case DistributionKind::uniform_on: {
+      // Several axes: density of each element; the bounds are scalars or have the batch's shape.
+      const ValueId width = b.sub(element(d.upper, batch), element(d.lower, batch));
+      return b.neg(b.unary(Opcode::log, width));
+    }
+    case DistributionKind::named: return call_member(*this, d, Method::log_density, batch, {event}).id;
+    case DistributionKind::unnormalised: {
+      const LoweredDistribution& base = d.components[0];
+      if (d.expr->event.size() == base.expr->event.size()) return log_density(base, batch, event);
+      // A scalar kernel on a vector's support: the product over its elements.
+      const std::vector<Dim> extents = shape_of(event);
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      return b.sum(extents, [&](Indices i) {
+        std::vector<ValueId> at = head;
+        at.insert(at.end(), i.begin(), i.end());
+        return log_density(base, at, element(event, i));
+      });
+    }
+    case DistributionKind::joint: {
+      const LoweredDistribution& base = d.components[0];
+      const std::vector<Dim> extents = dims(base.expr->batch);
+      return b.sum(extents, [&](Indices i) { return log_density(base, i, slice(event, i)); });
+    }
+    case DistributionKind::sorted: {
+      const LoweredDistribution& base = d.components[0];
+      const std::vector<Dim> extents = shape_of(event);
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      const ValueId sum = b.sum(extents, [&](Indices i) {
+        std::vector<ValueId> at = head;
+        at.insert(at.end(), i.begin(), i.end());
+        return log_density(base, at, element(event, i));
+      });
+      // K! orders of independent draws give the same sorted vector.
+      const ValueId count = b.to_real(b.extent(extents[0]));
+      return b.add(sum, b.unary(Opcode::lgamma, b.add(count, b.constant(1))));
+    }
+    case DistributionKind::truncated: {
+      const LoweredDistribution& base = d.components[0];
+      const ValueId lp = log_density(base, batch, event);
+      ValueId mass;
+      ValueId outside = b.boolean(false);
+      const ValueId x = event.id;
+      const ValueId lower = d.lower.id ? element(d.lower, batch) : ValueId{};
+      const ValueId upper = d.upper.id ? element(d.upper, batch) : ValueId{};
+      if (lower && upper) {
+        // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
+        const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
+        const ValueId log_f_lower = tail(base, Method::log_cdf, batch, lower);
+        const ValueId log_c_upper = tail(base, Method::log_ccdf, batch, upper);
+        const ValueId log_c_lower = tail(base, Method::log_ccdf, batch, lower);
+        const auto difference = [&](ValueId larger, ValueId smaller) {
+          return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
+        };
+        mass = b.if_(b.compare(Opcode::lt, log_c_lower, log_f_upper), [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
+                     [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
+      } else if (lower) {
+        mass = tail(base, Method::log_ccdf, batch, lower);
+      } else {
+        mass = tail(base, Method::log_cdf, batch, upper);
+      }
+      if (lower) outside = b.logical_or(outside, b.compare(Opcode::lt, x, lower));
+      if (upper) outside = b.logical_or(outside, b.compare(Opcode::gt, x, upper));
+      return b.select(outside, b.constant(-infinity), b.sub(lp, mass));
+    }
+    case DistributionKind::mixture: {
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+      if (d.components.size() == 1) {
+        const std::vector<Dim> count{shape_of(weights)[0]};
+        const ValueId terms = b.build(count, ir::Element::f64, [&](Indices k) {
+          std::vector<ValueId> at = head;
+          at.push_back(k[0]);
+          return b.add(b.unary(Opcode::log, b.load(weights.id, k)), log_density(d.components[0], at, event));
+        });
+        return log_sum_exp(terms);
+      }
+      const std::vector<Dim> count{b.dim(b.index(static_cast<std::int64_t>(d.components.size())))};
+      const ValueId memory = b.alloc(count, ir::Element::f64, false);
+      for (std::size_t k = 0; k < d.components.size(); ++k) {
+        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+        b.store(memory, at, b.add(b.unary(Opcode::log, b.load(weights.id, at)), log_density(d.components[k], batch, event)));
+      }
+      return log_sum_exp(b.freeze(memory));
+    }
+    case DistributionKind::family: break;  // handled by the owner of the family
+  }
+  return b.constant(0);
+}
+
+ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch, ValueId x) {
+  if (d.expr->kind == DistributionKind::named) {
+    const check::Distribution& named = *d.expr->distribution;
+    if (direct(named, method)) return call_member(*this, d, method, batch, {x}).id;
+    switch (method) {
+      case Method::cdf: return b.unary(Opcode::exp, call_member(*this, d, Method::log_cdf, batch, {x}).id);
+      case Method::log_cdf: return b.unary(Opcode::log, tail(d, Method::cdf, batch, x));
+      case Method::log_ccdf: return b.unary(Opcode::log1p, b.neg(tail(d, Method::cdf, batch, x)));
+      default: break;
+    }
+  }
+  if (d.expr->kind == DistributionKind::mixture) {
+    // The cdf of a mixture is the mixture of the cdfs.
+    const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    ValueId cdf = b.constant(0);
+    if (d.components.size() == 1) {
+      const std::vector<Dim> count{shape_of(weights)[0]};
+      cdf = b.sum(count, [&](Indices k) {
+        std::vector<ValueId> at = head;
+        at.push_back(k[0]);
+        return b.mul(b.load(weights.id, k), tail(d.components[0], Method::cdf, at, x));
+      });
+    } else {
+      for (std::size_t k = 0; k < d.components.size(); ++k) {
+        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+        cdf = b.add(cdf, b.mul(b.load(weights.id, at), tail(d.components[k], Method::cdf, batch, x)));
+      }
+    }
+    if (method == Method::cdf) return cdf;
+    return method == Method::log_cdf ? b.unary(Opcode::log, cdf) : b.unary(Opcode::log1p, b.neg(cdf));
+  }
+  return b.constant(std::numeric_limits<double>::quiet_NaN());
+}
+
+// ---------------------------------------------------------------- draws
+
+bool Emitter::can_sample(const DistributionExpr& d) const {
+  switch (d.kind) {
+    case DistributionKind::named: return d.distribution->sample || d.distribution->quantile;
+    case DistributionKind::uniform_on: return true;
+    case DistributionKind::mixture:
+    case DistributionKind::joint:
+      for (const DistributionExpr* c : d.components) {
+        if (!can_sample(*c)) return false;
+      }
+      return true;
+    case DistributionKind::truncated: {
+      const DistributionExpr& base = *d.components[0];
+      return base.kind == DistributionKind::named && base.distribution->quantile && (base.distribution->cdf || base.distribution->log_cdf);
+    }
+    default: return false;
+  }
+}
+
+Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId element_number) {
+  const ValueId before = random_element_;
+  random_element_ = element_number;
+  Value result;
+  switch (d.expr->kind) {
+    case DistributionKind::named:
+      if (d.expr->distribution->sample) {
+        result = call_member(*this, d, Method::sample, batch, {});
+      } else {
+        result = call_member(*this, d, Method::quantile, batch, {random("uniform")});
+      }
+      break;
+    case DistributionKind::uniform_on: {
+      const ValueId lower = element(d.lower, batch);
+      result = b.add(lower, b.mul(b.sub(element(d.upper, batch), lower), random("uniform")));
+      break;
+    }
+    case DistributionKind::truncated: {
+      // By inversion: u uniform between the cdf at the limits.
+      const LoweredDistribution& base = d.components[0];
+      const ValueId f_lower = d.lower.id ? tail(base, Method::cdf, batch, element(d.lower, batch)) : b.constant(0);
+      const ValueId f_upper = d.upper.id ? tail(base, Method::cdf, batch, element(d.upper, batch)) : b.constant(1);
+      const ValueId u = b.add(f_lower, b.mul(b.sub(f_upper, f_lower), random("uniform")));
+      result = call_member(*this, base, Method::quantile, batch, {u});
+      break;
+    }
+    case DistributionKind::mixture: {
+      // The component by inversion of the cumulated weights, then a draw of each and a choice among them.
+      const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+      const ValueId u = random("uniform");
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      const Dim count = shape_of(weights)[0];
+      if (d.components.size() == 1) {
+        const ValueId initial[] = {b.constant(0), b.constant(0)};
+        const ValueId last = b.sub(b.extent(count), b.index(1));
+        result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
+          std::vector<ValueId> at = head;
+          at.push_back(k);
+          const ValueId index[] = {k};
+          const ValueId next = b.add(carried[0], b.load(weights.id, index));
+          const ValueId here = b.logical_and(
+              b.compare(Opcode::ge, u, carried[0]),
+              b.logical_or(b.compare(Opcode::lt, u, next), b.compare(Opcode::eq, k, last)));
+          const ValueId x = sample(d.components[0], at, element_number).id;
+          return std::vector{next, b.select(here, x, carried[1])};
+        })[1];
+      } else {
+        ValueId cumulated = b.constant(0);
+        ValueId chosen;
+        for (std::size_t k = 0; k < d.components.size(); ++k) {
+          const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+          const ValueId x = sample(d.components[k], batch, element_number).id;
+          chosen = k == 0 ? x : b.select(b.compare(Opcode::ge, u, cumulated), x, chosen);
+          cumulated = b.add(cumulated, b.load(weights.id, at));
+        }
+        result = chosen;
+      }
+      break;
+    }
+    case DistributionKind::joint: {
+      const LoweredDistribution& base = d.components[0];
+      const std::vector<Dim> extents = dims(base.expr->batch);
+      const ValueId total = b.product(extents);
+      result = b.build(extents, element_of({d.expr->element}), [&](Indices i) {
+        return sample(base, i, b.add(b.mul(element_number, total), flat_position(extents, i))).id;
+      });
+      break;
+    }
+    default: result = b.constant(std::numeric_limits<double>::quiet_NaN());
+  }
+  random_element_ = before;
+  return result;
+}
+
+// ---------------------------------------------------------------- entropy and support
+
+bool Emitter::has_entropy(const DistributionExpr& d) const {
+  return (d.kind == DistributionKind::named && d.distribution->entropy) || d.kind == DistributionKind::uniform_on;
+}
+
+ValueId Emitter::entropy(const LoweredDistribution& d, Indices batch) {
+  if (d.expr->kind == DistributionKind::uniform_on) return b.neg(log_density(d, batch, {}));
+  return call_member(*this, d, Method::entropy, batch, {}).id;
+}
+
+bool Emitter::has_support_condition(const DistributionExpr& d) const {
+  switch (d.kind) {
+    case DistributionKind::named: {
+      const check::Support& support = d.distribution->on.support;
+      if (support.kind != check::SupportKind::bounded) return false;
+      // Only bounds that are known at load can be checked at load.
+      std::vector<bool> which(d.distribution->parameters.size(), false);
+      reads(support.lower, d.distribution->parameters, which);
+      reads(support.upper, d.distribution->parameters, which);
+      for (std::size_t k = 0; k < which.size(); ++k) {
+        if (which[k] && !d.arguments[k]->load_time) return false;
+      }
+      return true;
+    }
+    case DistributionKind::truncated:
+      return (!d.lower || d.lower->load_time) && (!d.upper || d.upper->load_time);
+    default: return false;
+  }
+}
+
+ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const Value& event) {
+  const auto between = [&](ValueId x, ValueId lower, ValueId upper) {
+    const auto same_kind = [&](ValueId bound) {
+      const bool x_real = b.function().type(x).element == ir::Element::f64;
+      const bool bound_real = b.function().type(bound).element == ir::Element::f64;
+      return std::pair{x_real || !bound_real ? x : b.to_real(x), bound_real || !x_real ? bound : b.to_real(bound)};
+    };
+    ValueId inside = b.boolean(true);
+    if (lower) {
+      const auto [value, bound] = same_kind(lower);
+      inside = b.logical_and(inside, b.compare(Opcode::ge, value, bound));
+    }
+    if (upper) {
+      const auto [value, bound] = same_kind(upper);
+      inside = b.logical_and(inside, b.compare(Opcode::le, value, bound));
+    }
+    return inside;
+  };
+  if (d.expr->kind == DistributionKind::truncated) {
+    return between(event.id, d.lower.id ? element(d.lower, batch) : ValueId{}, d.upper.id ? element(d.upper, batch) : ValueId{});
+  }
+  const check::Distribution& named = *d.expr->distribution;
+  Environment inner;
+  for (const auto& [name, value] : sizes_of(*this, *d.expr)) {
+    for (const Declaration* size_name : named.size_names) {
+      if (size_name->name == name) inner[size_name] = value;
+    }
+  }
+  const std::vector<Value> arguments = arguments_at(*this, d, batch);
+  for (std::size_t k = 0; k < arguments.size(); ++k) inner[named.parameters[k]] = arguments[k];
+  std::swap(environment, inner);
+  const check::Support& support = named.on.support;
+  const ValueId lower = support.lower ? scalar(*support.lower) : ValueId{};
+  const ValueId upper = support.upper ? scalar(*support.upper) : ValueId{};
+  std::swap(environment, inner);
+  if (rank_of(event) == 0) return between(event.id, lower, upper);
+  return b.reduce("and", shape_of(event), [&](Indices i) { return std::vector{between(element(event, i), lower, upper)}; })[0];
+}
+
+// ---------------------------------------------------------------- methods in expressions
+
+Value Emitter::method(const Expr& e) {
+  const LoweredDistribution d = distribution(*e.distribution);
+  std::vector<Value> operands;
+  for (const Expr* operand : e.operands) operands.push_back(expression(*operand));
+  const bool event_is_scalar = e.distribution->event.empty();
+  const auto at = [&](Indices i) -> ValueId {
+    const std::size_t batch_rank = e.distribution->batch.size();
+    const Indices batch = i.first(std::min(batch_rank, i.size()));
+    switch (e.method) {
+      case Method::log_density:
+        return log_density(d, batch, event_is_scalar ? Value(element(operands[0], i)) : slice(operands[0], batch));
+      case Method::cdf: case Method::log_cdf: case Method::log_ccdf: return tail(d, e.method, batch, element(operands[0], i));
+      case Method::quantile: return call_member(*this, d, Method::quantile, batch, {element(operands[0], i)}).id;
+      case Method::entropy: return entropy(d, batch);
+      case Method::sample: break;
+    }
+    return b.constant(std::numeric_limits<double>::quiet_NaN());
+  };
+  if (e.method == Method::sample) {
+    const ValueId base = random_element_ ? random_element_ : b.index(0);
+    if (e.distribution->batch.empty()) return sample(d, {}, base);
+    const std::vector<Dim> extents = dims(e.distribution->batch);
+    const ValueId total = b.product(extents);
+    return b.build(extents, element_of(e.type), [&](Indices i) {
+      const std::size_t batch_rank = extents.size();
+      const ValueId number = b.add(b.mul(base, total), flat_position(extents, i.first(batch_rank)));
+      return element(sample(d, i.first(batch_rank), number), i.subspan(batch_rank));
+    });
+  }
+  if (e.type.shape.empty()) return at({});
+  return b.build(dims(e.type.shape), element_of(e.type), at);
+}
+
+}  // namespace vmodel::lower

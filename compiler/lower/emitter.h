@@ -1,0 +1,154 @@
+// Lowers expressions, distributions and statements inside one VIR function.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/check/typed_ast.h"
+#include "compiler/ir/builder.h"
+#include "compiler/ir/module.h"
+
+namespace vmodel::lower {
+
+using check::Declaration;
+using check::DistributionExpr;
+using check::Expr;
+using check::Size;
+using check::Statement;
+using ir::Dim;
+using ir::ValueId;
+using Indices = std::span<const ValueId>;
+
+/// A lowered expression: a scalar, an array, a reference (array `var`), or a tuple of such.
+struct Value {
+  ValueId id;
+  std::vector<Value> tuple;
+
+  Value() = default;
+  Value(ValueId v) : id(v) {}  // NOLINT: a scalar or array is the common case
+};
+
+/// What names mean at a place. Copied when a callee is inlined; scalars assigned in a loop are rebound.
+using Environment = std::map<const Declaration*, Value>;
+
+/// State shared by all functions of a module.
+struct ModuleContext {
+  const check::Program& program;
+  ir::Module module;
+  /// Scalar callees already lowered, by VIR name.
+  std::set<std::string> lowered_callees;
+  /// Messages of `require`, in order; their position is the message id.
+  struct Message { std::string text; SourceRange range; };
+  std::vector<Message> messages;
+  std::int64_t next_random_site = 1;
+
+  const check::Bijector* bijector(const std::string& name) const;
+};
+
+/// A distribution expression with its arguments lowered once, outside of the site's regions.
+struct LoweredDistribution {
+  const DistributionExpr* expr = nullptr;
+  std::vector<Value> arguments;
+  std::vector<LoweredDistribution> components;
+  Value weights, lower, upper;
+};
+
+class Emitter {
+ public:
+  Emitter(ModuleContext& context, ir::Function& function) : context_(context), b(function) {}
+
+  // ---- expressions (expressions.cpp, calls.cpp)
+  Value expression(const Expr& e);
+  ValueId scalar(const Expr& e) { return expression(e).id; }
+  ValueId size(const Size& size);
+  Dim dim(const Size& s) { return b.dim(size(s)); }
+  std::vector<Dim> dims(const check::Shape& shape);
+  /// Length of the 1-based range from:to, not below zero.
+  ValueId range_extent(ValueId from, ValueId to);
+  /// The element of a lowered array (or reference) at these indices; the value itself if it is a scalar.
+  ValueId element(const Value& value, Indices indices);
+  /// The sub-array at these leading indices.
+  Value slice(const Value& value, Indices leading);
+  std::vector<Dim> shape_of(const Value& value);
+  std::size_t rank_of(const Value& value) { return b.function().type(value.id).rank(); }
+  /// Row-major position of indices in an array of these extents.
+  ValueId flat_position(std::span<const Dim> extents, Indices indices);
+  /// 0-based indices into the base array of an index expression, for a position in the indexed result.
+  std::vector<ValueId> base_indices(const Expr& index_expr, Indices result_indices);
+  Value call(const check::Function& callee, const std::map<std::string, Size>& sizes, std::vector<Value> arguments,
+             const check::Shape& lifted);
+  /// Runs a member of a distribution or bijector, inlined, or as a call if everything is scalar.
+  struct MemberOwner {
+    std::string name;
+    const std::vector<const Declaration*>& parameters;
+    const std::vector<const Declaration*>& size_names;
+  };
+  Value member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
+               const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
+               const std::vector<Value>& arguments);
+  Value apply_bijector(const check::Bijector& bijector, const std::string& member, const std::vector<Value>& bounds,
+                       const std::map<std::string, ValueId>& sizes, const Value& x);
+  ValueId log_sum_exp(const Value& terms);
+
+  // ---- distributions (distributions.cpp)
+  LoweredDistribution distribution(const DistributionExpr& d);
+  /// value_at(batch indices) gives the event. Result: f64.
+  ValueId log_density(const LoweredDistribution& d, Indices batch, const Value& event);
+  /// method: cdf, log_cdf, log_ccdf at a scalar event; falls back on what the distribution gives.
+  ValueId tail(const LoweredDistribution& d, check::Method method, Indices batch, ValueId x);
+  bool can_sample(const DistributionExpr& d) const;
+  bool has_entropy(const DistributionExpr& d) const;
+  bool has_support_condition(const DistributionExpr& d) const;
+  /// A draw; `element` numbers it within the site.
+  Value sample(const LoweredDistribution& d, Indices batch, ValueId element);
+  ValueId entropy(const LoweredDistribution& d, Indices batch);
+  ValueId in_support(const LoweredDistribution& d, Indices batch, const Value& event);
+  ValueId random(const std::string& kind);
+
+  // ---- statements (statements.cpp)
+  void block(const check::Block& statements);
+  void statement(const Statement& s);
+  /// Set by the owner of a function body, called for statements that mean something only there.
+  std::function<void(const Statement&)> model_statement;
+  Value returned;
+
+  Environment environment;
+  ir::Builder& builder() { return b; }
+  ModuleContext& context() { return context_; }
+
+ private:
+  Value index(const Expr& e);
+  Value elementwise(const check::Shape& shape, const std::vector<Value>& operands,
+                    const std::function<ValueId(std::span<const ValueId>)>& f, ir::Element element);
+  Value builtin(const Expr& e);
+  Value method(const Expr& e);
+  Value materialised(const std::vector<Value>& parts, const check::Shape& shape, ir::Element element);
+  ValueId scalar_binary(check::Operator op, ValueId x, ValueId y);
+  void assign(const Statement& s);
+  void for_statement(const Statement& s);
+  void if_statement(const Statement& s);
+  void while_statement(const Statement& s);
+  Value run_body(const check::Block& body, Environment inner);
+  void convert_to_declared(Value& value, const check::Type& type);
+
+  ModuleContext& context_;
+  ir::Builder b;
+  ValueId random_element_;  // index of the draw that a sampler is making
+  ValueId random_attempt_;
+};
+
+/// Scalar `var`s that the statements assign and that are bound outside of them, in a fixed order.
+std::vector<const Declaration*> assigned_scalars(const check::Block& block, const Environment& environment);
+
+/// Element type of VIR for a type of the language.
+ir::Element element_of(const check::Type& type);
+
+/// True if the sizes' normal form depends on nothing that is bound in the function's own scope.
+bool all_scalar(const std::vector<const Declaration*>& declarations);
+
+}  // namespace vmodel::lower

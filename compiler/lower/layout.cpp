@@ -1,0 +1,158 @@
+// Where every parameter, observed value and learnable stands in the flat arrays of the kernels.
+#include <functional>
+
+#include "compiler/lower/master.h"
+
+namespace vmodel::lower {
+
+using check::StatementKind;
+
+namespace {
+
+void for_each_statement(const check::Block& block, const std::function<void(const Statement&)>& visit) {
+  for (const Statement* s : block) {
+    visit(*s);
+    for_each_statement(s->body, visit);
+    for_each_statement(s->otherwise, visit);
+  }
+}
+
+/// What an observed target is made of: a whole declaration, or elements of one.
+const Declaration* observed_declaration(const Expr& target) {
+  const Expr* base = &target;
+  if (base->kind == check::ExprKind::to_real) base = base->operands[0];
+  if (base->kind == check::ExprKind::index) base = base->operands[0];
+  return base->kind == check::ExprKind::name ? base->declaration : nullptr;
+}
+
+std::string distribution_name(const DistributionExpr& d) {
+  switch (d.kind) {
+    case check::DistributionKind::named: return d.distribution->name;
+    case check::DistributionKind::mixture: return "mixture";
+    case check::DistributionKind::truncated: return distribution_name(*d.components[0]);
+    case check::DistributionKind::joint: return "joint";
+    default: return "";
+  }
+}
+
+void lay_out_observation(Layout& layout, const Statement& s) {
+  const Declaration* declaration = observed_declaration(*s.target);
+  if (declaration) {
+    if (layout.observation_of.count(declaration)) return;
+    layout.observation_of[declaration] = layout.observations.size();
+  } else {
+    layout.observation_at[&s] = layout.observations.size();
+  }
+  Observation o;
+  o.name = declaration ? declaration->name : s.name;
+  o.data = declaration && declaration->kind == check::DeclarationKind::data ? declaration->name : "";
+  o.distribution = distribution_name(*s.distribution);
+  o.shape = declaration ? declaration->type.shape : s.target->type.shape;
+  o.offset = layout.observed;
+  o.range = s.range;
+  layout.observed = layout.observed + element_count(o.shape);
+  layout.observations.push_back(std::move(o));
+}
+
+FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
+  FamilyLayout result;
+  result.family = &family;
+  const auto add = [&](const check::Learnable& learnable, const Statement* statement, const std::string& prefix,
+                       const std::map<std::string, Size>& sizes) {
+    LearnableLayout entry;
+    entry.learnable = &learnable;
+    entry.statement = statement;
+    entry.name = prefix + learnable.declaration->name;
+    for (const Size& s : learnable.declaration->type.shape) entry.shape.push_back(s.substitute(sizes));
+    entry.phi_offset = result.phi;
+    entry.phi_size = learnable.bijector ? learnable.unconstrained_size.substitute(sizes) : element_count(entry.shape);
+    entry.offset = result.values;
+    entry.size = element_count(entry.shape);
+    result.phi = result.phi + entry.phi_size;
+    result.values = result.values + entry.size;
+    result.learnables.push_back(std::move(entry));
+  };
+  for (const check::Learnable& learnable : family.learnables) add(learnable, nullptr, "", {});
+  // A family that is one generic family keeps its plain names.
+  const bool alone = family.body.size() == 1 && family.learnables.empty();
+  for_each_statement(family.body, [&](const Statement& s) {
+    if (s.kind != StatementKind::draw || s.distribution->kind != check::DistributionKind::family) return;
+    const check::FamilyTemplate& generic = *s.distribution->family;
+    std::map<std::string, Size> sizes = s.distribution->sizes;
+    for (const Declaration* name : generic.size_names) sizes[name->name] = group_dimension(layout, s);
+    for (const check::Learnable& learnable : generic.learnables) add(learnable, &s, alone ? "" : s.name + ".", sizes);
+  });
+  return result;
+}
+
+}  // namespace
+
+Size group_dimension(const Layout& layout, const Statement& draw) {
+  Size dimension;
+  for (const Declaration* d : draw.declarations) {
+    for (const ParameterLayout& p : layout.parameters) {
+      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name) dimension = dimension + p.unconstrained_size;
+    }
+  }
+  return dimension;
+}
+
+Layout lay_out(const check::Program& program, SizeTable& table) {
+  Layout layout;
+  for (const check::ModelParameter& p : program.model.parameters) {
+    ParameterLayout entry;
+    entry.parameter = &p;
+    entry.offset = layout.reported_parameters;
+    entry.size = element_count(p.declaration->type.shape);
+    entry.unconstrained_offset = layout.dimension;
+    entry.unconstrained_size = p.unconstrained_size;
+    layout.reported_parameters = layout.reported_parameters + entry.size;
+    layout.dimension = layout.dimension + entry.unconstrained_size;
+    layout.parameters.push_back(std::move(entry));
+  }
+  layout.reported = layout.reported_parameters;
+  for (const Declaration* q : program.model.quantities) {
+    const Size size = element_count(q->type.shape);
+    layout.quantities.push_back({q, layout.reported, size});
+    layout.reported = layout.reported + size;
+  }
+  for_each_statement(program.model.body, [&](const Statement& s) {
+    if (s.kind == StatementKind::observe) lay_out_observation(layout, s);
+  });
+  for (const check::Family& family : program.families) layout.families.push_back(lay_out_family(layout, family));
+
+  // Everything that a parameter's type or the metadata names, in a fixed order.
+  const auto number_shape = [&](const check::Shape& shape) {
+    for (const Size& s : shape) table.number(s);
+  };
+  table.number(layout.dimension);
+  table.number(layout.reported_parameters);
+  table.number(layout.observed);
+  table.number(layout.reported);
+  for (const Declaration* d : program.model.data) number_shape(d->type.shape);
+  for (const ParameterLayout& p : layout.parameters) {
+    number_shape(p.parameter->declaration->type.shape);
+    for (const Size* s : {&p.offset, &p.size, &p.unconstrained_offset, &p.unconstrained_size}) table.number(*s);
+  }
+  for (const Layout::Quantity& q : layout.quantities) {
+    number_shape(q.declaration->type.shape);
+    table.number(q.offset);
+    table.number(q.size);
+  }
+  for (const Observation& o : layout.observations) {
+    number_shape(o.shape);
+    table.number(o.offset);
+    table.number(element_count(o.shape));
+  }
+  for (const FamilyLayout& f : layout.families) {
+    table.number(f.phi);
+    table.number(f.values);
+    for (const LearnableLayout& l : f.learnables) {
+      number_shape(l.shape);
+      for (const Size* s : {&l.phi_offset, &l.phi_size, &l.offset, &l.size}) table.number(*s);
+    }
+  }
+  return layout;
+}
+
+}  // namespace vmodel::lower

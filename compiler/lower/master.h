@@ -1,0 +1,137 @@
+// The functions of a model: what they have in common.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/lower/emitter.h"
+
+namespace vmodel::lower {
+
+/// Sizes by number: every size that metadata or the type of a parameter speaks of. The kernel `sizes`
+/// computes them from data; all other functions receive them as parameters `size.K`.
+class SizeTable {
+ public:
+  std::size_t number(const Size& size);
+  const std::vector<Size>& sizes() const { return sizes_; }
+
+ private:
+  std::vector<Size> sizes_;
+};
+
+/// Observed values in one flat array: by the data they are (elements of one array stand together).
+struct Observation {
+  std::string name;
+  std::string distribution;
+  std::string data;  // name of the data declaration, or empty
+  check::Shape shape;
+  Size offset;
+  SourceRange range;
+};
+
+/// Where a parameter's numbers stand.
+struct ParameterLayout {
+  const check::ModelParameter* parameter = nullptr;
+  Size offset, size;                             // among the reported values
+  Size unconstrained_offset, unconstrained_size;
+};
+
+/// One learnable of a family as it lies in phi; `statement` is the draw whose template declares it (null:
+/// the family's own).
+struct LearnableLayout {
+  const check::Learnable* learnable = nullptr;
+  const Statement* statement = nullptr;
+  std::string name;
+  check::Shape shape;  // in terms of the family's sizes
+  Size phi_offset, phi_size;
+  Size offset, size;   // among the learned values
+};
+
+struct FamilyLayout {
+  const check::Family* family = nullptr;
+  std::vector<LearnableLayout> learnables;
+  Size phi, values;
+};
+
+struct Layout {
+  std::vector<ParameterLayout> parameters;
+  Size dimension, reported_parameters, reported, observed;
+  struct Quantity { const Declaration* declaration; Size offset, size; };
+  std::vector<Quantity> quantities;
+  std::vector<Observation> observations;
+  std::map<const Declaration*, std::size_t> observation_of;  // data or let -> observations
+  std::map<const Statement*, std::size_t> observation_at;    // targets that are other expressions
+  std::vector<FamilyLayout> families;
+};
+
+/// Number of elements of an array of this shape.
+Size element_count(const check::Shape& shape);
+/// Substitutes a generic family's size name (D) by the dimension of the group that it draws.
+Size group_dimension(const Layout& layout, const Statement& draw);
+
+Layout lay_out(const check::Program& program, SizeTable& table);
+
+struct MasterContext {
+  ModuleContext& module;
+  SizeTable& table;
+  const Layout& layout;
+};
+
+/// A function with the sizes and data as its first parameters, bound in the emitter's environment.
+class Master {
+ public:
+  /// with_sizes: false for the functions that compute sizes and shapes themselves.
+  /// data_limit: only the data before this one (shape and bounds of a data field).
+  Master(MasterContext& context, std::string name, bool with_sizes = true, const Declaration* data_limit = nullptr);
+
+  Emitter& emitter() { return *emitter_; }
+  ir::Builder& b() { return emitter_->builder(); }
+  /// A flat f64 array (or scalar with no size) as argument or output of the kernel.
+  ValueId argument(const std::string& name, const Size& size, ir::Axis axis);
+  ValueId scalar_argument(const std::string& name, ir::Axis axis);
+  ValueId output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element = ir::Element::f64);
+  /// Ends the function and adds it to the module.
+  void finish();
+
+  // ---- parameters of the model (parameters.cpp)
+  /// The constrained value of a parameter whose coordinates start at `offset` of the flat array `z`.
+  Value constrained(const check::ModelParameter& p, ValueId z, ValueId offset);
+  /// Stores the coordinates of a constrained value to `z` from `offset` on.
+  void store_unconstrained(const check::ModelParameter& p, const Value& x, ValueId z, ValueId offset);
+  /// A site of the log determinant of the map at these coordinates; nothing for the identity.
+  void log_determinant_site(const check::ModelParameter& p, ValueId z, ValueId offset, ir::SiteKind kind);
+
+  // ---- the same three for anything with a bijector
+  struct Map {
+    const check::Bijector* bijector = nullptr;
+    const std::vector<const Expr*>* arguments = nullptr;
+    const Expr* location = nullptr;  // noncentered
+    const Expr* scale = nullptr;
+  };
+  Value forward(const Map& map, const std::vector<Dim>& shape, ValueId flat, ValueId offset);
+  void inverse(const Map& map, const Value& x, ValueId flat, ValueId offset);
+
+ private:
+  struct Event;
+  Event event_of(const Map& map, const std::vector<Dim>& shape);
+
+  MasterContext& context_;
+  ir::Function function_;
+  std::unique_ptr<Emitter> emitter_;
+  std::vector<ValueId> size_parameters_;
+};
+
+void lower_model(MasterContext& context);
+void lower_unconstrain(MasterContext& context);
+void lower_sizes_and_data(MasterContext& context);
+void lower_checks(MasterContext& context);
+void lower_family(MasterContext& context, const FamilyLayout& family);
+std::string metadata(MasterContext& context, const SourceManager& sources);
+
+/// Emits a site for `value ~ distribution`; observe sites yield positions by `position` (may be empty).
+void emit_site(Emitter& emitter, ir::SiteKind kind, const std::string& name, const DistributionExpr& distribution,
+               const Value& value, const std::function<ValueId(Indices)>& position);
+
+}  // namespace vmodel::lower
