@@ -1,0 +1,49 @@
+// The evidence lower bound with pathwise gradients.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/model/prepared_model.h"
+#include "runtime/objectives/objective.h"
+#include "runtime/objectives/thread_pool.h"
+
+namespace vmodel::runtime {
+
+enum class Estimator {
+  // The gradient of log p plus the entropy, analytic where the family has it.
+  total,
+  // Sticking the landing (Roeder, Wu, Duvenaud 2017, equation 6): the path derivative of
+  // log p - log q alone, which has no variance where q equals the posterior.
+  stl,
+};
+
+// E_q[log p(z) + log |J|] + H(q) with K particles, in blocks of the model's lanes.
+class Elbo final : public Objective {
+ public:
+  Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator,
+       ThreadPool& pool);
+
+  int64_t size() const override { return size_; }
+  Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
+
+ private:
+  struct Worker;
+
+  void run_block(Worker& worker, int64_t block, const double* phi, const vmodel_random& random,
+                 double* sums);
+
+  const PreparedModel& model_;
+  const Family& family_;
+  int64_t size_, dimension_, particles_, lanes_, blocks_, chunks_;
+  Estimator estimator_;
+  ThreadPool& pool_;
+  // What kernels read as phi: one place, so that a call needs no new binding.
+  AlignedVector<double> phi_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  // Of each chunk: gradient, then value, squares and number of particles that are not finite.
+  std::vector<double> sums_;
+};
+
+}  // namespace vmodel::runtime
