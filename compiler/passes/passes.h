@@ -1,0 +1,59 @@
+// Passes over VIR modules and the pipeline from master functions to kernels. Interface header.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/module.h"
+#include "compiler/passes/derivatives.h"
+
+namespace vmodel::passes {
+
+// One file a pass. Each takes a module and returns one that means the same.
+
+/// Calls become the bodies of their callees; functions that were called are removed.
+ir::Module inline_calls(ir::Module module);
+/// Folding, algebra that keeps NaN and infinity, common subexpressions, dead code.
+ir::Module simplify(ir::Module module);
+/// Only the removal of what nothing needs.
+ir::Module remove_dead_code(ir::Module module);
+/// A `loop` whose carried values are only accumulated to becomes a `reduce`.
+ir::Module reductions(ir::Module module);
+/// Builds into their uses; adjacent `reduce`s over the same extents into one.
+ir::Module fuse(ir::Module module);
+/// Loop-invariant code out of loops.
+ir::Module hoist_loops(ir::Module module);
+/// What depends on data only moves from all functions to a new function `prepare` with outputs
+/// `prepared.K`, which become load parameters of the others. `require`s move there too.
+ir::Module hoist_to_load(ir::Module module);
+
+/// A pass by name, for --print-after, --pass and the list of them.
+struct Pass {
+  std::string name;
+  std::string summary;
+  /// Errors (of the argument, or derivatives that do not exist) are appended.
+  std::function<ir::Module(ir::Module, const std::string& argument, std::vector<std::string>& errors)> run;
+};
+const std::vector<Pass>& all_passes();
+const Pass* find_pass(const std::string& name);
+
+struct PipelineOptions {
+#ifdef VMODEL_VERIFY
+  bool verify = true;
+#else
+  bool verify = false;
+#endif
+  /// Kernels to make, by name (docs/architecture.md); empty: all that the module allows. A
+  /// derivative that does not exist is an error only for a kernel that is asked for by name,
+  /// `log_density_gradient` and the kernels of families.
+  std::vector<std::string> kernels;
+  /// Called after every step with its name and the module; for --print-after and --time.
+  std::function<void(const std::string& pass, const ir::Module& module)> after;
+};
+
+/// From lowered master functions (compiler/lower/lower.h) to finished kernels and `prepare`.
+/// Stops with an internal error when verification fails.
+ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors);
+
+}  // namespace vmodel::passes
