@@ -43,18 +43,21 @@ function(vmodel_library name)
   endif()
 endfunction()
 
-# vmodel_executable(NAME [source...] [DEPENDS target...] [LIBRARY])
+# vmodel_executable(NAME [source...] [DEPENDS target...] [LIBRARY | TOOL])
 #
 # An installed program: build/bin/NAME, or build/lib/vmodel/NAME with LIBRARY. It needs shared
-# libc and libm only; the C++ library is linked statically.
+# libc and libm only; the C++ library is linked statically. A TOOL serves developers and is not installed.
 function(vmodel_executable name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "LIBRARY" "" "DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "LIBRARY;TOOL" "" "DEPENDS")
   vmodel_sources_or_glob(sources ${arg_UNPARSED_ARGUMENTS})
   vmodel_dependencies(arg_DEPENDS ${arg_DEPENDS})
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE vmodel_options ${arg_DEPENDS})
   if(NOT VMODEL_SANITIZE)
     target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
+  if(arg_TOOL)
+    return()
   endif()
   add_dependencies(programs ${name})
   if(arg_LIBRARY)

@@ -36,6 +36,7 @@ check_error = f"{python} {os.path.join(source, 'test', 'tools', 'check_error.py'
 config.substitutions += [
     ("%vmodelc", vmodelc),
     ("%check-error", check_error),
+    ("%vir-opt", os.path.join(build, "bin", "vir-opt")),
     ("%FileCheck", os.path.join(config.vmodel_llvm_tools, "FileCheck")),
     ("%python", python),
     ("%{root}", source),
