@@ -1,0 +1,171 @@
+// Emits the body of one VIR function as LLVM IR, for a number of lanes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/MDBuilder.h>
+
+#include "compiler/codegen/math.h"
+#include "compiler/codegen/target.h"
+#include "compiler/codegen/varying.h"
+#include "compiler/ir/module.h"
+
+namespace vmodel::codegen {
+
+/// An array or a reference: where its elements lie. Row-major; an array that varies has W columns, the lane innermost.
+struct Memory {
+  llvm::Value* pointer = nullptr;
+  bool varying = false;
+  int depth = 0;                   // how many masks were set where it was made: outer memory is blended
+  llvm::MDNode* scope = nullptr;   // what no other memory with a scope overlaps; none: may overlap
+};
+
+/// Emits into one LLVM function. The caller sets parameters with `set_scalar` and `set_memory`, then calls `emit_body`.
+class Emitter {
+ public:
+  Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target, llvm::Function* into);
+
+  llvm::IRBuilder<>& builder() { return builder_; }
+  void set_scalar(ir::ValueId value, llvm::Value* scalar) { scalars_[value.id] = scalar; }
+  /// `own`: no other memory overlaps it.
+  void set_memory(ir::ValueId value, llvm::Value* pointer, bool own);
+  /// A scalar argument from its place in memory (one for each lane where it varies).
+  llvm::Value* load_argument(ir::ValueId value, llvm::Value* pointer);
+  /// Memory for temporaries and the generator's state; both may be null where the function needs none.
+  void set_workspace(llvm::Value* pointer) { workspace_ = pointer; }
+  void set_random(llvm::Value* pointer) { random_ = pointer; }
+  /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked then.
+  struct Hooks {
+    std::function<llvm::Value*(llvm::Value* bytes)> allocate;
+    std::function<void(const ir::Op& op)> require;
+    std::function<void(const ir::Op& op)> output;
+  };
+  void set_hooks(Hooks hooks) { hooks_ = std::move(hooks); }
+
+  /// The operations of the function's body, at the insertion point.
+  void emit_body();
+
+  /// Bytes of workspace that the body needs: emits the arithmetic from values of the parameters alone.
+  llvm::Value* emit_workspace_size();
+
+  llvm::Value* scalar(ir::ValueId value) const;
+  const Memory& memory(ir::ValueId value) const;
+  /// An index value that does not vary, as i64.
+  llvm::Value* extent(const ir::Dim& dim) const;
+  bool is_varying(ir::ValueId value) const { return varying_[value]; }
+  llvm::Type* element_type(ir::Element element) const;
+  /// The type of an element in memory: booleans are bytes.
+  llvm::Type* stored_type(ir::Element element) const;
+
+ private:
+  using Body = std::function<void()>;
+
+  // scalars (emitter.cpp)
+  llvm::Value* widened(ir::ValueId value) const;
+  llvm::Value* widen(llvm::Value* value) const;
+  void define(ir::ValueId value, llvm::Value* scalar);
+  std::vector<llvm::Value*> agreeing(const ir::Op& op, std::size_t first = 0) const;
+  llvm::Value* any_lane(llvm::Value* mask);
+  llvm::Value* constant_of(const ir::Op& op);
+  llvm::Value* emit_scalar(const ir::Op& op);
+  llvm::Value* emit_index(const ir::Op& op, llvm::Value* x, llvm::Value* y);
+  llvm::Value* emit_real(const ir::Op& op, const std::vector<llvm::Value*>& operands);
+  llvm::Value* emit_compare(const ir::Op& op, llvm::Value* x, llvm::Value* y);
+  llvm::Value* emit_divide(llvm::Value* x, llvm::Value* y, bool remainder);
+  llvm::Value* emit_lane_sum(ir::ValueId value);
+  llvm::Value* emit_min_max(llvm::Value* x, llvm::Value* y, bool max);
+  llvm::Value* emit_random(const ir::Op& op);
+
+  // memory (emitter_memory.cpp)
+  struct Address {
+    llvm::Value* pointer = nullptr;  // a vector of pointers where the index varies
+    bool gathered = false;
+    llvm::Value* valid = nullptr;    // prepare: whether the index is inside of the array
+  };
+  Address address(ir::ValueId array, const std::vector<ir::ValueId>& indices);
+  llvm::Value* load_from(ir::ValueId array, const Address& at);
+  void store_to(ir::ValueId reference, const Address& at, llvm::Value* value);
+  void emit_load(const ir::Op& op);
+  void emit_store(const ir::Op& op);
+  void emit_alloc(const ir::Op& op);
+  void emit_build(const ir::Op& op);
+  void make_memory(const ir::Op& op);
+  llvm::Instruction* annotate(llvm::Instruction* access, const Memory& memory);
+  llvm::Value* byte_count(const ir::Op& op);
+  bool is_small(const ir::Op& op) const;
+
+  // workspace (workspace.cpp)
+  void plan_workspace();
+  bool is_static(const ir::Op& op) const;
+  bool can_rematerialise(ir::ValueId value) const;
+  void rematerialise(ir::ValueId value);
+  void find_needed(std::span<const ir::Op> ops);
+  llvm::Value* stacked_size(std::span<const ir::Op> ops, llvm::Value* offset);
+  void reserve_scratch(const ir::Op& op);
+
+  // control flow (emitter_control.cpp)
+  void emit_region(const ir::Region& region);
+  void emit_op(const ir::Op& op);
+  void emit_reduce(const ir::Op& op);
+  void emit_loop(const ir::Op& op);
+  void emit_if(const ir::Op& op);
+  void emit_uniform_if(const ir::Op& op);
+  void emit_varying_if(const ir::Op& op);
+  void emit_while(const ir::Op& op);
+  std::vector<llvm::Value*> nest(const std::vector<llvm::Value*>& extents, const std::vector<ir::ValueId>& indices,
+                                 std::size_t level, std::vector<llvm::Value*> carried,
+                                 const std::function<std::vector<llvm::Value*>(const std::vector<llvm::Value*>&)>& body);
+  std::vector<llvm::Value*> counted_loop(llvm::Value* count, std::vector<llvm::Value*> carried,
+                                         const std::function<std::vector<llvm::Value*>(llvm::Value* index,
+                                                                                       const std::vector<llvm::Value*>&)>& body);
+  llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
+  std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results, llvm::Value* mask);
+  bool is_cheap(const ir::Region& region) const;
+  llvm::BasicBlock* block(const char* name);
+
+  const ir::Function& function_;
+  const Varying& varying_;
+  int lanes_;
+  const Target& target_;
+  llvm::Function* into_;
+  llvm::IRBuilder<> builder_;
+  MathEmitter math_;
+  std::vector<llvm::Value*> scalars_;
+  std::map<std::uint32_t, Memory> memories_;  // by the number of the root
+  llvm::Value* workspace_ = nullptr;
+  llvm::Value* random_ = nullptr;
+  llvm::Value* mask_ = nullptr;  // <W x i1>: the lanes that are active; null: all
+  int depth_ = 0;                // how many masks were set
+
+  int nesting_ = 0;              // regions that are open
+  Hooks hooks_;
+
+  // Where temporaries lie (workspace.cpp).
+  bool planned_ = false;
+  std::map<const ir::Op*, llvm::Value*> offsets_;         // those with a place of their own
+  std::set<const ir::Op*> dynamic_;                       // those stacked on top
+  std::map<std::uint32_t, const ir::Op*> definitions_;    // scalar operations that may be done at the start
+  std::vector<bool> needed_;                              // values that sizes of stacked temporaries need
+  std::set<const ir::Op*> around_;                        // operations with stacked temporaries inside
+  llvm::Value* top_ = nullptr;                            // the offset above everything in use here
+
+  llvm::MDNode* scope_domain_ = nullptr;
+  std::vector<llvm::MDNode*> scopes_;
+  struct Access {
+    llvm::Instruction* instruction;
+    llvm::MDNode* scope;
+  };
+  std::vector<Access> accesses_;
+
+ public:
+  /// Gives every access the list of the scopes that it does not overlap; once, at the end.
+  void finish();
+};
+
+}  // namespace vmodel::codegen

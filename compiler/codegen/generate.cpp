@@ -1,0 +1,379 @@
+// The functions and tables of a compiled model.
+#include <functional>
+#include <map>
+
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/TargetParser/Triple.h>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/codegen/emitter.h"
+#include "compiler/codegen/machine.h"
+#include "compiler/ir/typing.h"
+
+namespace vmodel::codegen {
+
+using ir::Axis;
+using ir::Element;
+using ir::Parameter;
+using llvm::Value;
+
+namespace {
+
+/// Which values of a function are used in operations, or as an extent of something that is.
+std::vector<bool> used_values(const ir::Function& function) {
+  std::vector<bool> used(function.values.size(), false);
+  const auto use = [&](ir::ValueId value) {
+    used[value.id] = true;
+    for (const ir::Dim& dim : function.type(value).dims)
+      if (dim.value)
+        used[dim.value.id] = true;
+  };
+  const std::function<void(const ir::Region&)> visit = [&](const ir::Region& region) {
+    for (const ir::Op& op : region.ops) {
+      for (const ir::ValueId operand : op.operands)
+        use(operand);
+      for (const ir::ValueId result : op.results)
+        use(result);
+      for (const ir::Region& inner : op.regions)
+        visit(inner);
+    }
+    for (const ir::ValueId yield : region.yields)
+      use(yield);
+  };
+  visit(function.body);
+  return used;
+}
+
+bool has_particle_arguments(const ir::Function& function) {
+  for (const Parameter& parameter : function.parameters)
+    if (parameter.axis == Axis::particle)
+      return true;
+  return false;
+}
+
+class Generator {
+ public:
+  Generator(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context)
+      : kernels_(kernels), options_(options), context_(context), module_(std::make_unique<llvm::Module>("model", context)) {
+    set_machine(*module_, options.target);
+    for (std::size_t i = 0; i < options.slots.size(); ++i)
+      slots_[options.slots[i]] = i;
+    pointer_ = llvm::PointerType::get(context, 0);
+    word_ = llvm::Type::getInt32Ty(context);
+    wide_ = llvm::Type::getInt64Ty(context);
+  }
+
+  std::unique_ptr<llvm::Module> run() {
+    std::vector<llvm::Constant*> rows;
+    for (const ir::Function& function : kernels_.functions) {
+      if (function.name == "prepare")
+        continue;
+      if (!has_particle_arguments(function)) {
+        rows.push_back(kernel(function, 1));
+        continue;
+      }
+      for (const int lanes : options_.lanes)
+        rows.push_back(kernel(function, lanes));
+    }
+    llvm::Constant* prepare_function = prepare(kernels_.find("prepare"));
+    export_model(rows, prepare_function);
+    if (options_.verify)
+      verify_module(*module_, "generation");
+    return std::move(module_);
+  }
+
+ private:
+  /// A slot's value, loaded once at the start of a function.
+  Value* load_slot(llvm::IRBuilder<>& builder, Value* slots, const ir::Function& function, const Parameter& parameter) {
+    const auto found = slots_.find(parameter.name);
+    if (found == slots_.end())
+      ir::internal_error("code generation: @" + function.name + " reads '" + parameter.name + "', which is no slot");
+    const ir::Type& type = function.type(parameter.value);
+    llvm::Type* loaded = pointer_;
+    if (type.is_scalar())
+      loaded = type.element == Element::f64 || type.element == Element::f32 ? builder.getDoubleTy() : builder.getInt64Ty();
+    Value* address = builder.CreateConstInBoundsGEP1_64(wide_, slots, found->second);
+    Value* value = builder.CreateLoad(loaded, address, parameter.name);
+    if (type.is_scalar() && type.element == Element::boolean)
+      return builder.CreateICmpNE(value, builder.getInt64(0));
+    if (type.is_scalar() && type.element == Element::f32)
+      return builder.CreateFPTrunc(value, builder.getFloatTy());
+    return value;
+  }
+
+  llvm::Function* make_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& types, bool local) {
+    auto* function = llvm::Function::Create(llvm::FunctionType::get(result, types, false),
+                                            local ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name, *module_);
+    set_function_machine(*function, options_.target);
+    return function;
+  }
+
+  static void set_array_attributes(llvm::Argument& argument, bool written) {
+    llvm::AttrBuilder attributes(argument.getContext());
+    attributes.addAttribute(llvm::Attribute::NoAlias);
+    attributes.addAttribute(llvm::Attribute::NoUndef);
+    attributes.addAttribute(llvm::Attribute::NoCapture);
+    attributes.addAlignmentAttr(llvm::Align(64));
+    if (!written)
+      attributes.addAttribute(llvm::Attribute::ReadOnly);
+    argument.addAttrs(attributes);
+  }
+
+  /// One row of the table: the kernel for a number of lanes.
+  ///
+  /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and arguments and
+  /// calls it.
+  llvm::Constant* kernel(const ir::Function& function, int lanes) {
+    const std::string name = function.name + "." + std::to_string(lanes);
+    const Varying varying = find_varying(function, lanes);
+    const std::vector<bool> used = used_values(function);
+    std::vector<const Parameter*> passed;
+    std::vector<llvm::Type*> types;
+    std::vector<const Parameter*> arguments;
+    for (const Parameter& parameter : function.parameters) {
+      if (parameter.axis != Axis::load)
+        arguments.push_back(&parameter);
+      if (!used[parameter.value.id])
+        continue;
+      const ir::Type& type = function.type(parameter.value);
+      passed.push_back(&parameter);
+      types.push_back(parameter.axis == Axis::load && type.is_scalar() ? scalar_type(type.element) : pointer_);
+    }
+    types.push_back(pointer_);  // workspace
+    types.push_back(pointer_);  // random
+    llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
+    body->addFnAttr(llvm::Attribute::NoInline);
+    emit_body(function, varying, lanes, passed, body);
+
+    llvm::Function* run = make_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_}, true);
+    llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
+    std::vector<Value*> values;
+    for (const Parameter* parameter : passed) {
+      if (parameter->axis == Axis::load) {
+        values.push_back(load_slot(builder, run->getArg(0), function, *parameter));
+        continue;
+      }
+      const auto position = static_cast<std::uint64_t>(std::find(arguments.begin(), arguments.end(), parameter) - arguments.begin());
+      values.push_back(builder.CreateLoad(pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, run->getArg(1), position), parameter->name));
+    }
+    values.push_back(run->getArg(2));
+    values.push_back(run->getArg(3));
+    builder.CreateCall(body, values)->setTailCall();
+    builder.CreateRetVoid();
+    return kernel_row(function, lanes, arguments, workspace_size(function, varying, lanes, name), run);
+  }
+
+  llvm::Type* scalar_type(Element element) const {
+    switch (element) {
+    case Element::f64: return llvm::Type::getDoubleTy(context_);
+    case Element::f32: return llvm::Type::getFloatTy(context_);
+    case Element::index: return wide_;
+    case Element::boolean: return llvm::Type::getInt1Ty(context_);
+    }
+    return nullptr;
+  }
+
+  void emit_body(const ir::Function& function, const Varying& varying, int lanes, const std::vector<const Parameter*>& passed,
+                 llvm::Function* body) {
+    Emitter emitter(function, varying, lanes, options_.target, body);
+    unsigned position = 0;
+    for (const Parameter* parameter : passed) {
+      llvm::Argument* argument = body->getArg(position++);
+      argument->setName(parameter->name);
+      const ir::Type& type = function.type(parameter->value);
+      if (argument->getType()->isPointerTy()) {
+        set_array_attributes(*argument, type.reference);
+        if (type.is_scalar())
+          emitter.set_scalar(parameter->value, emitter.load_argument(parameter->value, argument));
+        else
+          emitter.set_memory(parameter->value, argument, true);
+      } else {
+        emitter.set_scalar(parameter->value, argument);
+      }
+    }
+    llvm::Argument* workspace = body->getArg(position);
+    llvm::Argument* random = body->getArg(position + 1);
+    workspace->setName("workspace");
+    random->setName("random");
+    set_array_attributes(*workspace, true);
+    random->addAttr(llvm::Attribute::NoAlias);
+    random->addAttr(llvm::Attribute::ReadOnly);
+    emitter.set_workspace(workspace);
+    emitter.set_random(random);
+    emitter.emit_body();
+    emitter.builder().CreateRetVoid();
+    emitter.finish();
+  }
+
+  llvm::Constant* workspace_size(const ir::Function& function, const Varying& varying, int lanes, const std::string& name) {
+    llvm::Function* size = make_function("workspace." + name, wide_, {pointer_}, true);
+    Emitter emitter(function, varying, lanes, options_.target, size);
+    // All slots are read here; those that are not needed vanish when the function is optimised.
+    for (const Parameter& parameter : function.parameters) {
+      if (parameter.axis != Axis::load)
+        continue;
+      Value* value = load_slot(emitter.builder(), size->getArg(0), function, parameter);
+      if (function.type(parameter.value).is_scalar())
+        emitter.set_scalar(parameter.value, value);
+      else
+        emitter.set_memory(parameter.value, value, false);
+    }
+    emitter.builder().CreateRet(emitter.emit_workspace_size());
+    emitter.finish();
+    return size;
+  }
+
+  llvm::Constant* text(const std::string& value) {
+    auto [entry, is_new] = texts_.try_emplace(value, nullptr);
+    if (is_new) {
+      llvm::Constant* bytes = llvm::ConstantDataArray::getString(context_, value);
+      auto* global = new llvm::GlobalVariable(*module_, bytes->getType(), true, llvm::GlobalValue::PrivateLinkage, bytes, "text");
+      global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+      entry->second = global;
+    }
+    return entry->second;
+  }
+
+  llvm::Constant* number(std::int64_t value) { return llvm::ConstantInt::getSigned(word_, value); }
+
+  llvm::Constant* table(const char* name, llvm::StructType* type, const std::vector<llvm::Constant*>& rows) {
+    auto* array = llvm::ArrayType::get(type, rows.size());
+    return new llvm::GlobalVariable(*module_, array, true, llvm::GlobalValue::PrivateLinkage, llvm::ConstantArray::get(array, rows), name);
+  }
+
+  llvm::Constant* kernel_row(const ir::Function& function, int lanes, const std::vector<const Parameter*>& arguments,
+                             llvm::Constant* workspace, llvm::Constant* run) {
+    auto* argument_type = llvm::StructType::get(context_, {pointer_, word_, word_, word_, word_});
+    std::vector<llvm::Constant*> rows;
+    for (const Parameter* parameter : arguments) {
+      const ir::Type& type = function.type(parameter->value);
+      rows.push_back(llvm::ConstantStruct::get(argument_type, {text(parameter->name), number(static_cast<int>(parameter->axis)),
+                                                               number(type.reference ? 1 : 0), number(type.element == Element::index ? 1 : 0),
+                                                               number(0)}));
+    }
+    llvm::Constant* list = rows.empty() ? static_cast<llvm::Constant*>(llvm::ConstantPointerNull::get(pointer_))
+                                        : table("arguments", argument_type, rows);
+    auto* type = llvm::StructType::get(context_, {pointer_, word_, word_, pointer_, pointer_, pointer_});
+    return llvm::ConstantStruct::get(type, {text(function.name), number(lanes), number(static_cast<std::int64_t>(arguments.size())), list, workspace, run});
+  }
+
+  /// int32 prepare(slots, host): 0, or 1 as soon as the host has no memory left.
+  llvm::Constant* prepare(const ir::Function* function) {
+    llvm::Function* into = make_function("prepare", word_, {pointer_, pointer_}, true);
+    if (!function) {
+      llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", into));
+      builder.CreateRet(number(0));
+      return into;
+    }
+    const Varying varying = find_varying(*function, 1);
+    Emitter emitter(*function, varying, 1, options_.target, into);
+    llvm::IRBuilder<>& builder = emitter.builder();
+    Value* slots = into->getArg(0);
+    Value* host = into->getArg(1);
+    for (const Parameter& parameter : function->parameters) {
+      if (parameter.axis != Axis::load)
+        ir::internal_error("code generation: 'prepare' has a parameter that is not known at load");
+      Value* value = load_slot(builder, slots, *function, parameter);
+      if (function->type(parameter.value).is_scalar())
+        emitter.set_scalar(parameter.value, value);
+      else
+        emitter.set_memory(parameter.value, value, false);
+    }
+    Value* host_context = builder.CreateLoad(pointer_, host);
+    const auto member = [&](unsigned index) { return builder.CreateLoad(pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, host, index)); };
+    Value* allocate = member(1);
+    Value* fail = member(2);
+    llvm::BasicBlock* exhausted = llvm::BasicBlock::Create(context_, "exhausted", into);
+    llvm::IRBuilder<>(exhausted).CreateRet(number(1));
+
+    Emitter::Hooks hooks;
+    hooks.allocate = [&](Value* bytes) -> Value* {
+      auto* type = llvm::FunctionType::get(pointer_, {pointer_, wide_}, false);
+      Value* memory = builder.CreateCall(type, allocate, {host_context, bytes});
+      llvm::BasicBlock* next = llvm::BasicBlock::Create(context_, "allocated", into);
+      builder.CreateCondBr(builder.CreateIsNull(memory), exhausted, next);
+      builder.SetInsertPoint(next);
+      return memory;
+    };
+    hooks.require = [&](const ir::Op& op) { emit_require(emitter, op, fail, host_context); };
+    hooks.output = [&](const ir::Op& op) {
+      const auto slot = slots_.find(op.symbol);
+      if (slot == slots_.end())
+        ir::internal_error("code generation: 'prepare' gives '" + op.symbol + "', which is no slot");
+      const ir::ValueId given = op.operands[0];
+      const ir::Type& type = function->type(given);
+      Value* value = type.is_scalar() ? emitter.scalar(given) : emitter.memory(given).pointer;
+      if (type.is_scalar() && type.element == Element::boolean)
+        value = builder.CreateZExt(value, wide_);
+      if (type.is_scalar() && type.element == Element::f32)
+        value = builder.CreateFPExt(value, builder.getDoubleTy());
+      builder.CreateStore(value, builder.CreateConstInBoundsGEP1_64(wide_, slots, slot->second));
+    };
+    emitter.set_hooks(std::move(hooks));
+    emitter.emit_body();
+    builder.CreateRet(number(0));
+    emitter.finish();
+    return into;
+  }
+
+  void emit_require(Emitter& emitter, const ir::Op& op, Value* fail, Value* host_context) {
+    llvm::IRBuilder<>& builder = emitter.builder();
+    llvm::Function* into = builder.GetInsertBlock()->getParent();
+    char* end = nullptr;
+    const std::int64_t message = std::strtoll(op.symbol.c_str(), &end, 10);
+    if (op.symbol.empty() || *end != 0)
+      ir::internal_error("code generation: the message '" + op.symbol + "' of a condition is not a number");
+    const std::size_t count = op.operands.size() - 1;
+    llvm::BasicBlock* failed = llvm::BasicBlock::Create(context_, "failed", into);
+    llvm::BasicBlock* next = llvm::BasicBlock::Create(context_, "next", into);
+    builder.CreateCondBr(emitter.scalar(op.operands[0]), next, failed);
+    builder.SetInsertPoint(failed);
+    auto* array = llvm::ArrayType::get(builder.getDoubleTy(), std::max<std::size_t>(count, 1));
+    Value* values = llvm::IRBuilder<>(&into->getEntryBlock(), into->getEntryBlock().begin()).CreateAlloca(array);
+    for (std::size_t i = 0; i < count; ++i) {
+      Value* value = emitter.scalar(op.operands[i + 1]);
+      if (value->getType()->isIntegerTy(1))
+        value = builder.CreateUIToFP(value, builder.getDoubleTy());
+      else if (value->getType()->isIntegerTy())
+        value = builder.CreateSIToFP(value, builder.getDoubleTy());
+      else
+        value = builder.CreateFPCast(value, builder.getDoubleTy());
+      builder.CreateStore(value, builder.CreateConstInBoundsGEP2_64(array, values, 0, i));
+    }
+    auto* type = llvm::FunctionType::get(builder.getVoidTy(), {pointer_, wide_, pointer_, wide_}, false);
+    builder.CreateCall(type, fail, {host_context, builder.getInt64(static_cast<std::uint64_t>(message)), values, builder.getInt64(count)});
+    builder.CreateBr(next);
+    builder.SetInsertPoint(next);
+  }
+
+  /// The struct vmodel_model; the one symbol that is exported.
+  void export_model(const std::vector<llvm::Constant*>& rows, llvm::Constant* prepare_function) {
+    auto* row = llvm::StructType::get(context_, {pointer_, word_, word_, pointer_, pointer_, pointer_});
+    auto* type = llvm::StructType::get(context_, {word_, word_, pointer_, word_, word_, pointer_, word_, word_, pointer_});
+    const auto size = static_cast<std::int64_t>(module_->getDataLayout().getTypeAllocSize(type).getFixedValue());
+    llvm::Constant* value = llvm::ConstantStruct::get(
+        type, {number(1), number(size), text(options_.metadata), number(static_cast<std::int64_t>(options_.slots.size())), number(options_.data_count),
+               prepare_function, number(static_cast<std::int64_t>(rows.size())), number(options_.size_count), table("kernels", row, rows)});
+    new llvm::GlobalVariable(*module_, type, true, llvm::GlobalValue::ExternalLinkage, value, "vmodel_model");
+  }
+
+  const ir::Module& kernels_;
+  const Options& options_;
+  llvm::LLVMContext& context_;
+  std::unique_ptr<llvm::Module> module_;
+  std::map<std::string, std::size_t> slots_;
+  std::map<std::string, llvm::Constant*> texts_;
+  llvm::PointerType* pointer_;
+  llvm::IntegerType* word_;
+  llvm::IntegerType* wide_;
+};
+
+}  // namespace
+
+std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context) {
+  return Generator(kernels, options, context).run();
+}
+
+}  // namespace vmodel::codegen

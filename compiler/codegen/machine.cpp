@@ -1,0 +1,64 @@
+#include "compiler/codegen/machine.h"
+
+#include <mutex>
+
+#include <llvm/IR/Verifier.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include "compiler/ir/typing.h"
+
+namespace vmodel::codegen {
+
+namespace {
+
+constexpr const char* triple = "x86_64-unknown-linux-gnu";
+
+}  // namespace
+
+std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+  std::string error;
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!found)
+    ir::internal_error("code generation: " + error);
+  llvm::TargetOptions options;
+  // Products and sums that carry the permission are fused; no others.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(triple, target.level, "", options, llvm::Reloc::PIC_,
+                                                                         llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+}
+
+void set_machine(llvm::Module& module, const Target& target) {
+  module.setTargetTriple(triple);
+  module.setDataLayout(make_machine(target)->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+}
+
+void set_function_machine(llvm::Function& function, const Target& target) {
+  function.addFnAttr("target-cpu", target.level);
+  function.addFnAttr("tune-cpu", target.tune);
+  if (target.lanes == 8) {
+    // LLVM avoids wide registers by default; vectors of particles are as wide as they are.
+    function.addFnAttr("prefer-vector-width", "512");
+    function.addFnAttr("min-legal-vector-width", "512");
+  }
+  function.addFnAttr(llvm::Attribute::NoUnwind);
+  function.addFnAttr("no-builtins");
+}
+
+void verify_module(const llvm::Module& module, const char* after) {
+  std::string message;
+  llvm::raw_string_ostream stream(message);
+  if (llvm::verifyModule(module, &stream))
+    ir::internal_error(std::string("LLVM's verifier after ") + after + ": " + message);
+}
+
+}  // namespace vmodel::codegen

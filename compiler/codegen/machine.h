@@ -1,0 +1,25 @@
+// LLVM's view of a target; internal to code generation.
+#pragma once
+
+#include <memory>
+
+#include <llvm/IR/Module.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include "compiler/codegen/target.h"
+
+namespace vmodel::codegen {
+
+/// A target machine for position-independent code.
+std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target);
+
+/// Sets triple and data layout.
+void set_machine(llvm::Module& module, const Target& target);
+
+/// Sets the attributes that say for which processor a function is.
+void set_function_machine(llvm::Function& function, const Target& target);
+
+/// Throws ir::InternalError with the first complaint of LLVM's verifier.
+void verify_module(const llvm::Module& module, const char* after);
+
+}  // namespace vmodel::codegen

@@ -1,0 +1,52 @@
+// Elementary functions as LLVM IR: inline polynomials, or calls of the vector library.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include "compiler/codegen/target.h"
+#include "compiler/ir/module.h"
+
+namespace vmodel::codegen {
+
+/// Emits functions of doubles or vectors of doubles (any number of lanes) at a builder's insertion point. docs/numerics.md
+/// lists what is inline, what is called, and the errors.
+class MathEmitter {
+ public:
+  MathEmitter(llvm::IRBuilder<>& builder, const Target& target) : builder_(builder), target_(target) {}
+
+  /// A function of one or two arguments of type f64. Throws ir::InternalError for operations that the pass `expand`
+  /// replaces.
+  llvm::Value* emit(ir::Opcode opcode, llvm::Value* x, llvm::Value* y = nullptr);
+
+  // inline functions (inline_math.cpp); special values are right: infinities, NaN, zeros, subnormal numbers
+  llvm::Value* exp(llvm::Value* x);
+  llvm::Value* log(llvm::Value* x);
+  llvm::Value* log1p(llvm::Value* x);
+  llvm::Value* expm1(llvm::Value* x);
+  llvm::Value* tanh(llvm::Value* x);
+  /// The cosine of `turns` full turns, for 0 <= turns <= 1.
+  llvm::Value* cos_turns(llvm::Value* turns);
+
+  /// x * y + z, with one rounding where the target can do that, and the same bits for any number of lanes.
+  llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);
+  llvm::Value* square_root(llvm::Value* x);
+  llvm::Value* constant_like(llvm::Value* x, double value);
+
+ private:
+  llvm::Value* call(const char* name, llvm::Value* x, llvm::Value* y);
+  llvm::Value* call_register(const char* name, llvm::Value* x, llvm::Value* y);
+  llvm::Value* intrinsic(llvm::Intrinsic::ID id, llvm::Value* x);
+  llvm::Value* polynomial(llvm::Value* x, const double* coefficients, std::size_t count);
+  llvm::Value* as_integer(llvm::Value* x);
+  llvm::Value* as_real(llvm::Value* x);
+  llvm::Value* integer_like(llvm::Value* x, std::int64_t value);
+  llvm::Value* power_of_two(llvm::Value* exponent);
+  struct Logarithm;
+  Logarithm split(llvm::Value* x, llvm::Value* correction);
+  llvm::Value* log_of(const Logarithm& parts);
+
+  llvm::IRBuilder<>& builder_;
+  const Target& target_;
+};
+
+}  // namespace vmodel::codegen

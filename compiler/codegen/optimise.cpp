@@ -1,0 +1,94 @@
+#include <chrono>
+
+#include <llvm/Analysis/TargetLibraryInfo.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/codegen/machine.h"
+#include "compiler/ir/typing.h"
+
+namespace vmodel::codegen {
+
+namespace {
+
+double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string emit(llvm::Module& module, const Options& options, llvm::CodeGenFileType type) {
+  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(options.target);
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, type, !options.verify))
+    ir::internal_error("code generation: LLVM cannot emit this kind of file");
+  passes.run(module);
+  return std::string(bytes);
+}
+
+std::string print(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+}  // namespace
+
+void optimise(llvm::Module& module, const Options& options) {
+  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(options.target);
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(machine.get(), tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  if (options.verify)
+    verify_module(module, "optimisation");
+}
+
+std::string emit_assembly(llvm::Module& module, const Options& options) {
+  return emit(module, options, llvm::CodeGenFileType::AssemblyFile);
+}
+
+std::string emit_object(llvm::Module& module, const Options& options) {
+  return emit(module, options, llvm::CodeGenFileType::ObjectFile);
+}
+
+Compiled compile(const ir::Module& kernels, const Options& options, Stage stage) {
+  Compiled result;
+  llvm::LLVMContext context;
+  context.setDiscardValueNames(stage == Stage::object || stage == Stage::assembly);
+  const double start = seconds();
+  const std::unique_ptr<llvm::Module> module = generate(kernels, options, context);
+  const double generated = seconds();
+  result.generate_seconds = generated - start;
+  if (stage == Stage::llvm) {
+    result.bytes = print(*module);
+    return result;
+  }
+  optimise(*module, options);
+  const double optimised = seconds();
+  result.optimise_seconds = optimised - generated;
+  if (stage == Stage::optimised_llvm) {
+    result.bytes = print(*module);
+    return result;
+  }
+  result.bytes = stage == Stage::assembly ? emit_assembly(*module, options) : emit_object(*module, options);
+  result.emit_seconds = seconds() - optimised;
+  return result;
+}
+
+}  // namespace vmodel::codegen
