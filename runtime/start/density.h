@@ -1,0 +1,32 @@
+// The log density on the unconstrained scale, with its derivatives, at single points.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "runtime/model/prepared_model.h"
+
+namespace vmodel::runtime {
+
+// log_density + jacobian as a function of z. Not for several threads at once.
+class UnconstrainedDensity {
+ public:
+  explicit UnconstrainedDensity(const PreparedModel& model);
+
+  int64_t dimension() const { return dimension_; }
+  double value(const double* z);
+  // Writes D numbers.
+  double gradient(const double* z, double* gradient);
+  // The exact Hessian, D x D, one direction a lane.
+  Eigen::MatrixXd hessian(const double* z);
+
+ private:
+  int64_t dimension_, lanes_;
+  double value_ = 0, jacobian_ = 0;
+  AlignedVector<double> z_, gradient_, wide_z_, direction_, wide_gradient_, product_;
+  KernelCall value_call_, gradient_call_, hessian_call_;
+};
+
+// Dense Hessians (Laplace, preconditioning) are computed up to this dimension.
+inline constexpr int64_t largest_dense_dimension = 1000;
+
+}  // namespace vmodel::runtime

@@ -1,0 +1,185 @@
+#include "runtime/start/laplace.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
+#include <cmath>
+
+#include "runtime/io/files.h"
+#include "runtime/model/philox.h"
+#include "runtime/optimizers/lbfgs.h"
+
+namespace vmodel::runtime {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+constexpr double log_two_pi = 1.8378770664093453;
+// Half the squared distance to the mode, in posterior standard deviations, that counts as there.
+constexpr double small_decrement = 1e-10;
+
+struct Point {
+  VectorXd z, gradient;
+  double value = 0;
+};
+
+// Solves (H + lambda diag|H|) step = gradient on the scaled matrix; false if not definite.
+bool damped_step(const MatrixXd& precision, const VectorXd& gradient, double lambda,
+                 VectorXd& step) {
+  const VectorXd scale =
+      precision.diagonal().cwiseAbs().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
+  MatrixXd scaled = scale.asDiagonal() * precision * scale.asDiagonal();
+  scaled.diagonal().array() += lambda;
+  const Eigen::LLT<MatrixXd> cholesky(scaled);
+  if (cholesky.info() != Eigen::Success) return false;
+  step = scale.asDiagonal() * cholesky.solve(scale.asDiagonal() * gradient);
+  return step.allFinite();
+}
+
+// Newton's method from `point`; returns whether it ended at a proper mode.
+bool newton(UnconstrainedDensity& density, Point& point, Laplace& result) {
+  double lambda = 0;
+  Point next = point;
+  for (int iteration = 0; iteration < 100; ++iteration) {
+    result.precision = -density.hessian(point.z.data());
+    result.evaluations += 1;
+    if (!result.precision.allFinite()) {
+      result.reason = "the Hessian is not finite";
+      return false;
+    }
+    VectorXd step;
+    if (damped_step(result.precision, point.gradient, 0, step) &&
+        0.5 * point.gradient.dot(step) < small_decrement) {
+      return true;
+    }
+    bool moved = false;
+    for (int attempt = 0; attempt < 60 && !moved; ++attempt) {
+      if (damped_step(result.precision, point.gradient, lambda, step)) {
+        next.z = point.z + step;
+        next.gradient.resize(point.gradient.size());
+        next.value = density.gradient(next.z.data(), next.gradient.data());
+        ++result.evaluations;
+        const double rounding = 1e-14 * std::fabs(point.value);
+        moved = std::isfinite(next.value) && next.gradient.allFinite() &&
+                next.value >= point.value - rounding;
+      }
+      if (!moved) lambda = lambda == 0 ? 1e-4 : lambda * 8;
+      if (lambda > 1e20) break;
+    }
+    if (!moved) {
+      result.reason = "Newton's method does not get ahead";
+      return false;
+    }
+    std::swap(point, next);
+    lambda = lambda < 1e-6 ? 0 : lambda / 8;
+  }
+  result.reason = "no stationary point was found: the density may be unbounded";
+  return false;
+}
+
+Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
+  Laplace result;
+  const Differentiable function = [&](const double* x, double* gradient) {
+    const double value = density.gradient(x, gradient);
+    for (int64_t i = 0; i < density.dimension(); ++i) gradient[i] = -gradient[i];
+    return -value;
+  };
+  LbfgsSettings settings;
+  settings.iterations = 1000;
+  const LbfgsResult found = minimise_lbfgs(function, z, settings);
+  result.evaluations = found.evaluations;
+  result.mode = z;
+  result.value = -found.value;
+  if (found.end == LbfgsResult::End::not_finite) {
+    result.reason = "the log density at the starting point is not finite";
+    return result;
+  }
+  Point point;
+  point.z = Eigen::Map<const VectorXd>(z.data(), density.dimension());
+  point.gradient.resize(density.dimension());
+  point.value = density.gradient(z.data(), point.gradient.data());
+  result.proper = newton(density, point, result) &&
+                  factor_of_inverse(result.precision, result.factor);
+  if (!result.proper && result.reason.empty()) {
+    result.reason = "the negative Hessian is not positive definite";
+  }
+  result.mode.assign(point.z.data(), point.z.data() + point.z.size());
+  result.value = point.value;
+  return result;
+}
+
+}  // namespace
+
+bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor) {
+  const int64_t n = matrix.rows();
+  if (n == 0) {
+    factor.resize(0, 0);
+    return true;
+  }
+  if (!matrix.allFinite() || matrix.diagonal().minCoeff() <= 0) return false;
+  const VectorXd scale = matrix.diagonal().cwiseSqrt().cwiseInverse();
+  const MatrixXd scaled = scale.asDiagonal() * matrix * scale.asDiagonal();
+  // With rows and columns reversed, M = U U' for an upper U, and inverse(M) = L L' with
+  // L = inverse(U)' lower.
+  const MatrixXd reversed = scaled.reverse();
+  const Eigen::LLT<MatrixXd> cholesky(reversed);
+  if (cholesky.info() != Eigen::Success) return false;
+  const MatrixXd lower = cholesky.matrixL();
+  if (lower.diagonal().minCoeff() < 1e-7) return false;
+  const MatrixXd upper = lower.reverse();
+  const MatrixXd inverse =
+      upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(n, n)).transpose();
+  factor = scale.asDiagonal() * inverse;
+  return factor.allFinite();
+}
+
+void Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
+  const int64_t n = static_cast<int64_t>(mode.size());
+  VectorXd normal(n);
+  for (int64_t i = 0; i < n; ++i) {
+    normal[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::init), 0, particle,
+                               static_cast<uint32_t>(i));
+  }
+  Eigen::Map<VectorXd> out(z, n);
+  out = Eigen::Map<const VectorXd>(mode.data(), n) +
+        factor.triangularView<Eigen::Lower>() * normal;
+}
+
+double Laplace::elbo(UnconstrainedDensity& density, uint64_t seed, int draws) const {
+  const int64_t n = static_cast<int64_t>(mode.size());
+  std::vector<double> z(static_cast<size_t>(n + 1));
+  double sum = 0;
+  for (int k = 0; k < draws; ++k) {
+    draw(seed, static_cast<uint32_t>(k), z.data());
+    const double value = density.value(z.data());
+    if (!std::isfinite(value)) return -INFINITY;
+    sum += value;
+  }
+  return sum / draws + 0.5 * static_cast<double>(n) * (1 + log_two_pi) +
+         factor.diagonal().array().log().sum();
+}
+
+Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed) {
+  const int64_t n = density.dimension();
+  if (n > largest_dense_dimension) {
+    Laplace result;
+    result.reason = "the dimension " + std::to_string(n) + " is above the limit of " +
+                    std::to_string(largest_dense_dimension) + " for dense Hessians";
+    return result;
+  }
+  std::vector<double> start(static_cast<size_t>(n), 0.0);
+  Laplace best = from_start(density, start);
+  for (uint32_t attempt = 1; attempt <= 4 && !best.proper; ++attempt) {
+    for (int64_t i = 0; i < n; ++i) {
+      start[static_cast<size_t>(i)] = runtime_normal(
+          seed, static_cast<uint32_t>(Stream::init), attempt, 0, static_cast<uint32_t>(i));
+    }
+    Laplace other = from_start(density, start);
+    other.evaluations += best.evaluations;
+    if (other.proper) return other;
+    best.evaluations = other.evaluations;
+  }
+  return best;
+}
+
+}  // namespace vmodel::runtime

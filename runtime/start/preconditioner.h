@@ -1,0 +1,49 @@
+// Coordinates in which the objective is round: phi = phi0 + P psi.
+#pragma once
+
+#include <Eigen/Core>
+#include <vector>
+
+#include "runtime/start/density.h"
+
+namespace vmodel::runtime {
+
+// P is near the inverse square root of the curvature of the ELBO in phi, so that a unit step in
+// psi is about a standard error in every direction. Its parts: a diagonal, dense blocks, and for
+// full-rank Gaussians the structure L = C (1 + B), C C' being the inverse of the mean Hessian.
+class Preconditioner {
+ public:
+  explicit Preconditioner(int64_t size) : diagonal_(Eigen::VectorXd::Ones(size)) {}
+
+  int64_t size() const { return diagonal_.size(); }
+  // phi += P psi
+  void add_to(const double* psi, double* phi) const;
+  // g_psi = P' g_phi
+  void pull_back(const double* g_phi, double* g_psi) const;
+
+ private:
+  friend class PreconditionerBuilder;
+  struct Block {
+    int64_t offset;
+    Eigen::MatrixXd matrix;
+  };
+  struct Cholesky {
+    int64_t offset, rows;
+    Eigen::MatrixXd factor;          // C
+    Eigen::VectorXd inverse_scales;  // 1 / L_ii where phi holds log L_ii
+    mutable Eigen::MatrixXd in, out;
+  };
+  Eigen::VectorXd diagonal_;
+  std::vector<Block> blocks_;
+  std::vector<Cholesky> choleskys_;
+};
+
+// The preconditioner at phi: curvature E_q[J' H J] with the mean Hessian H of the log density over
+// draws of q and the derivative J of a draw by phi. Generic families: dense up to 512 learnables,
+// its diagonal above; Gaussians (by their metadata): in closed form. Where Hessians are not to be
+// had, the identity.
+Preconditioner precondition(const PreparedModel& model, const Family& family,
+                            UnconstrainedDensity& density, const std::vector<double>& phi,
+                            uint64_t seed, uint32_t step);
+
+}  // namespace vmodel::runtime
