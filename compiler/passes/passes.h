@@ -28,6 +28,10 @@ ir::Module hoist_loops(ir::Module module);
 /// `prepared.K`, which become load parameters of the others. `require`s move there too.
 ir::Module hoist_to_load(ir::Module module);
 
+// The same for one function without calls.
+ir::Function simplify(const ir::Function& function);
+ir::Function remove_dead_code(const ir::Function& function);
+
 /// A pass by name, for --print-after, --pass and the list of them.
 struct Pass {
   std::string name;

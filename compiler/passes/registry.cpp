@@ -16,9 +16,12 @@ Pass plain(const std::string& name, const std::string& summary, ir::Module (*run
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
+  // `simplify` and `remove_dead_code` have forms for one function too.
+  using Whole = ir::Module (*)(ir::Module);
   static const std::vector<Pass> passes = {
       plain("inline", "calls become bodies", inline_calls),
-      plain("dead-code", "remove what nothing needs", remove_dead_code),
+      plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
+      plain("simplify", "folding, algebra, common subexpressions, dead code", static_cast<Whole>(simplify)),
   };
   return passes;
 }
