@@ -99,8 +99,9 @@ class AstBuilder {
   void check_not_negative(const ast::Expression* index);
   // `name = value` parsed as two expressions: the first must be a plain name.
   std::optional<ast::Name> argument_name(const ast::Expression& expression);
-  // Raises the parent's height above the child's and reports a tree that is too high (once a file).
-  void grow(ast::Expression& parent, const ast::ExpressionPtr& child);
+  // Raises the parent's height above the child's. A child that is too high is reported (once a file) and replaced, so that no
+  // walk over the tree, and no destructor, needs more stack than the limit allows.
+  void grow(ast::Expression& parent, ast::ExpressionPtr& child);
 
   // chains.cpp
   ast::ExpressionPtr resolve(Chain chain);

@@ -78,15 +78,22 @@ ast::StringLiteral AstBuilder::string(const antlr4::Token* token) const {
   return {std::string(text), tokens_.range(token)};
 }
 
-void AstBuilder::grow(ast::Expression& parent, const ast::ExpressionPtr& child) {
+void AstBuilder::grow(ast::Expression& parent, ast::ExpressionPtr& child) {
   if (child == nullptr) return;
+  if (child->height >= ast::max_expression_height) {
+    if (!reported_height_) {
+      diagnostics_
+          .report(Code::nesting_too_deep, parent.range,
+                  "more than " + std::to_string(ast::max_expression_height) + " operations in a chain")
+          .hint("name parts of it with 'let', or write sum([...])");
+    }
+    reported_height_ = true;
+    auto replacement = std::make_unique<ast::IntLiteral>();
+    replacement->text = "0";
+    replacement->range = child->range;
+    child = std::move(replacement);
+  }
   parent.height = std::max(parent.height, child->height + 1);
-  if (parent.height <= ast::max_expression_height || reported_height_) return;
-  reported_height_ = true;
-  diagnostics_
-      .report(Code::nesting_too_deep, parent.range,
-              "more than " + std::to_string(ast::max_expression_height) + " operations in a chain")
-      .hint("name parts of it with 'let', or write sum([...])");
 }
 
 // ---------------------------------------------------------------- expressions
@@ -108,7 +115,7 @@ ast::ExpressionPtr AstBuilder::expression(const Context* context) {
     node->if_true = std::move(parts[i - 1]);
     node->if_false = std::move(result);
     node->range = join(node->condition->range, node->if_false->range);
-    for (const auto* child : {&node->condition, &node->if_true, &node->if_false}) grow(*node, *child);
+    for (auto* child : {&node->condition, &node->if_true, &node->if_false}) grow(*node, *child);
     result = std::move(node);
   }
   return result;
@@ -177,13 +184,13 @@ ast::ExpressionPtr AstBuilder::primary(const Context* context) {
     }
     auto node = std::make_unique<ast::Tuple>();
     node->range = range(context);
-    for (const auto& element : elements) grow(*node, element);
+    for (auto& element : elements) grow(*node, element);
     node->elements = std::move(elements);
     return node;
   }
   auto node = std::make_unique<ast::Array>();
   node->range = range(context);
-  for (const auto& element : elements) grow(*node, element);
+  for (auto& element : elements) grow(*node, element);
   node->elements = std::move(elements);
   return node;
 }
@@ -216,7 +223,7 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
     node->range = whole;
     node->arguments = arguments(list);
     grow(*node, base);
-    for (const ast::Argument& argument : node->arguments) grow(*node, argument.value);
+    for (ast::Argument& argument : node->arguments) grow(*node, argument.value);
     node->callee = std::move(base);
     return node;
   }
@@ -233,7 +240,7 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
     node->method = name(children.token(VModelParser::NAME));
     node->arguments = arguments(children.rule(VModelParser::RuleArguments));
     grow(*node, base);
-    for (const ast::Argument& argument : node->arguments) grow(*node, argument.value);
+    for (ast::Argument& argument : node->arguments) grow(*node, argument.value);
     node->receiver = std::move(base);
     return node;
   }

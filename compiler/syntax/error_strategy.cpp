@@ -95,6 +95,8 @@ std::size_t SyntaxError::open_bracket() const {
 }
 
 void ErrorStrategy::report(antlr4::Parser* parser, const antlr4::Token* found, const antlr4::misc::IntervalSet& expected) {
+  // A file that is something else altogether: its further errors say nothing, and take time.
+  if (++reported_ > most_errors) throw antlr4::ParseCancellationException();
   const SyntaxError error{tokens_, tokens_.index_of(found), expected, rule_of(parser)};
   if (!report_foreign(error, diagnostics_)) report_syntax_error(error, diagnostics_);
 }
@@ -123,7 +125,9 @@ void ErrorStrategy::skip_statement(antlr4::Parser* parser) {
     if (type == antlr4::Token::EOF) return;
     if (depth == 0) {
       if (type == VModelParser::RIGHT_BRACE) return;
-      if (begins_statement_word(type) && !(first && must_move)) return;
+      // `if`, `for` ... may also stand in the middle of a foreign expression: they count only where a line begins.
+      const bool begins_line = stream->index() == 0 || stream->LT(1)->getLine() > stream->LT(-1)->getLine();
+      if ((is_statement_word(type) || (begins_statement_word(type) && begins_line)) && !(first && must_move)) return;
       if (type == VModelParser::SEMICOLON) {
         parser->consume();
         return;
@@ -131,7 +135,11 @@ void ErrorStrategy::skip_statement(antlr4::Parser* parser) {
     }
     parser->consume();
     if (type == VModelParser::LEFT_BRACE) ++depth;
-    if (type == VModelParser::RIGHT_BRACE && --depth == 0 && stream->LA(1) != VModelParser::ELSE) return;
+    if (type == VModelParser::RIGHT_BRACE && --depth == 0) {
+      if (stream->LA(1) == VModelParser::SEMICOLON) parser->consume();
+      else if (stream->LA(1) == VModelParser::ELSE) continue;
+      return;
+    }
   }
 }
 
@@ -145,11 +153,12 @@ antlr4::Token* ErrorStrategy::recoverInline(antlr4::Parser* parser) {
     // Only where a new statement surely begins.
     const SyntaxError error{tokens_, tokens_.index_of(found), expected, rule_of(parser)};
     const std::size_t next = error.type(1);
+    const bool begins_line = found->getLine() > error.token(-1)->getLine();
     const bool begins_assignment =
-        type == VModelParser::NAME && found->getLine() > error.token(-1)->getLine() &&
+        type == VModelParser::NAME && begins_line &&
         (next == VModelParser::ASSIGN || next == VModelParser::PLUS_ASSIGN || next == VModelParser::TILDE ||
          next == VModelParser::LEFT_BRACKET || next == VModelParser::LEFT_PAREN);
-    if (begins_statement_word(type) || begins_assignment || type == VModelParser::RIGHT_BRACE || type == antlr4::Token::EOF) {
+    if (is_statement_word(type) || (begins_statement_word(type) && begins_line) || begins_assignment || type == VModelParser::RIGHT_BRACE || type == antlr4::Token::EOF) {
       missing = VModelParser::SEMICOLON;
     }
   } else if (contains(expected, VModelParser::RIGHT_BRACE) && begins_item_only(type)) {

@@ -7,6 +7,9 @@ namespace vmodel::syntax {
 
 class ErrorStrategy final : public antlr4::DefaultErrorStrategy {
  public:
+  // After this many errors the parser gives up and throws antlr4::ParseCancellationException.
+  static constexpr std::size_t most_errors = 100;
+
   // With `bail`, the first error throws antlr4::ParseCancellationException and nothing is reported (the fast first stage).
   ErrorStrategy(const Tokens& tokens, DiagnosticEngine& diagnostics, bool bail)
       : tokens_(tokens), diagnostics_(diagnostics), bail_(bail) {}
@@ -26,6 +29,7 @@ class ErrorStrategy final : public antlr4::DefaultErrorStrategy {
   const Tokens& tokens_;
   DiagnosticEngine& diagnostics_;
   bool bail_;
+  std::size_t reported_ = 0;
   std::vector<std::unique_ptr<antlr4::CommonToken>> invented_;
   std::size_t last_skip_ = SIZE_MAX;  // where skip_statement was called last
 };

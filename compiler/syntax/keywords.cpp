@@ -49,9 +49,9 @@ bool is_keyword(std::size_t type, std::size_t previous, std::size_t next) {
     if (next == VModelParser::LEFT_BRACKET) return false;
     return next != VModelParser::TILDE && next != VModelParser::ASSIGN && next != VModelParser::PLUS_ASSIGN;
   }
-  // Two operands never stand side by side: a semicolon is missing before this word. The same holds after the
-  // type of a declaration.
-  return ends_operand(previous);
+  // Two operands never stand side by side: a semicolon is missing before this word. After `>` it may be missing too, behind
+  // the type of a declaration.
+  return ends_operand(previous) || (previous == VModelParser::GREATER && next == VModelParser::NAME);
 }
 
 }  // namespace

@@ -98,9 +98,10 @@ std::string expected_words(const SyntaxError& error) {
 // A comment that began right after an operand, and behind which the error stands: `a // b` for a whole division.
 bool follows_comment_after_operand(const SyntaxError& error) {
   if (error.found == 0 || !ends_operand(error.type(-1))) return false;
-  const auto all = const_cast<Tokens&>(error.tokens).stream().getTokens();
+  antlr4::CommonTokenStream& stream = error.tokens.stream();
   for (std::size_t i = error.token(-1)->getTokenIndex() + 1; i < error.token()->getTokenIndex(); ++i) {
-    if (all[i]->getType() == VModelParser::COMMENT) return all[i]->getLine() == error.token(-1)->getLine();
+    const antlr4::Token* between = stream.get(i);
+    if (between->getType() == VModelParser::COMMENT) return between->getLine() == error.token(-1)->getLine();
   }
   return false;
 }
@@ -116,7 +117,10 @@ std::string hint_for(const SyntaxError& error) {
   if (type == VModelParser::TRANSPOSE && (wants_expression || contains(error.expected, VModelParser::STRING))) {
     return "a string is written in double quotes";
   }
-  if (type == VModelParser::ASSIGN && !wants_expression) return "equality is written '=='";
+  const bool is_condition = error.rule == VModelParser::RuleBlock || error.rule == VModelParser::RuleRequire;
+  if (type == VModelParser::ASSIGN && is_condition) return "equality is written '=='";
+  if (type == VModelParser::SEMICOLON && error.type(-1) == VModelParser::RIGHT_BRACE) return "no ';' stands after '}'";
+  if (type == VModelParser::SEMICOLON && error.type(-1) == VModelParser::SEMICOLON) return "one ';' is enough";
   if (type == VModelParser::EQUAL && contains(error.expected, VModelParser::ASSIGN)) return "a value is given with '='";
   if (type == VModelParser::LESS && error.type(1) == VModelParser::MINUS && contains(error.expected, VModelParser::ASSIGN)) {
     return "a value is given with '='";
@@ -170,12 +174,12 @@ void report_syntax_error(const SyntaxError& error, DiagnosticEngine& diagnostics
   }
   // A missing semicolon: shown where it belongs, behind the last token.
   const bool on_later_line = error.token()->getLine() > error.token(-1)->getLine();
-  if (contains(expected, VModelParser::SEMICOLON) && error.found > 0 && ends_operand(error.type(-1)) &&
+  if (contains(expected, VModelParser::SEMICOLON) && error.found > 0 &&
       (on_later_line || is_statement_word(type) || type == VModelParser::RIGHT_BRACE || type == antlr4::Token::EOF)) {
     SourceRange behind = error.range(-1);
     behind.begin = behind.end;
     auto report = diagnostics.report(Code::missing_semicolon, behind,
-                                     "expected " + expected_words(error) + " at the end of the line, found " + found);
+                                     "expected " + expected_words(error) + " at the end of the statement, found " + found);
     if (follows_comment_after_operand(error)) report.hint(std::string(comment_hint));
     return;
   }

@@ -116,7 +116,7 @@ Tokens::Tokens(const SourceFile& source, DiagnosticEngine& diagnostics) : source
   lexer_->removeErrorListeners();
   stream_ = std::make_unique<antlr4::CommonTokenStream>(lexer_.get());
   stream_->fill();
-  replace_wrong_tokens(diagnostics);
+  if (!replace_wrong_tokens(diagnostics)) usable_ = false;
   for (antlr4::Token* token : stream_->getTokens()) {
     if (token->getChannel() == antlr4::Token::DEFAULT_CHANNEL) visible_.push_back(static_cast<Token*>(token));
   }
@@ -139,8 +139,9 @@ std::size_t Tokens::index_of(const antlr4::Token* token) const {
   return found == visible_.end() ? visible_.size() - 1 : static_cast<std::size_t>(found - visible_.begin());
 }
 
-void Tokens::replace_wrong_tokens(DiagnosticEngine& diagnostics) {
+bool Tokens::replace_wrong_tokens(DiagnosticEngine& diagnostics) {
   for (antlr4::Token* base : stream_->getTokens()) {
+    if (diagnostics.error_count() >= most_wrong_tokens) return false;
     auto& token = static_cast<Token&>(*base);
     switch (token.getType()) {
       case VModelLexer::MALFORMED_NUMBER: report_wrong_number(token, diagnostics); break;
@@ -171,6 +172,7 @@ void Tokens::replace_wrong_tokens(DiagnosticEngine& diagnostics) {
       default: break;
     }
   }
+  return true;
 }
 
 void Tokens::report_wrong_number(Token& token, DiagnosticEngine& diagnostics) {

@@ -24,9 +24,11 @@ class Tokens {
   // strings, and nesting beyond the limit.
   Tokens(const SourceFile& source, DiagnosticEngine& diagnostics);
 
+  static constexpr std::size_t most_wrong_tokens = 1000;
+
   // False after an error with which parsing makes no sense (not text at all, nested too deeply).
   bool usable() const { return usable_; }
-  antlr4::CommonTokenStream& stream() { return *stream_; }
+  antlr4::CommonTokenStream& stream() const { return *stream_; }
   const SourceFile& source() const { return source_; }
 
   // The tokens that the parser sees, the end of the file last.
@@ -37,7 +39,8 @@ class Tokens {
   SourceRange range(const antlr4::Token* token) const;
 
  private:
-  void replace_wrong_tokens(DiagnosticEngine& diagnostics);
+  // False after most_wrong_tokens: the rest was not looked at.
+  bool replace_wrong_tokens(DiagnosticEngine& diagnostics);
   void report_wrong_number(Token& token, DiagnosticEngine& diagnostics);
   void report_foreign_operator(Token& token, DiagnosticEngine& diagnostics);
   void report_non_ascii(Token& token, DiagnosticEngine& diagnostics);
