@@ -181,6 +181,7 @@ class Posterior:
     gold: str | None = None
     start: Callable | None = None  # data -> a constrained starting point for the short runs
     constant: float = 0.0  # what the normalised priors of the language add: log 2 for each half prior
+    design: Callable | None = None  # data -> outcome and columns, of a normal regression that is flat in coefficients and sd
 
     @property
     def name(self):
@@ -191,6 +192,10 @@ class Posterior:
 
     def shape(self, parameter, data):
         return tuple(int(data[s]) if isinstance(s, str) else s for s in parameter.shape)
+
+    def unconstrained_shape(self, parameter, data):
+        shape = self.shape(parameter, data)
+        return (*shape[:-1], shape[-1] - 1) if isinstance(parameter.support, Simplex) else shape
 
     def unconstrain(self, values, data):
         """Constrained values by name to unconstrained ones by name."""
@@ -360,7 +365,8 @@ MU, TAU, SIGMA = Parameter("mu"), Parameter("tau", support=POSITIVE), Parameter(
 def _regression_posterior(model, data_file, count, outcome, columns, prior=None):
     parameters = [Parameter("beta", (count,)), SIGMA]
     density = regression(outcome, columns, prior) if prior else regression(outcome, columns)
-    return Posterior(model, data_file, parameters, density, f"{data_file}-{model}", constant=LOG_2 if prior else 0.0)
+    design = None if prior else lambda d: (outcome(d), columns(d))
+    return Posterior(model, data_file, parameters, density, f"{data_file}-{model}", constant=LOG_2 if prior else 0.0, design=design)
 
 
 _SCHOOLS_GOLD = "eight_schools-eight_schools_noncentered"

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Writes docs/gold.md: the distance of every fit to the reference draws, whatever it is. Run by hand; takes a while.
+"""Writes docs/gold.md: the distance of every fit to the reference draws and to its family's own optimum. Run by hand; takes a while.
 
     python3 test/posteriordb/gold_table.py [--only MODEL] [--output docs/gold.md]
 
-Each model with reference draws is fitted with the defaults, with each built-in family and three seeds, and 40,000 draws are compared with the
-summaries in gold/.
+Each posterior is fitted with the defaults, with each built-in family and three seeds, and 40,000 draws are compared with the summaries in gold/ and with
+optimum/.
 """
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -20,19 +21,32 @@ SEEDS = (1, 2, 3)
 DRAWS = 40_000
 HEAD = """# Distance to the gold standard
 
-Fits with the defaults (`EXE fit --family FAMILY --seed 1`, `2` and `3`) against posteriordb's reference draws (10,000 a model). Each entry is the worst of all
-parameters on their constrained scale and of the three seeds; sd is that of the reference draws.
+Fits with the defaults (`EXE fit --family FAMILY --seed 1`, `2` and `3`) compared with two references. Each entry is the worst of all parameters and of the
+three seeds. `test/posteriordb/gold_table.py` writes this page, whatever it says.
 
-- **means**: largest |mean - reference mean| / sd
+- **means**: largest |mean - reference mean| / reference sd
 - **sds**: smallest and largest sd / reference sd
-- **quantiles**: largest |quantile - reference quantile| / sd over the 2.5, 5, 25, 50, 75, 95 and 97.5 % quantiles
+- **quantiles**: largest |quantile - reference quantile| / reference sd over the 2.5, 5, 25, 50, 75, 95 and 97.5 % quantiles
 - **status**: exit status of the fits (2: the fit itself says that it is not to be trusted; 1: no fit)
 
-The reference draws' own Monte-Carlo error is about 0.01 in these units, that of the 40,000 draws about 0.005. A Gaussian family cannot reach a skewed
-posterior: the numbers say how far it is, not only how well the search went. `test/posteriordb/gold_table.py` writes this page.
+The Monte-Carlo error of the fits' 40,000 draws is about 0.005 in these units.
+
+## Reference draws of the posterior
+
+posteriordb's 10,000 reference draws a model, parameters on their constrained scale; the reference's own Monte-Carlo error is about 0.01. A Gaussian family
+cannot reach a skewed posterior: the numbers say how far it is, not only how well the search went.
 
 | model | family | means | sds | quantiles | status |
 |---|---|---|---|---|---|
+"""
+OPTIMUM_HEAD = """
+## The family's own optimum
+
+The maximum of the ELBO within the family, found with quasi-random draws (`test/posteriordb/optimum.py`), coordinates on the unconstrained scale. This says
+how well the search went.
+
+| posterior | family | means | sds | status |
+|---|---|---|---|---|
 """
 
 
@@ -42,10 +56,10 @@ def main():
     parser.add_argument("--output", type=Path, default=support.HERE.parent.parent / "docs" / "gold.md")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2))
     arguments = parser.parse_args()
-    chosen = [p for p in support.posteriors() if p["gold"] and arguments.only in (None, p["model"])]
+    chosen = [p for p in support.posteriors() if arguments.only in (None, p["model"])]
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
-        rows = [row for part in pool.map(rows_of, chosen) for row in part]
-    text = HEAD + "".join(rows)
+        gold_rows, optimum_rows = zip(*pool.map(rows_of, chosen), strict=True)
+    text = HEAD + "".join(itertools.chain(*gold_rows)) + OPTIMUM_HEAD + "".join(itertools.chain(*optimum_rows))
     if arguments.only:
         sys.stdout.write(text)
     else:
@@ -53,24 +67,35 @@ def main():
 
 
 def rows_of(posterior):
+    """The rows of a posterior in the two tables."""
     executable = support.executable_of(posterior)
-    gold = support.read_json(support.HERE / posterior["gold"])
-    rows = []
+    gold = support.read_json(support.HERE / posterior["gold"]) if posterior["gold"] else None
+    gold_rows, optimum_rows = [], []
     for family in FAMILIES:
+        optimum = support.optimum_of(posterior, family)
+        if not gold and not optimum:
+            continue
         fits = [support.fit_and_sample(executable, support.HERE / posterior["data"], family, DRAWS, seed) for seed in SEEDS]
-        distances = [distance(gold, fit.draws) for fit in fits if fit.draws]
         status = ", ".join(str(s) for s in sorted({fit.status for fit in fits}))
-        if distances:
-            means, low, high, quantiles = (f(d[k] for d in distances) for k, f in enumerate((max, min, max, max)))
-            cells = f"{means:.3f} | {low:.3f} to {high:.3f} | {quantiles:.3f}"
-        else:
-            cells = "– | – | –"
-        rows.append(f"| {posterior['model']} | {family} | {cells} | {status} |\n")
-    print(posterior["model"], file=sys.stderr, flush=True)
-    return rows
+        draws = [fit.draws for fit in fits if fit.draws]
+        if gold:
+            means, low, high, quantiles = worst([distance_to_gold(gold, d) for d in draws])
+            gold_rows.append(f"| {posterior['model']} | {family} | {means} | {low} to {high} | {quantiles} | {status} |\n")
+        if optimum:
+            means, low, high, _ = worst([distance_to_optimum(posterior, optimum, d) for d in draws])
+            optimum_rows.append(f"| {posterior['posterior']} | {family} | {means} | {low} to {high} | {status} |\n")
+    print(posterior["posterior"], file=sys.stderr, flush=True)
+    return gold_rows, optimum_rows
 
 
-def distance(gold, draws):
+def worst(distances):
+    """Of the seeds, as text."""
+    if not distances:
+        return ("–",) * 4
+    return tuple(f"{pick(column):.3f}" for pick, column in zip((max, min, max, max), zip(*distances)))
+
+
+def distance_to_gold(gold, draws):
     """Largest standardised error of the means, smallest and largest ratio of sds, largest standardised error of the quantiles."""
     errors, ratios, quantile_errors = [], [], []
     for name, reference in gold["summary"].items():
@@ -80,6 +105,17 @@ def distance(gold, draws):
         got = support.quantiles(draws[name], gold["probabilities"])
         quantile_errors += [abs(a - b) / reference["sd"] for a, b in zip(got, reference["quantiles"], strict=True)]
     return max(errors), min(ratios), max(ratios), max(quantile_errors)
+
+
+def distance_to_optimum(posterior, optimum, draws):
+    """The same without quantiles, for the unconstrained coordinates."""
+    errors, ratios = [], []
+    for name, columns in support.unconstrained_columns(posterior, draws).items():
+        for column, best_mean, best_sd in zip(columns, optimum["mean"][name], optimum["sd"][name], strict=True):
+            mean, sd = support.mean_and_sd(column)
+            errors.append(abs(mean - best_mean) / best_sd)
+            ratios.append(sd / best_sd)
+    return max(errors), min(ratios), max(ratios), 0.0
 
 
 if __name__ == "__main__":

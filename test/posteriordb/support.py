@@ -103,8 +103,15 @@ def read_draws(path):
 
 def unconstrained_columns(posterior, draws):
     """The draws' unconstrained coordinates by parameter name: a list of columns each, row-major. Maps as in index.json."""
-    return {q["name"]: [unconstrained_column(q["map"], draws, draws[flat_name(q["name"], index)]) for index in indices(q["shape"])]
-            for q in posterior["parameters"]}
+    result = {}
+    for parameter in posterior["parameters"]:
+        columns = [draws[flat_name(parameter["name"], index)] for index in indices(parameter["shape"])]
+        map_ = parameter["map"]
+        if map_["kind"] in VECTOR_MAPS:
+            result[parameter["name"]] = [list(c) for c in zip(*map(VECTOR_MAPS[map_["kind"]], zip(*columns)))]
+        else:
+            result[parameter["name"]] = [unconstrained_column(map_, draws, column) for column in columns]
+    return result
 
 
 def unconstrained_column(map_, draws, column):
@@ -119,6 +126,31 @@ def unconstrained_column(map_, draws, column):
     if kind == "noncentered":
         return [(x - m) / s for x, m, s in zip(column, draws[map_["location"]], draws[map_["scale"]], strict=True)]
     raise AssertionError(f"no unconstrained columns for the map {kind}")
+
+
+def unconstrained_ordered(x):
+    return [x[0]] + [math.log(b - a) for a, b in zip(x, x[1:])]
+
+
+def unconstrained_positive_ordered(x):
+    return [math.log(x[0])] + unconstrained_ordered(x)[1:]
+
+
+def unconstrained_simplex(x):
+    left, result = 1.0, []
+    for k, v in enumerate(x[:-1]):
+        result.append(math.log(v / (left - v)) + math.log(len(x) - 1 - k))
+        left -= v
+    return result
+
+
+VECTOR_MAPS = {"ordered": unconstrained_ordered, "positive_ordered": unconstrained_positive_ordered, "simplex": unconstrained_simplex}
+
+
+def optimum_of(posterior, family):
+    """The family's own optimum, or None where it has not been computed."""
+    path = HERE / "optimum" / f"{posterior['posterior']}-{family}.json"
+    return read_json(path) if path.exists() else None
 
 
 def mean_and_sd(column):
