@@ -2,13 +2,13 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <vector>
 
 #include "compiler/diagnostics/render.h"
+#include "compiler/driver/compile.h"
 #include "compiler/driver/options.h"
-#include "compiler/syntax/dump.h"
-#include "compiler/syntax/parser.h"
 
 namespace vmodel::driver {
 namespace {
@@ -26,20 +26,6 @@ void print_diagnostics(const Options& options, const DiagnosticEngine& engine, c
   write(stderr, render_text(engine, sources, render));
 }
 
-// Runs the phases up to the one asked for.
-void compile(const Options& options, SourceManager& sources, DiagnosticEngine& engine) {
-  std::string reason;
-  const std::optional<FileId> file = sources.load(options.input, &reason);
-  if (!file) {
-    engine.report(Code::file_not_readable, {}, "cannot read '" + options.input + "': " + reason);
-    return;
-  }
-  const ast::File tree = parse_file(sources.file(*file), engine);
-  if (options.emit == Emit::ast) {
-    write(stdout, dump(tree, &sources, {.ranges = options.emit_ranges}));
-  }
-}
-
 int run(const std::vector<std::string>& arguments) {
   const ParsedOptions parsed = parse_options(arguments);
   if (parsed.exit_status) {
@@ -48,8 +34,17 @@ int run(const std::vector<std::string>& arguments) {
   }
   SourceManager sources;
   DiagnosticEngine engine;
-  compile(parsed.options, sources, engine);
+  PhaseTimes times;
+  // A mistake of the compiler itself is not the user's: it says so and has a status of its own.
+  try {
+    compile(parsed.options, sources, engine, times);
+  } catch (const std::exception& error) {
+    print_diagnostics(parsed.options, engine, sources);
+    write(stderr, std::string("vmodelc: internal error: ") + error.what() + "\nhint: this is a bug of vmodelc; please report it with the model\n");
+    return 3;
+  }
   print_diagnostics(parsed.options, engine, sources);
+  if (parsed.options.time) write(stderr, times.table());
   return engine.has_errors() ? 1 : 0;
 }
 

@@ -1,6 +1,7 @@
 #include "compiler/driver/options.h"
 
 #include <boost/program_options.hpp>
+#include <map>
 #include <sstream>
 
 namespace vmodel::driver {
@@ -24,12 +25,17 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
   std::string emit;
   std::string format;
   std::string colour;
+  std::string families;
   std::vector<std::string> inputs;
   po::options_description visible("Options");
   // clang-format off
   visible.add_options()
       ("output,o", po::value(&options.output), "the executable to write")
-      ("emit", po::value(&emit), "print a stage instead: ast")
+      ("march", po::value(&options.march)->default_value("native"), "the machine to build for: native, x86-64-v2, x86-64-v3 or x86-64-v4")
+      ("families", po::value(&families), "build only these families, separated by commas (default: those of the file, mean_field and full_rank)")
+      ("time", po::bool_switch(&options.time), "print how long each phase took")
+      ("emit", po::value(&emit), "print a stage instead: ast, typed-ast, vir, llvm, asm or obj (to -o if given)")
+      ("print-after", po::value(&options.print_after), "print VIR after this pass instead of building ('lower' or the name of a pass)")
       ("emit-ranges", po::bool_switch(&options.emit_ranges), "with --emit=ast: print where each node stands")
       ("diagnostics-format", po::value(&format)->default_value("text"), "text or json; both go to stderr")
       ("colour", po::value(&colour)->default_value("auto"), "auto, always or never")
@@ -65,12 +71,20 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
   if (colour == "always") options.colour = true;
   else if (colour == "never") options.colour = false;
   else if (colour != "auto") return usage_error("--colour is auto, always or never, not '" + colour + "'");
-  if (emit == "ast") options.emit = Emit::ast;
-  else if (!emit.empty()) return usage_error("--emit is ast, not '" + emit + "'");
+  const std::map<std::string, Emit> stages{{"ast", Emit::ast}, {"typed-ast", Emit::typed_ast}, {"vir", Emit::vir},
+                                           {"llvm", Emit::llvm}, {"asm", Emit::assembly}, {"obj", Emit::object}};
+  if (const auto stage = stages.find(emit); stage != stages.end()) options.emit = stage->second;
+  else if (!emit.empty()) return usage_error("--emit is ast, typed-ast, vir, llvm, asm or obj, not '" + emit + "'");
+  if (options.emit == Emit::object && options.output.empty()) return usage_error("--emit=obj needs -o FILE");
+  for (std::size_t from = 0; from < families.size();) {
+    const std::size_t comma = std::min(families.find(',', from), families.size());
+    if (comma > from) options.families.push_back(families.substr(from, comma - from));
+    from = comma + 1;
+  }
   if (inputs.empty()) return usage_error("no input file");
   if (inputs.size() > 1) return usage_error("one input file is compiled at a time, not " + std::to_string(inputs.size()));
   options.input = inputs.front();
-  if (options.emit == Emit::none && options.output.empty()) return usage_error("no output: give -o EXECUTABLE, or --emit");
+  if (options.emit == Emit::none && options.print_after.empty() && options.output.empty()) return usage_error("no output: give -o EXECUTABLE, or --emit");
   return result;
 }
 

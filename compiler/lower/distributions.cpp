@@ -310,7 +310,7 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
       const LoweredDistribution& base = d.components[0];
       const std::vector<Dim> extents = dims(base.expr->batch);
       const ValueId total = b.product(extents);
-      result = b.build(extents, element_of({d.expr->element}), [&](Indices i) {
+      result = b.build(extents, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
         return sample(base, i, b.add(b.mul(element_number, total), flat_position(extents, i))).id;
       });
       break;

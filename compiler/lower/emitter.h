@@ -148,7 +148,7 @@ std::vector<const Declaration*> assigned_scalars(const check::Block& block, cons
 /// Element type of VIR for a type of the language.
 ir::Element element_of(const check::Type& type);
 
-/// True if the sizes' normal form depends on nothing that is bound in the function's own scope.
+/// True if every declaration is a scalar: such callees become functions of their own, others are inlined.
 bool all_scalar(const std::vector<const Declaration*>& declarations);
 
 }  // namespace vmodel::lower

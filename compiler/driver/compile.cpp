@@ -1,0 +1,205 @@
+#include "compiler/driver/compile.h"
+
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "compiler/check/check.h"
+#include "compiler/syntax/dump.h"
+#include "compiler/syntax/parser.h"
+#ifdef VMODEL_BACK_END
+#include <llvm/ADT/StringExtras.h>
+#include <llvm/Support/SHA256.h>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/driver/link.h"
+#include "compiler/ir/print.h"
+#include "compiler/lower/lower.h"
+#include "compiler/passes/passes.h"
+#endif
+
+namespace vmodel::driver {
+
+void PhaseTimes::add(const std::string& phase, double seconds) {
+  for (auto& [name, total] : phases_) {
+    if (name == phase) {
+      total += seconds;
+      return;
+    }
+  }
+  phases_.emplace_back(phase, seconds);
+}
+
+std::string PhaseTimes::table() const {
+  double total = 0;
+  for (const auto& [phase, seconds] : phases_) total += seconds;
+  std::string text = "phase           ms   share\n";
+  char line[80];
+  const auto row = [&](const std::string& name, double seconds) {
+    std::snprintf(line, sizeof line, "%-10s %7.1f   %4.0f %%\n", name.c_str(), 1e3 * seconds, total > 0 ? 100 * seconds / total : 0);
+    text += line;
+  };
+  for (const auto& [phase, seconds] : phases_) row(phase, seconds);
+  row("total", total);
+  return text;
+}
+
+PhaseTimer::~PhaseTimer() {
+  times_.add(phase_, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+}
+
+namespace {
+
+#ifdef VMODEL_BACK_END
+std::string sha256(std::string_view text) {
+  const auto digest = llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return llvm::toHex(digest, true);
+}
+
+/// What only the driver knows is added to lowering's metadata.
+std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target, std::string_view source) {
+  nlohmann::ordered_json j = nlohmann::ordered_json::parse(text);
+  j["compiler"] = VMODEL_VERSION;
+  j["march"] = target.march;
+  j["cpu_features"] = target.features;
+  j["source"] = std::filesystem::path(options.input).filename().string();
+  j["source_hash"] = sha256(source);
+  j["lanes"] = target.lanes;
+  return j.dump();
+}
+
+/// Names of the slots: data, sizes, then what `prepare` gives.
+std::vector<std::string> slot_names(const nlohmann::json& metadata, const ir::Module& kernels) {
+  std::vector<std::string> names;
+  for (const auto& field : metadata["data"]) names.push_back("data." + field["name"].get<std::string>());
+  for (std::size_t k = 0; k < metadata["sizes"].size(); ++k) names.push_back("size." + std::to_string(k));
+  if (const ir::Function* prepare = kernels.find("prepare")) {
+    for (const ir::Op& op : prepare->body.ops) {
+      if (op.opcode == ir::Opcode::output_) names.push_back(op.symbol);
+    }
+  }
+  return names;
+}
+
+#endif
+
+/// Families and objectives that the user did not ask for are left out (--families).
+void keep_families(check::Program& program, const Options& options, DiagnosticEngine& engine) {
+  if (options.families.empty()) return;
+  for (const std::string& name : options.families) {
+    const bool known = std::any_of(program.families.begin(), program.families.end(), [&](const check::Family& f) { return f.name == name; });
+    if (!known) engine.report(Code::invalid_option, {}, "--families names '" + name + "', which the model does not have");
+  }
+  std::erase_if(program.families, [&](const check::Family& f) {
+    return std::find(options.families.begin(), options.families.end(), f.name) == options.families.end();
+  });
+}
+
+void emit_text(const Options& options, const std::string& text, DiagnosticEngine& engine) {
+  if (options.output.empty()) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return;
+  }
+  std::ofstream file(options.output, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) engine.report(Code::cannot_write, {}, "cannot write '" + options.output + "'");
+}
+
+}  // namespace
+
+void compile(const Options& options, SourceManager& sources, DiagnosticEngine& engine, PhaseTimes& times) {
+  std::string reason;
+  const std::optional<FileId> file = sources.load(options.input, &reason);
+  if (!file) {
+    engine.report(Code::file_not_readable, {}, "cannot read '" + options.input + "': " + reason);
+    return;
+  }
+  ast::File tree;
+  {
+    PhaseTimer timer(times, "parse");
+    tree = parse_file(sources.file(*file), engine);
+  }
+  if (options.emit == Emit::ast) return emit_text(options, dump(tree, &sources, {.ranges = options.emit_ranges}), engine);
+  if (engine.has_errors()) return;
+
+  std::unique_ptr<check::Program> program;
+  {
+    PhaseTimer timer(times, "check");
+    const check::Library library(sources);
+    check::ImportLoader imports(sources, engine);
+    check::CheckOptions check_options;
+    check_options.import_file = [&](const std::string& path, FileId importer, std::string* why) { return imports.load(path, importer, why); };
+    program = check::check(tree, library, engine, check_options);
+    if (engine.has_errors()) return;
+    if (options.emit == Emit::typed_ast) return emit_text(options, check::dump(*program), engine);
+    if (program->model.name.empty()) {
+      engine.report(Code::model_count, sources.file(*file).whole(), "the file has no model, so there is nothing to build")
+          .hint("a file of functions and distributions is used by `import`");
+      return;
+    }
+    keep_families(*program, options, engine);
+    if (engine.has_errors()) return;
+  }
+
+#ifdef VMODEL_BACK_END
+  const codegen::Target target = codegen::find_target(options.march);
+  if (target.level.empty()) {
+    std::string names;
+    for (const std::string& name : codegen::target_names()) names += (names.empty() ? "" : ", ") + name;
+    engine.report(Code::invalid_option, {}, "no target '" + options.march + "'").hint("--march takes one of " + names);
+    return;
+  }
+
+  lower::Lowered lowered;
+  {
+    PhaseTimer timer(times, "lower");
+    lowered = lower::lower(*program, sources);
+  }
+  const auto print_after = [&](const std::string& pass, const ir::Module& module) {
+    if (pass != options.print_after) return;
+    const std::string text = "// after " + pass + "\n" + ir::print(module);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  };
+  print_after("lower", lowered.module);
+
+  ir::Module kernels;
+  {
+    PhaseTimer timer(times, "passes");
+    passes::PipelineOptions pipeline;
+    pipeline.after = print_after;
+    std::vector<passes::DerivativeError> errors;
+    kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors);
+    for (const passes::DerivativeError& error : errors) engine.report(Code::no_derivative, error.range, error.message);
+    if (engine.has_errors()) return;
+  }
+  if (!options.print_after.empty()) return;
+  if (options.emit == Emit::vir) return emit_text(options, ir::print(kernels), engine);
+
+  const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
+  codegen::Options code;
+  code.target = target;
+  code.lanes = target.lanes == 1 ? std::vector{1} : std::vector{1, target.lanes};
+  code.metadata = complete_metadata(lowered.metadata, options, target, sources.file(*file).text());
+  code.slots = slot_names(metadata, kernels);
+  code.data_count = static_cast<std::int32_t>(metadata["data"].size());
+  code.size_count = static_cast<std::int32_t>(metadata["sizes"].size());
+  const codegen::Stage stage = options.emit == Emit::llvm       ? codegen::Stage::optimised_llvm
+                               : options.emit == Emit::assembly ? codegen::Stage::assembly
+                                                                : codegen::Stage::object;
+  const codegen::Compiled compiled = codegen::compile(kernels, code, stage);
+  times.add("generate", compiled.generate_seconds);
+  times.add("LLVM", compiled.optimise_seconds + compiled.emit_seconds);
+  if (options.emit != Emit::none) return emit_text(options, compiled.bytes, engine);
+
+  PhaseTimer timer(times, "link");
+  if (const std::string error = link_executable(compiled.bytes, options.output); !error.empty()) {
+    engine.report(Code::cannot_link, {}, error);
+  }
+#endif
+}
+
+}  // namespace vmodel::driver
