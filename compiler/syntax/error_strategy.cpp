@@ -126,7 +126,8 @@ void ErrorStrategy::skip_statement(antlr4::Parser* parser) {
     if (depth == 0) {
       if (type == VModelParser::RIGHT_BRACE) return;
       // `if`, `for` ... may also stand in the middle of a foreign expression: they count only where a line begins.
-      const bool begins_line = stream->index() == 0 || stream->LT(1)->getLine() > stream->LT(-1)->getLine();
+      const std::size_t at = tokens_.index_of(stream->LT(1));
+      const bool begins_line = at == 0 || stream->LT(1)->getLine() > tokens_.visible()[at - 1]->getLine();
       if ((is_statement_word(type) || (begins_statement_word(type) && begins_line)) && !(first && must_move)) return;
       if (type == VModelParser::SEMICOLON) {
         parser->consume();
@@ -161,7 +162,8 @@ antlr4::Token* ErrorStrategy::recoverInline(antlr4::Parser* parser) {
     if (is_statement_word(type) || (begins_statement_word(type) && begins_line) || begins_assignment || type == VModelParser::RIGHT_BRACE || type == antlr4::Token::EOF) {
       missing = VModelParser::SEMICOLON;
     }
-  } else if (contains(expected, VModelParser::RIGHT_BRACE) && begins_item_only(type)) {
+  } else if (contains(expected, VModelParser::RIGHT_BRACE) &&
+             (begins_item_only(type) || type == antlr4::Token::EOF)) {
     missing = VModelParser::RIGHT_BRACE;
   } else if (rule_of(parser) == VModelParser::RuleModel && type == VModelParser::LEFT_BRACE) {
     missing = VModelParser::NAME;

@@ -44,10 +44,17 @@ std::string alternatives(const std::vector<std::string>& words) {
 // looks for the closing one, but the reader should know.
 std::string optional_before(const SyntaxError& error, std::size_t closing) {
   if (closing == VModelParser::SEMICOLON) {
+    const auto written = [&](std::size_t type) {
+      for (std::size_t i = error.statement_begin(); i < error.found; ++i) {
+        if (error.tokens.visible()[i]->getType() == type) return true;
+      }
+      return false;
+    };
     switch (error.rule) {
-      case VModelParser::RuleParam: return error.type(-1) == VModelParser::NAME || ends_operand(error.type(-1)) ? "'~'" : "";
+      case VModelParser::RuleParam: return written(VModelParser::TILDE) ? "" : "'~'";
+      case VModelParser::RuleRequire: return written(VModelParser::COMMA) ? "" : "','";
       case VModelParser::RuleVar:
-      case VModelParser::RuleQuantity: return "'='";
+      case VModelParser::RuleQuantity: return written(VModelParser::ASSIGN) ? "" : "'='";
       default: return "";
     }
   }

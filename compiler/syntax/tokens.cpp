@@ -140,7 +140,12 @@ std::size_t Tokens::index_of(const antlr4::Token* token) const {
 }
 
 bool Tokens::replace_wrong_tokens(DiagnosticEngine& diagnostics) {
+  std::size_t comment_line = 0;  // behind a `#`, the rest of the line is a comment too
   for (antlr4::Token* base : stream_->getTokens()) {
+    if (base->getLine() == comment_line && base->getType() != antlr4::Token::EOF) {
+      static_cast<Token&>(*base).setChannel(antlr4::Token::HIDDEN_CHANNEL);
+      continue;
+    }
     if (diagnostics.error_count() >= most_wrong_tokens) return false;
     auto& token = static_cast<Token&>(*base);
     switch (token.getType()) {
@@ -164,7 +169,10 @@ bool Tokens::replace_wrong_tokens(DiagnosticEngine& diagnostics) {
         if (static_cast<unsigned char>(shown[0]) < 0x20 || shown[0] == 0x7F) shown = "control character";
         else shown = "'" + shown + "'";
         auto report = diagnostics.report(Code::unknown_character, range(&token), shown + " has no meaning here");
-        if (shown == "'#'") report.hint("a comment begins with '//'");
+        if (shown == "'#'") {
+          report.hint("a comment begins with '//'");
+          comment_line = token.getLine();
+        }
         if (shown == "'$'") report.hint("parts of a value are read by index: x[1]");
         token.setChannel(antlr4::Token::HIDDEN_CHANNEL);
         break;
