@@ -58,6 +58,8 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles,
   sums_.resize(static_cast<size_t>(chunks_ * (size_ + extra)));
 }
 
+Elbo::~Elbo() = default;
+
 Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {
   std::copy(phi, phi + size_, phi_.begin());
   const int64_t stride = size_ + extra;

@@ -24,6 +24,7 @@ class Elbo final : public Objective {
  public:
   Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator,
        ThreadPool& pool);
+  ~Elbo() override;
 
   int64_t size() const override { return size_; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;

@@ -1,0 +1,313 @@
+#include "runtime/fit/fit.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+#include "runtime/objectives/elbo.h"
+#include "runtime/optimizers/lbfgs.h"
+#include "runtime/start/family_start.h"
+#include "runtime/start/preconditioner.h"
+
+namespace vmodel::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double negligible_shift = 0.05;  // of a coordinate of psi, about a standard error
+constexpr double most_halves_apart = 4;
+constexpr double most_skipped = 0.01;
+constexpr int64_t trace_rows = 10000;
+// Steps of the random streams that are not steps of the optimiser.
+constexpr uint32_t step_of_estimator_trial = 0x20000000;
+constexpr uint32_t step_of_evaluation = 0x40000000;
+constexpr uint32_t step_of_warm_up = 0x60000000;
+
+class Fit {
+ public:
+  Fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer)
+      : model_(model), settings_(settings), observer_(observer),
+        family_(family_of(model.metadata(), settings.family)), density_(model),
+        pool_(settings.threads), size_(model.size(family_.phi)),
+        preconditioner_(model.size(family_.phi)), begin_(Clock::now()) {
+    state_.seed = settings.seed;
+  }
+
+  FitResult run() {
+    start();
+    if (settings_.family == "laplace") {
+      state_.estimator = "none";
+      state_.last = state_.phi;
+    } else {
+      choose_preconditioner(0);
+      if (settings_.warm_up) warm_up();
+      choose_estimator();
+      optimise();
+    }
+    finish();
+    return {std::move(state_), std::move(trace_)};
+  }
+
+ private:
+  // --- the start ---
+  void start() {
+    state_.phi = plain_start(model_, family_);
+    const bool only_laplace = settings_.family == "laplace";
+    if (settings_.start == StartChoice::plain && !only_laplace) {
+      state_.start = "plain";
+      return;
+    }
+    const Laplace laplace = find_laplace(density_, settings_.seed);
+    std::string refused = laplace.proper ? "" : laplace.reason;
+    if (laplace.proper && !only_laplace && settings_.start == StartChoice::automatic) {
+      const double ours = laplace.elbo(density_, settings_.seed);
+      const double plain = elbo(state_.phi, 256).value;
+      if (!std::isfinite(ours)) {
+        refused = "draws around the mode have no finite density";
+      } else if (ours < plain) {
+        refused = "its ELBO " + brief(ours) + " is below the plain start's " + brief(plain);
+      }
+    }
+    if (refused.empty()) {
+      std::vector<double> phi = state_.phi;
+      if (gaussian_start(model_, family_, laplace, phi)) {
+        state_.phi = phi;
+        state_.start = "laplace";
+        return;
+      }
+      if (likelihood_start(model_, family_, laplace, settings_.seed, phi)) {
+        state_.phi = phi;
+        state_.start = "maximum likelihood of Laplace draws";
+        return;
+      }
+      refused = "the family's likelihood has no optimum";
+    }
+    if (only_laplace) {
+      throw InputError("family laplace: the posterior has no proper mode on the unconstrained scale: " +
+                       refused + "; fit another family, e.g. --family mean_field");
+    }
+    if (settings_.start == StartChoice::laplace) {
+      state_.notes.push_back("the Laplace start was not possible: " + refused);
+    }
+    state_.start = "plain (Laplace refused: " + refused + ")";
+  }
+
+  void choose_preconditioner(uint32_t number) {
+    if (!settings_.precondition) return;
+    preconditioner_ =
+        precondition(model_, family_, density_, state_.phi, settings_.seed, 100 + number);
+  }
+
+  Evaluation elbo(const std::vector<double>& phi, int64_t particles, uint32_t number = 0) {
+    Elbo objective(model_, family_, particles, Estimator::total, pool_);
+    std::vector<double> gradient(static_cast<size_t>(size_ + 1));
+    return objective.evaluate(
+        phi.data(), random_state(settings_.seed, Stream::fit, step_of_evaluation + number),
+        gradient.data());
+  }
+
+  // Maximises the ELBO of fixed draws by L-BFGS: brings the learnables near the optimum at little
+  // cost whatever the scales are. Kept only where other draws confirm it.
+  void warm_up() {
+    if (size_ == 0) return;
+    const int64_t d = model_.dimension();
+    for (uint32_t round = 0; round < 3; ++round) {
+      const int64_t draws = std::min<int64_t>(8192, std::max<int64_t>(256 << (2 * round), 8 * d));
+      Elbo objective(model_, family_, draws, Estimator::total, pool_);
+      const vmodel_random random =
+          random_state(settings_.seed, Stream::fit, step_of_warm_up + round);
+      std::vector<double> phi(static_cast<size_t>(size_)), g(phi), psi(phi.size(), 0.0);
+      const std::vector<double> origin = state_.phi;
+      const Differentiable function = [&](const double* at, double* gradient) {
+        phi = origin;
+        preconditioner_.add_to(at, phi.data());
+        const Evaluation e = objective.evaluate(phi.data(), random, g.data());
+        preconditioner_.pull_back(g.data(), gradient);
+        for (int64_t i = 0; i < size_; ++i) gradient[i] = -gradient[i];
+        return -e.value;
+      };
+      LbfgsSettings lbfgs;
+      lbfgs.iterations = round == 2 ? 30 : 60;
+      lbfgs.decrease = 1e-5;
+      const LbfgsResult result = minimise_lbfgs(function, psi, lbfgs);
+      if (!std::isfinite(result.value)) continue;
+      std::vector<double> better = origin;
+      preconditioner_.add_to(psi.data(), better.data());
+      const int64_t trial = 1024;
+      const Evaluation before = elbo(origin, trial, 1 + round);
+      const Evaluation after = elbo(better, trial, 1 + round);
+      const double error = std::isfinite(before.spread)
+                               ? std::min(before.spread, after.spread) / std::sqrt(1.0 * trial)
+                               : 0;
+      if (std::isfinite(after.value) &&
+          (!std::isfinite(before.value) || after.value > before.value - 2 * error)) {
+        state_.phi = better;
+      }
+      choose_preconditioner(1 + round);
+    }
+  }
+
+  // The estimator with the smaller variance of the gradient at the start, in the coordinates of
+  // the optimiser; both have the same mean.
+  void choose_estimator() {
+    estimator_ = settings_.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
+    const bool has_stl = model_.compiled().find(family_.name + ".log_density_gradient",
+                                                model_.lanes()) != nullptr;
+    if (estimator_ == Estimator::stl && !has_stl) {
+      throw InputError("estimator stl: the family " + family_.name +
+                       " has no density at a given point");
+    }
+    if (settings_.estimator == EstimatorChoice::automatic && has_stl) {
+      const double stl = gradient_variance(Estimator::stl);
+      const double total = gradient_variance(Estimator::total);
+      estimator_ = stl < total ? Estimator::stl : Estimator::total;
+    }
+    state_.estimator = estimator_ == Estimator::stl ? "stl" : "total";
+  }
+
+  double gradient_variance(Estimator estimator) {
+    const int trials = 64;
+    Elbo objective(model_, family_, std::max(settings_.particles, int64_t{model_.lanes()}),
+                   estimator, pool_);
+    const size_t n = static_cast<size_t>(size_);
+    std::vector<double> g(n + 1), psi(n + 1), sum(n, 0.0), squares(n, 0.0);
+    int finite = 0;
+    for (int t = 0; t < trials; ++t) {
+      const Evaluation e = objective.evaluate(
+          state_.phi.data(),
+          random_state(settings_.seed, Stream::fit,
+                       step_of_estimator_trial + static_cast<uint32_t>(t)),
+          g.data());
+      if (!std::isfinite(e.value)) continue;
+      ++finite;
+      preconditioner_.pull_back(g.data(), psi.data());
+      for (size_t i = 0; i < n; ++i) {
+        sum[i] += psi[i];
+        squares[i] += psi[i] * psi[i];
+      }
+    }
+    if (finite < 2) return INFINITY;
+    double variance = 0;
+    for (size_t i = 0; i < n; ++i) variance += squares[i] - sum[i] * sum[i] / finite;
+    return std::max(variance, 0.0) / (finite - 1);
+  }
+
+  // --- the optimiser ---
+  void optimise() {
+    state_.phase = "optimise";
+    Elbo objective(model_, family_, settings_.particles, estimator_, pool_);
+    const size_t n = static_cast<size_t>(size_);
+    const int64_t steps = settings_.steps;
+    std::vector<double> origin = state_.phi, phi = state_.phi, psi(n, 0.0), g(n + 1), g_psi(n + 1);
+    AdamSettings adam_settings = settings_.adam;
+    Adam adam(n, adam_settings);
+    const int64_t averaged = static_cast<int64_t>(settings_.average * static_cast<double>(steps));
+    IterateAverage average(n, averaged);
+    const int64_t stride = std::max<int64_t>(1, steps / trace_rows);
+    trace_.reserve(static_cast<size_t>(steps / stride + 2));
+    double smooth = 0;
+    int64_t smoothed = 0;
+    for (int64_t step = 0; step < steps; ++step) {
+      const Evaluation e = objective.evaluate(
+          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(step)),
+          g.data());
+      const double rate = settings_.schedule.at(step, steps);
+      double norm = NAN;
+      if (std::isfinite(e.value)) {
+        preconditioner_.pull_back(g.data(), g_psi.data());
+        norm = euclidean_norm(g_psi.data(), n);
+        adam.step(psi.data(), g_psi.data(), rate);
+        std::copy(origin.begin(), origin.end(), phi.begin());
+        preconditioner_.add_to(psi.data(), phi.data());
+        const double weight = std::max(0.02, 1.0 / static_cast<double>(++smoothed));
+        smooth += weight * (e.value - smooth);
+      } else {
+        ++state_.skipped;
+        state_.particles_not_finite += e.not_finite;
+      }
+      if (step >= steps - averaged) average.add(psi.data());
+      if (step % stride == 0 || step + 1 == steps) {
+        trace_.push_back({step + 1, seconds(), e.value, norm, rate, state_.skipped});
+      }
+      state_.step = step + 1;
+      if (observer_) observer_({step + 1, steps, smooth, rate});
+    }
+    state_.last = phi;
+    state_.first_moment = adam.first_moment();
+    state_.second_moment = adam.second_moment();
+    if (averaged > 0) {
+      state_.averaged = averaged;
+      const std::vector<double> mean = average.mean();
+      phi = origin;
+      preconditioner_.add_to(mean.data(), phi.data());
+      state_.halves_apart = average.halves_apart(negligible_shift);
+    }
+    state_.phi = phi;
+  }
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+
+  void finish() {
+    state_.phase = "done";
+    const int64_t draws = 4096;
+    const Evaluation e = elbo(state_.phi, draws, 64);
+    state_.elbo = e.value;
+    state_.elbo_error = e.spread / std::sqrt(static_cast<double>(draws));
+    if (std::any_of(state_.phi.begin(), state_.phi.end(),
+                    [](double x) { return !std::isfinite(x); })) {
+      state_.problems.push_back("a learned value is not finite");
+    }
+    // A posterior may end at a wall: single draws beyond it are reported by `sample`.
+    if (!std::isfinite(e.value) && static_cast<double>(e.not_finite) > most_skipped * draws) {
+      state_.problems.push_back("the objective at the result is not finite (" +
+                                std::to_string(e.not_finite) + " of " + std::to_string(draws) +
+                                " draws)");
+    }
+    if (static_cast<double>(state_.skipped) >
+        most_skipped * static_cast<double>(settings_.steps)) {
+      state_.problems.push_back(
+          std::to_string(state_.skipped) + " of " + counted(settings_.steps, "step") +
+          " were skipped, since a particle's density or gradient was not finite (limit 1 %)");
+    }
+    if (state_.halves_apart > most_halves_apart) {
+      state_.problems.push_back(
+          "the optimiser had not settled: the halves of the averaged iterates are " +
+          brief(state_.halves_apart, 3) + " Monte-Carlo errors apart (limit 4); use more --steps");
+    }
+  }
+
+  const PreparedModel& model_;
+  const FitSettings& settings_;
+  const FitObserver& observer_;
+  const Family& family_;
+  UnconstrainedDensity density_;
+  ThreadPool pool_;
+  int64_t size_;
+  Preconditioner preconditioner_;
+  Clock::time_point begin_;
+  Estimator estimator_ = Estimator::total;
+  FitState state_;
+  std::vector<TraceRow> trace_;
+};
+
+}  // namespace
+
+const Family& family_of(const Metadata& metadata, const std::string& name) {
+  const std::string kernels = name == "laplace" ? "full_rank" : name;
+  const Family* family = metadata.find_family(kernels);
+  if (family == nullptr) {
+    throw InputError("family " + name + ": this executable does not hold it; build it with vmodelc " +
+                     metadata.source + " --families=" + name);
+  }
+  return *family;
+}
+
+FitResult run_fit(const PreparedModel& model, const FitSettings& settings,
+                  const FitObserver& observer) {
+  return Fit(model, settings, observer).run();
+}
+
+}  // namespace vmodel::runtime

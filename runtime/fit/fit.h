@@ -1,0 +1,67 @@
+// Fits a family to a posterior.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/fit/settings.h"
+#include "runtime/model/prepared_model.h"
+
+namespace vmodel::runtime {
+
+struct TraceRow {
+  int64_t step = 0;
+  double seconds = 0;
+  double objective = 0;
+  double gradient_norm = 0;
+  double rate = 0;
+  int64_t skipped = 0;  // steps skipped so far
+};
+
+// All that a fit is at a moment; fit.json is a view of it.
+struct FitState {
+  std::string phase = "start";  // start, optimise, done
+  int64_t step = 0;
+  // The result: the average of the last iterates (of the iterate itself before averaging begins).
+  std::vector<double> phi;
+  std::vector<double> last;  // the last iterate
+  std::vector<double> first_moment, second_moment;
+  int64_t averaged = 0;
+  std::vector<int64_t> order_of_data;  // for minibatches; empty: all data in every step
+  int64_t skipped = 0;                 // steps with a particle that was not finite
+  int64_t particles_not_finite = 0;
+  uint64_t seed = 0;
+  uint32_t stream = static_cast<uint32_t>(Stream::fit);
+
+  // How it began and ended.
+  std::string start;
+  std::string estimator;
+  double elbo = 0, elbo_error = 0;
+  // Distance of the halves of the averaged iterates in Monte-Carlo errors; the limit is 4.
+  double halves_apart = 0;
+  // Why the fit is not to be relied on; empty: nothing found.
+  std::vector<std::string> problems;
+  std::vector<std::string> notes;
+};
+
+struct FitResult {
+  FitState state;
+  std::vector<TraceRow> trace;
+};
+
+// Called after the start (step 0) and after every step. A running mean of the objective is given.
+struct FitProgress {
+  int64_t step, steps;
+  double elbo, rate;
+};
+using FitObserver = std::function<void(const FitProgress&)>;
+
+// Runs a whole fit. Throws InputError when the family cannot be fitted at all.
+FitResult run_fit(const PreparedModel& model, const FitSettings& settings,
+                  const FitObserver& observer);
+
+// The family whose entry points a fit of that name uses: `laplace` is full_rank's.
+const Family& family_of(const Metadata& metadata, const std::string& name);
+
+}  // namespace vmodel::runtime

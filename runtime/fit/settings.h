@@ -1,0 +1,56 @@
+// What a fit is told: the file's fit block, overridden by flags.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/model/metadata.h"
+#include "runtime/optimizers/adam.h"
+
+namespace vmodel::runtime {
+
+enum class EstimatorChoice { automatic, total, stl };
+enum class StartChoice { automatic, laplace, plain };
+
+struct FitSettings {
+  std::string run;
+  std::string family = "mean_field";
+  std::string objective = "elbo";
+  uint64_t seed = 1;
+  int threads = 1;
+  int64_t steps = 4000;
+  int64_t particles = 16;
+  EstimatorChoice estimator = EstimatorChoice::automatic;
+  StartChoice start = StartChoice::automatic;
+  RateSchedule schedule;
+  AdamSettings adam;
+  // The share of the steps, counted from the end, whose iterates are averaged.
+  double average = 0.5;
+  // Coordinates in which the objective is round, and deterministic optimisation before the first
+  // step.
+  bool precondition = true;
+  bool warm_up = true;
+  // Names of the settings that neither the file nor a flag gave, as `name = value`.
+  std::vector<std::string> defaults;
+};
+
+// What flags of `fit` say; empty or negative where they say nothing.
+struct FitFlags {
+  std::string run, family, objective, seed, threads, steps;
+  std::vector<std::string> set;  // key=value
+};
+
+// Combines them. Throws InputError for unknown names and malformed values.
+FitSettings make_settings(const Metadata& metadata, const FitFlags& flags);
+
+// As `key = value` for fit.json and messages.
+std::vector<std::pair<std::string, std::string>> describe(const FitSettings& settings);
+
+// Reads a whole text as a number within bounds; throws InputError that names `what`.
+int64_t parse_integer(const std::string& what, const std::string& text, int64_t least,
+                      int64_t most);
+double parse_real(const std::string& what, const std::string& text, double least, double most);
+
+}  // namespace vmodel::runtime
