@@ -67,8 +67,13 @@ struct GradientOptions {
 ir::Function gradient(const ir::Module& module, const ir::Function& function,
                       const GradientOptions& options, std::vector<DerivativeError>& errors);
 
-/// Options in the textual form of vir-opt and tests: `of:value=1,jacobian=d_j;wrt:z=gradient;drop`
-/// and `wrt:z=v;of:gradient=product;drop` (linearise). `keep:a,b` keeps these outputs only.
+/// Both for every function of a module, with the options as text:
+///   gradient:  `of:value=d_value,jacobian;wrt:z=gradient;keep:value` (`drop` in place of `keep:`
+///              keeps none, without either all are kept)
+///   linearise: `wrt:z=v;of:gradient=product;drop`
+ir::Module gradient_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors);
+ir::Module linearise_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors);
+
 /// False when the text does not have that form.
 bool parse_gradient_options(const std::string& text, GradientOptions& options);
 bool parse_linearise_options(const std::string& text, LineariseOptions& options);

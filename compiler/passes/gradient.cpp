@@ -159,4 +159,37 @@ bool parse_linearise_options(const std::string& text, LineariseOptions& options)
   return !options.inputs.empty();
 }
 
+namespace {
+
+template <typename Options, typename Parse, typename Derive>
+ir::Module derive_all(ir::Module module, const std::string& argument, std::vector<std::string>& errors, Parse parse, Derive derive) {
+  Options options;
+  if (!parse(argument, options)) {
+    errors.push_back("the argument does not have the form of:NAME=NAME,...;wrt:NAME=NAME,...");
+    return module;
+  }
+  std::vector<DerivativeError> problems;
+  std::vector<Function> derived;
+  for (const Function& function : module.functions)
+    derived.push_back(derive(module, function, options, problems));
+  for (const DerivativeError& problem : problems)
+    errors.push_back(problem.message);
+  module.functions = std::move(derived);
+  return module;
+}
+
+}  // namespace
+
+ir::Module gradient_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
+  return derive_all<GradientOptions>(std::move(module), argument, errors, parse_gradient_options, gradient);
+}
+
+ir::Module linearise_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
+  return derive_all<LineariseOptions>(
+      std::move(module), argument, errors, parse_linearise_options,
+      [](const ir::Module& m, const Function& f, const LineariseOptions& options, std::vector<DerivativeError>& problems) {
+        return linearise(m, f, options, problems);
+      });
+}
+
 }  // namespace vmodel::passes
