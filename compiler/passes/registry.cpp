@@ -1,6 +1,8 @@
 // The passes by name.
 #include "compiler/passes/passes.h"
 
+#include "compiler/passes/sites.h"
+
 namespace vmodel::passes {
 
 namespace {
@@ -13,6 +15,18 @@ Pass plain(const std::string& name, const std::string& summary, ir::Module (*run
           }};
 }
 
+// Lowers the sites of every function by one policy.
+ir::Module sites(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
+  const auto policy = parse_site_policy(argument);
+  if (!policy) {
+    errors.push_back("the argument is not a policy of sites");
+    return module;
+  }
+  for (ir::Function& function : module.functions)
+    function = lower_sites(function, *policy);
+  return module;
+}
+
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
@@ -21,6 +35,9 @@ const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {
       plain("inline", "calls become bodies", inline_calls),
       plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
+      {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
+      {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},
+      {"gradient", "reverse mode: of:OUTPUT=COTANGENT;wrt:INPUT=ADJOINT;keep:OUTPUT or drop", gradient_pass},
       plain("simplify", "folding, algebra, common subexpressions, dead code", static_cast<Whole>(simplify)),
   };
   return passes;
