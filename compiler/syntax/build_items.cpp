@@ -51,6 +51,7 @@ ast::File AstBuilder::file(const Context* context) {
 
 ast::ItemPtr AstBuilder::item(const Context* context) {
   const auto* inner = static_cast<const Context*>(context->children.at(0));
+  if (inner->exception != nullptr) return nullptr;
   switch (inner->getRuleIndex()) {
     case VModelParser::RuleImportItem: return import_item(inner);
     case VModelParser::RuleModel: return model(inner);

@@ -159,6 +159,7 @@ ast::StatementPtr AstBuilder::assign_or_sample(const Context* context) {
 
 ast::StatementPtr AstBuilder::statement(const Context* statement) {
   const auto* context = static_cast<const Context*>(statement->children.at(0));
+  if (context->exception != nullptr) return nullptr;
   Children children(context);
   const auto begin = [&](auto node) {
     node->range = range(context);
