@@ -17,9 +17,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double negligible_shift = 0.05;  // of a coordinate of psi, about a standard error
+constexpr double negligible_shift = 0.05;  // in units of the coordinates
 constexpr double most_halves_apart = 4;
 constexpr double most_skipped = 0.01;
+// Particles are chosen within these limits so that the Monte-Carlo error of the result is about
+// this share of a unit.
+constexpr int64_t least_particles = 16;
+constexpr int64_t most_particles = 256;
+constexpr double wanted_error = 0.004;
 constexpr int64_t trace_rows = 10000;
 // Steps of the random streams that are not steps of the optimiser.
 constexpr uint32_t step_of_estimator_trial = 0x20000000;
@@ -150,30 +155,51 @@ class Fit {
     }
   }
 
-  // The estimator with the smaller variance of the gradient at the start, in the coordinates of
-  // the optimiser; both have the same mean.
+  // The estimator whose gradients would leave the smaller error in the result (both have the same
+  // mean), and so many particles that this error is small in every coordinate.
   void choose_estimator() {
-    estimator_ = settings_.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
     const bool has_stl = model_.compiled().find(family_.name + ".log_density_gradient",
                                                 model_.lanes()) != nullptr;
-    if (estimator_ == Estimator::stl && !has_stl) {
+    if (settings_.estimator == EstimatorChoice::stl && !has_stl) {
       throw InputError("estimator stl: the family " + family_.name +
                        " has no density at a given point");
     }
-    if (settings_.estimator == EstimatorChoice::automatic && has_stl) {
-      const double stl = gradient_variance(Estimator::stl);
-      const double total = gradient_variance(Estimator::total);
-      estimator_ = stl < total ? Estimator::stl : Estimator::total;
+    estimator_ = settings_.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
+    particles_ = settings_.particles > 0 ? settings_.particles : least_particles;
+    const bool choose = settings_.estimator == EstimatorChoice::automatic && has_stl;
+    if (choose || settings_.particles == 0) {
+      const ErrorEstimate first = error_of(estimator_);
+      double worst = first.worst;
+      if (choose) {
+        const ErrorEstimate stl = error_of(Estimator::stl);
+        if (stl.worst < first.worst) {
+          estimator_ = Estimator::stl;
+          worst = stl.worst;
+        }
+      }
+      if (settings_.particles == 0 && std::isfinite(worst)) {
+        const double iterates = std::max(1.0, settings_.average * static_cast<double>(settings_.steps));
+        const double wanted = worst * worst / iterates / (wanted_error * wanted_error);
+        const double lanes = model_.lanes();
+        particles_ = static_cast<int64_t>(
+            std::ceil(std::clamp(wanted, 1.0 * least_particles, 1.0 * most_particles) / lanes) * lanes);
+      }
     }
     state_.estimator = estimator_ == Estimator::stl ? "stl" : "total";
+    state_.particles = particles_;
   }
 
-  double gradient_variance(Estimator estimator) {
-    const int trials = 64;
-    Elbo objective(model_, family_, std::max(settings_.particles, int64_t{model_.lanes()}),
-                   estimator, pool_);
+  // Standard deviation of the error that the gradient of one particle makes in the result of a
+  // Newton step, in units of the coordinates (Preconditioner::to_units).
+  struct ErrorEstimate {
+    double worst = INFINITY;
+  };
+
+  ErrorEstimate error_of(Estimator estimator) {
+    const int trials = 128;
+    Elbo objective(model_, family_, model_.lanes(), estimator, pool_);
     const size_t n = static_cast<size_t>(size_);
-    std::vector<double> g(n + 1), psi(n + 1), sum(n, 0.0), squares(n, 0.0);
+    std::vector<double> g(n + 1), psi(n + 1), units(n + 1), sum(n, 0.0), squares(n, 0.0);
     int finite = 0;
     for (int t = 0; t < trials; ++t) {
       const Evaluation e = objective.evaluate(
@@ -184,28 +210,35 @@ class Fit {
       if (!std::isfinite(e.value)) continue;
       ++finite;
       preconditioner_.pull_back(g.data(), psi.data());
+      preconditioner_.to_units(psi.data(), units.data());
       for (size_t i = 0; i < n; ++i) {
-        sum[i] += psi[i];
-        squares[i] += psi[i] * psi[i];
+        sum[i] += units[i];
+        squares[i] += units[i] * units[i];
       }
     }
-    if (finite < 2) return INFINITY;
-    double variance = 0;
-    for (size_t i = 0; i < n; ++i) variance += squares[i] - sum[i] * sum[i] / finite;
-    return std::max(variance, 0.0) / (finite - 1);
+    ErrorEstimate result;
+    if (finite < 2) return result;
+    result.worst = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const double variance = (squares[i] - sum[i] * sum[i] / finite) / (finite - 1);
+      result.worst = std::max(result.worst, std::sqrt(std::max(variance, 0.0) * model_.lanes()));
+    }
+    return result;
   }
 
   // --- the optimiser ---
   void optimise() {
     state_.phase = "optimise";
-    Elbo objective(model_, family_, settings_.particles, estimator_, pool_);
+    Elbo objective(model_, family_, particles_, estimator_, pool_);
     const size_t n = static_cast<size_t>(size_);
     const int64_t steps = settings_.steps;
     std::vector<double> origin = state_.phi, phi = state_.phi, psi(n, 0.0), g(n + 1), g_psi(n + 1);
     AdamSettings adam_settings = settings_.adam;
     Adam adam(n, adam_settings);
     const int64_t averaged = static_cast<int64_t>(settings_.average * static_cast<double>(steps));
-    IterateAverage average(n, averaged);
+    // One for the result, one in comparable units for the test of its halves.
+    IterateAverage average(n, averaged), in_units(n, averaged);
+    std::vector<double> units(n + 1);
     const int64_t stride = std::max<int64_t>(1, steps / trace_rows);
     trace_.reserve(static_cast<size_t>(steps / stride + 2));
     double smooth = 0;
@@ -228,7 +261,11 @@ class Fit {
         ++state_.skipped;
         state_.particles_not_finite += e.not_finite;
       }
-      if (step >= steps - averaged) average.add(psi.data());
+      if (step >= steps - averaged) {
+        average.add(psi.data());
+        preconditioner_.to_units(psi.data(), units.data());
+        in_units.add(units.data());
+      }
       if (step % stride == 0 || step + 1 == steps) {
         trace_.push_back({step + 1, seconds(), e.value, norm, rate, state_.skipped});
       }
@@ -243,7 +280,7 @@ class Fit {
       const std::vector<double> mean = average.mean();
       phi = origin;
       preconditioner_.add_to(mean.data(), phi.data());
-      state_.halves_apart = average.halves_apart(negligible_shift);
+      state_.halves_apart = in_units.halves_apart(negligible_shift);
     }
     state_.phi = phi;
   }
@@ -289,6 +326,7 @@ class Fit {
   Preconditioner preconditioner_;
   Clock::time_point begin_;
   Estimator estimator_ = Estimator::total;
+  int64_t particles_ = 1;
   FitState state_;
   std::vector<TraceRow> trace_;
 };

@@ -37,6 +37,7 @@ struct FitState {
   // How it began and ended.
   std::string start;
   std::string estimator;
+  int64_t particles = 0;
   double elbo = 0, elbo_error = 0;
   // Distance of the halves of the averaged iterates in Monte-Carlo errors; the limit is 4.
   double halves_apart = 0;

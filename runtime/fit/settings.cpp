@@ -63,8 +63,10 @@ const std::vector<Setting>& settings_table() {
       {"steps", [](S& s, const T& t) { s.steps = parse_integer("steps", t, 0, 1000000000); },
        [](const S& s) { return std::to_string(s.steps); }},
       {"particles",
-       [](S& s, const T& t) { s.particles = parse_integer("particles", t, 1, 1 << 24); },
-       [](const S& s) { return std::to_string(s.particles); }},
+       [](S& s, const T& t) {
+         s.particles = t == "auto" ? 0 : parse_integer("particles", t, 1, 1 << 24);
+       },
+       [](const S& s) { return s.particles == 0 ? T("auto") : std::to_string(s.particles); }},
       {"estimator", [](S& s, const T& t) { s.estimator = one_of("estimator", t, estimators); },
        [](const S& s) { return name_of(s.estimator, estimators); }},
       {"optimizer.rate",

@@ -21,7 +21,8 @@ struct FitSettings {
   uint64_t seed = 1;
   int threads = 1;
   int64_t steps = 4000;
-  int64_t particles = 16;
+  // 0: from the variance of the gradient at the start.
+  int64_t particles = 0;
   EstimatorChoice estimator = EstimatorChoice::automatic;
   StartChoice start = StartChoice::automatic;
   RateSchedule schedule;

@@ -60,6 +60,17 @@ void Preconditioner::pull_back(const double* g_phi, double* g_psi) const {
   }
 }
 
+void Preconditioner::to_units(const double* psi, double* units) const {
+  const int64_t n = size();
+  if (per_unit_.size() == 0) {
+    std::copy(psi, psi + n, units);
+    return;
+  }
+  std::fill(units, units + n, 0.0);
+  add_to(psi, units);
+  for (int64_t i = 0; i < n; ++i) units[i] *= per_unit_[i];
+}
+
 class PreconditionerBuilder {
  public:
   PreconditionerBuilder(const PreparedModel& model, const Family& family,
@@ -143,6 +154,7 @@ class PreconditionerBuilder {
     }
     if (location == nullptr || location->phi_size != d) return false;
     if (scale != nullptr && scale->phi_size == d && scale->map == "softplus") {
+      result_.per_unit_.resize(result_.size());
       for (int64_t i = 0; i < d; ++i) {
         const double raw = phi_[static_cast<size_t>(scale->phi_offset + i)];
         const double value = raw > 30 ? raw : std::log1p(std::exp(raw));
@@ -150,6 +162,8 @@ class PreconditionerBuilder {
         // The curvature in the scale s is H_ii + 1 / s^2.
         result_.diagonal_[scale->phi_offset + i] =
             1 / (slope * std::sqrt(precision_(i, i) + 1 / (value * value)));
+        result_.per_unit_[location->phi_offset + i] = 1 / value;
+        result_.per_unit_[scale->phi_offset + i] = slope / value;
       }
     } else if (cholesky != nullptr && cholesky->phi_size == d * (d + 1) / 2 &&
                cholesky->map == "cov_cholesky") {

@@ -20,6 +20,9 @@ class Preconditioner {
   void add_to(const double* psi, double* phi) const;
   // g_psi = P' g_phi
   void pull_back(const double* g_phi, double* g_psi) const;
+  // A change of phi in units of what the data tell about it, by coordinate: for mean field in its
+  // own standard deviations (which can be far below a unit of psi), else psi itself.
+  void to_units(const double* psi, double* units) const;
 
  private:
   friend class PreconditionerBuilder;
@@ -36,6 +39,7 @@ class Preconditioner {
   Eigen::VectorXd diagonal_;
   std::vector<Block> blocks_;
   std::vector<Cholesky> choleskys_;
+  Eigen::VectorXd per_unit_;  // 1 / unit of each coordinate of phi; empty: psi
 };
 
 // The preconditioner at phi: curvature E_q[J' H J] with the mean Hessian H of the log density over
