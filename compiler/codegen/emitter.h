@@ -23,6 +23,7 @@ struct Memory {
   llvm::Value* pointer = nullptr;
   bool varying = false;
   int depth = 0;                   // how many masks were set where it was made: outer memory is blended
+  std::uint64_t alignment = 64;    // bytes
   llvm::MDNode* scope = nullptr;   // what no other memory with a scope overlaps; none: may overlap
 };
 
@@ -34,7 +35,7 @@ class Emitter {
   llvm::IRBuilder<>& builder() { return builder_; }
   void set_scalar(ir::ValueId value, llvm::Value* scalar) { scalars_[value.id] = scalar; }
   /// `own`: no other memory overlaps it.
-  void set_memory(ir::ValueId value, llvm::Value* pointer, bool own);
+  void set_memory(ir::ValueId value, llvm::Value* pointer, bool own, std::uint64_t alignment = 64);
   /// A scalar argument from its place in memory (one for each lane where it varies).
   llvm::Value* load_argument(ir::ValueId value, llvm::Value* pointer);
   /// Memory for temporaries and the generator's state; both may be null where the function needs none.
@@ -89,6 +90,7 @@ class Emitter {
     llvm::Value* valid = nullptr;    // prepare: whether the index is inside of the array
   };
   Address address(ir::ValueId array, const std::vector<ir::ValueId>& indices);
+  llvm::Align lane_alignment(const Memory& at, ir::Element element) const;
   llvm::Value* load_from(ir::ValueId array, const Address& at);
   void store_to(ir::ValueId reference, const Address& at, llvm::Value* value);
   void emit_load(const ir::Op& op);

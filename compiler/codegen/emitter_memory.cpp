@@ -38,11 +38,12 @@ Value* Emitter::load_argument(ValueId value, Value* pointer) {
   return builder_.CreateAlignedLoad(type, pointer, llvm::Align(8));
 }
 
-void Emitter::set_memory(ValueId value, Value* pointer, bool own) {
+void Emitter::set_memory(ValueId value, Value* pointer, bool own, std::uint64_t alignment) {
   Memory made;
   made.pointer = pointer;
   made.varying = is_varying(value);
   made.depth = depth_;
+  made.alignment = alignment;
   if (own) {
     made.scope = llvm::MDBuilder(into_->getContext()).createAnonymousAliasScope(scope_domain_);
     scopes_.push_back(made.scope);
@@ -116,6 +117,11 @@ Emitter::Address Emitter::address(ValueId array, const std::vector<ValueId>& ind
   return result;
 }
 
+/// The alignment of all lanes of one element.
+llvm::Align Emitter::lane_alignment(const Memory& at, Element element) const {
+  return llvm::Align(std::min(static_cast<std::uint64_t>(size_of(element) * lanes_), at.alignment));
+}
+
 Value* Emitter::load_from(ValueId array, const Address& at) {
   const Memory& from = memory(array);
   const Element element = function_.type(array).element;
@@ -128,8 +134,7 @@ Value* Emitter::load_from(ValueId array, const Address& at) {
     loaded = annotate(builder_.CreateMaskedGather(type, at.pointer, align, mask, llvm::Constant::getNullValue(type)), from);
   } else if (from.varying) {
     llvm::Type* type = llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false);
-    const std::int64_t bytes = size_of(element) * lanes_;
-    loaded = annotate(builder_.CreateAlignedLoad(type, at.pointer, llvm::Align(static_cast<std::uint64_t>(std::min(bytes, alignment)))), from);
+    loaded = annotate(builder_.CreateAlignedLoad(type, at.pointer, lane_alignment(from, element)), from);
   } else {
     Value* pointer = at.pointer;
     if (at.valid) {
@@ -165,7 +170,7 @@ void Emitter::store_to(ValueId reference, const Address& at, Value* value) {
   }
   if (to.varying) {
     value = widen(value);
-    const llvm::Align wide(static_cast<std::uint64_t>(std::min(size_of(element) * lanes_, alignment)));
+    const llvm::Align wide = lane_alignment(to, element);
     if (blended) {
       Value* old = annotate(builder_.CreateAlignedLoad(value->getType(), at.pointer, wide), to);
       value = builder_.CreateSelect(mask_, value, old);

@@ -110,12 +110,12 @@ class Generator {
     return function;
   }
 
-  static void set_array_attributes(llvm::Argument& argument, bool written) {
+  static void set_array_attributes(llvm::Argument& argument, bool written, std::uint64_t alignment) {
     llvm::AttrBuilder attributes(argument.getContext());
     attributes.addAttribute(llvm::Attribute::NoAlias);
     attributes.addAttribute(llvm::Attribute::NoUndef);
     attributes.addAttribute(llvm::Attribute::NoCapture);
-    attributes.addAlignmentAttr(llvm::Align(64));
+    attributes.addAlignmentAttr(llvm::Align(alignment));
     if (!written)
       attributes.addAttribute(llvm::Attribute::ReadOnly);
     argument.addAttrs(attributes);
@@ -184,11 +184,13 @@ class Generator {
       argument->setName(parameter->name);
       const ir::Type& type = function.type(parameter->value);
       if (argument->getType()->isPointerTy()) {
-        set_array_attributes(*argument, type.reference);
+        // Arguments may lie anywhere: unaligned accesses cost nothing where they are aligned.
+        const std::uint64_t alignment = parameter->axis == Axis::load ? 64 : 8;
+        set_array_attributes(*argument, type.reference, alignment);
         if (type.is_scalar())
           emitter.set_scalar(parameter->value, emitter.load_argument(parameter->value, argument));
         else
-          emitter.set_memory(parameter->value, argument, true);
+          emitter.set_memory(parameter->value, argument, true, alignment);
       } else {
         emitter.set_scalar(parameter->value, argument);
       }
@@ -197,7 +199,7 @@ class Generator {
     llvm::Argument* random = body->getArg(position + 1);
     workspace->setName("workspace");
     random->setName("random");
-    set_array_attributes(*workspace, true);
+    set_array_attributes(*workspace, true, 64);
     random->addAttr(llvm::Attribute::NoAlias);
     random->addAttr(llvm::Attribute::ReadOnly);
     emitter.set_workspace(workspace);

@@ -38,7 +38,7 @@ PhiloxBlock emit_philox(llvm::IRBuilder<>& builder, const PhiloxCounter& at) {
     key[0] = builder.CreateAdd(key[0], weyl[0]);
     key[1] = builder.CreateAdd(key[1], weyl[1]);
   }
-  return {builder.CreateOr(c[0], builder.CreateShl(c[1], 32)), builder.CreateOr(c[2], builder.CreateShl(c[3], 32))};
+  return {builder.CreateOr(c[1], builder.CreateShl(c[0], 32)), builder.CreateOr(c[3], builder.CreateShl(c[2], 32))};
 }
 
 Value* emit_uniform(llvm::IRBuilder<>& builder, Value* word) {

@@ -14,7 +14,7 @@ struct PhiloxCounter {
 };
 
 /// Ten rounds of Philox4x32 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
-/// Gives two words of 64 bits, the first output words being the low halves.
+/// Gives two words of 64 bits: output words 0 and 2 are the upper halves, 1 and 3 the lower.
 struct PhiloxBlock {
   llvm::Value* first;
   llvm::Value* second;
