@@ -306,8 +306,10 @@ void Transposer::transpose(const Op& op) {
     if (memory.kind == Memory::Kind::one)
       return add(t, {builder_.constant(1), false});
     const std::vector<ValueId> at = indices(op, 1);
-    if (linear(t))
-      add(t, {builder_.load(memory.value, at), false});
+    if (linear(t)) {
+      const bool is_scalar = out_.type(memory.value).is_scalar();  // cotangent of a scalar output
+      add(t, {is_scalar ? memory.value : builder_.load(memory.value, at), false});
+    }
     // What was there before has no part in what is read later.
     if (op.opcode == Opcode::store_ && memory.kind == Memory::Kind::own && mutable_.contains(root_[op.operands[0].id]))
       builder_.store(memory.value, at, builder_.constant(0));
