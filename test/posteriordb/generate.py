@@ -42,7 +42,7 @@ def main():
         copy_data(arguments.originals, posterior)
         gold = read_gold(arguments.originals, posterior)
         if gold:
-            write_gold(posterior, gold)
+            write_gold(posterior.gold, gold, f"posteriordb reference draws of {posterior.gold}")
         write_log_density(arguments.originals, posterior, original, gold)
     if not arguments.only:
         write_index()
@@ -62,7 +62,7 @@ def write_index():
             "model": posterior.model,
             "data": f"data/{posterior.data_file}.json",
             "log_density": f"log_density/{posterior.name}.json",
-            "gold": f"gold/{posterior.gold}.json" if posterior.gold else None,
+            "gold": f"gold/{posterior.gold or posterior.name}.json",
             "constant": posterior.constant,
             "parameters": [{"name": q.name, "shape": list(posterior.shape(q, data)), "map": q.support.description()} for q in posterior.parameters],
         })
@@ -197,7 +197,7 @@ def read_gold(originals, posterior):
         return json.loads(archive.read(archive.namelist()[0]))
 
 
-def write_gold(posterior, gold):
+def write_gold(name, gold, source):
     names = list(gold[0])
     draws = {k: np.array([chain[k] for chain in gold]) for k in names}
     size = draws[names[0]].size
@@ -209,14 +209,14 @@ def write_gold(posterior, gold):
             "mean": x.mean(), "sd": x.std(ddof=1), "quantiles": np.quantile(x, PROBABILITIES).tolist(),
             "effective_sample_size": round(effective, 1), "mcse_mean": x.std(ddof=1) / np.sqrt(effective),
         }))
-    every = size // THINNED_DRAWS
+    every = size // (THINNED_DRAWS if len(names) <= 20 else THINNED_DRAWS // 5)
     thinned = [(k, [float(f"{v:.8g}") for v in draws[k].reshape(-1)[::every]]) for k in names]
 
     def block(rows):
         return "{\n" + ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in rows) + "\n }"
 
-    (HERE / "gold" / f"{posterior.gold}.json").write_text(
-        f'{{\n "source": "posteriordb reference draws of {posterior.gold}",\n "draws": {size},\n "probabilities": {json.dumps(PROBABILITIES)},\n'
+    (HERE / "gold" / f"{name}.json").write_text(
+        f'{{\n "source": {json.dumps(source)},\n "draws": {size},\n "probabilities": {json.dumps(PROBABILITIES)},\n'
         f' "summary": {block(lines)},\n "thinned": {block(thinned)}\n}}\n')
 
 

@@ -5,7 +5,7 @@ import unittest
 import support
 from vmodel_testing import compile_model, slow
 
-DRAWS = 200_000
+DRAWS = 100_000
 TOLERANCE = 0.03  # means in sd, sds relative
 FURTHER_MODELS = ("wells_dist", "radon_pooled", "rats_model", "low_dim_gauss_mix", "hmm_example")
 MODELS = ("eight_schools_noncentered", "eight_schools_centered", "kidscore_momiq", "kilpisjarvi", "blr", "arK", "arma11", "garch11")

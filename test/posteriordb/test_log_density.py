@@ -33,7 +33,7 @@ class LogDensity(unittest.TestCase):
             for name, values in r["unconstrained"].items():
                 self.assertEqual(len(c["unconstrained"][name]), len(values), name)
                 for expected, got in zip(values, c["unconstrained"][name]):
-                    self.assertAlmostEqual(got, expected, delta=1e-10 * max(1, abs(expected)), msg=name)
+                    self.assertAlmostEqual(got, expected, delta=1e-12 * max(1, abs(expected)), msg=name)
 
     def test_original_points_one_lane(self):
         self.agree("points", 1)
