@@ -91,7 +91,7 @@ class Fit {
       refused = "the family's likelihood has no optimum";
     }
     if (only_laplace) {
-      throw InputError("family laplace: the posterior has no proper mode on the unconstrained scale: " +
+      throw NoFit("family laplace: the posterior has no proper mode on the unconstrained scale: " +
                        refused + "; fit another family, e.g. --family mean_field");
     }
     if (settings_.start == StartChoice::laplace) {

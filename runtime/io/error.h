@@ -23,6 +23,12 @@ class InputError : public std::runtime_error {
   std::vector<std::string> messages_;
 };
 
+// There is no result although the input is right: the command ends with status 2.
+class NoFit : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // A fault of the compiled model or of the runtime: status 3.
 class InternalError : public std::runtime_error {
  public:

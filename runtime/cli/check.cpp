@@ -1,0 +1,170 @@
+// The command `check`.
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "runtime/cli/shared.h"
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+#include "runtime/model/philox.h"
+#include "runtime/start/density.h"
+
+namespace vmodel::runtime {
+namespace {
+
+struct Difference {
+  double value = NAN;
+  double error = INFINITY;
+};
+
+// The derivative of f at 0 by central differences with Richardson's extrapolation (Ridders 1982):
+// the entry of the tableau with the smallest difference to its neighbours.
+Difference richardson(const std::function<double(double)>& f, double first_step) {
+  constexpr int rows = 10;
+  constexpr double shrink = 1.6;
+  double table[rows][rows];
+  Difference best;
+  double h = first_step;
+  for (int i = 0; i < rows; ++i, h /= shrink) {
+    const double up = f(h), down = f(-h);
+    table[i][0] = (up - down) / (2 * h);
+    double factor = shrink * shrink;
+    for (int j = 1; j <= i; ++j, factor *= shrink * shrink) {
+      table[i][j] = (table[i][j - 1] * factor - table[i - 1][j - 1]) / (factor - 1);
+      // Rounding of f bounds the accuracy, whatever the tableau says.
+      const double rounding = 4e-16 * (std::fabs(up) + std::fabs(down)) / h;
+      const double error = std::max({std::fabs(table[i][j] - table[i][j - 1]),
+                                     std::fabs(table[i][j] - table[i - 1][j - 1]), rounding});
+      if (error < best.error) best = {table[i][j], error};
+    }
+  }
+  return best;
+}
+
+// The worst of many comparisons, in units of what is tolerated.
+struct Worst {
+  double ratio = -1;
+  std::string name;
+  double exact = 0, difference = 0, error = 0;
+  int64_t compared = 0, unclear = 0;
+
+  void add(const std::string& where, double value, const Difference& d, double scale) {
+    const double tolerance = 10 * d.error + 1e-9 * std::max(std::fabs(value), 1e-3 * scale);
+    // Differences that tell nothing at this point (far out, huge values) count as such.
+    if (!(d.error <= 1e-4 * std::max(std::fabs(d.value), scale))) {
+      ++unclear;
+      return;
+    }
+    ++compared;
+    const double found = std::fabs(value - d.value) / tolerance;
+    const double ratio_here = std::isnan(found) ? INFINITY : found;
+    if (ratio_here > ratio) {
+      ratio = ratio_here;
+      name = where;
+      exact = value;
+      difference = d.value;
+      error = d.error;
+    }
+  }
+  bool good() const { return ratio <= 1; }
+};
+
+// The parameter that a coordinate belongs to: theta[3] where they are one to one.
+std::string coordinate_name(const PreparedModel& model, int64_t coordinate) {
+  for (const ReportedValue& p : model.parameters()) {
+    const int64_t place = coordinate - p.unconstrained_offset;
+    if (place < 0 || place >= p.unconstrained_size) continue;
+    if (p.unconstrained_size == p.size) return flat_name(p.name, p.shape, place);
+    return "coordinate " + std::to_string(place + 1) + " of " + p.name;
+  }
+  return "coordinate " + std::to_string(coordinate + 1);
+}
+
+void report(const Session& session, const char* what, const Worst& worst) {
+  session.out << what << ": " << (worst.good() ? "ok" : "WRONG") << ", " << worst.compared
+              << " compared";
+  if (worst.unclear > 0) {
+    session.out << ", " << worst.unclear << " where differences tell nothing";
+  }
+  if (worst.compared > 0) {
+    session.out << "; worst: " << worst.name << " " << brief(worst.exact, 10) << ", differences "
+                << brief(worst.difference, 10) << " +- " << brief(worst.error, 2);
+  }
+  session.out << "\n";
+}
+
+}  // namespace
+
+int command_check(const Session& session, const Arguments& arguments) {
+  Options options("check");
+  options.value("data", "FILE", "data as JSON");
+  options.value("points", "N", "number of random points (default 5)");
+  options.value("seed", "S", "seed of the points (default 1)");
+  options.flag("strict", "data fields that the model does not declare are errors");
+  options.parse(arguments);
+  const std::string data = options.need("data");
+  const int64_t points = options.integer("points", 5, 1, 1000);
+  const uint64_t seed =
+      static_cast<uint64_t>(options.integer("seed", 1, 0, (int64_t{1} << 48) - 1));
+  const auto model = load_data(session, data, options.has("strict"));
+  session.out << "data: ok, " << counted(static_cast<int64_t>(model->data().size()), "field")
+              << ", " << counted(model->observed_values(), "observed value") << "\n";
+  const int64_t d = model->dimension();
+  if (d == 0) return done;
+
+  UnconstrainedDensity density(*model);
+  const size_t n = static_cast<size_t>(d);
+  std::vector<double> z(n), at(n), gradient(n), direction(n), other(n);
+  Worst first, second;
+  int64_t not_finite = 0;
+  for (int64_t k = 0; k < points; ++k) {
+    for (size_t i = 0; i < n; ++i) {
+      z[i] = 0.5 * runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 1,
+                                  static_cast<uint32_t>(k), static_cast<uint32_t>(i));
+      direction[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 2,
+                                    static_cast<uint32_t>(k), static_cast<uint32_t>(i));
+    }
+    const double value = density.gradient(z.data(), gradient.data());
+    if (!std::isfinite(value)) {
+      ++not_finite;
+      continue;
+    }
+    double scale = 0;
+    for (double g : gradient) scale = std::max(scale, std::fabs(g));
+    for (size_t i = 0; i < n; ++i) {
+      at = z;
+      const auto along = [&](double h) {
+        at[i] = z[i] + h;
+        return density.value(at.data());
+      };
+      first.add(coordinate_name(*model, static_cast<int64_t>(i)), gradient[i],
+                richardson(along, 0.1), scale);
+    }
+    if (d > largest_dense_dimension) continue;
+    const Eigen::MatrixXd hessian = density.hessian(z.data());
+    const Eigen::VectorXd product = hessian * Eigen::Map<const Eigen::VectorXd>(direction.data(), d);
+    const double second_scale = product.cwiseAbs().maxCoeff();
+    for (size_t i = 0; i < n; ++i) {
+      const auto along = [&](double h) {
+        for (size_t j = 0; j < n; ++j) at[j] = z[j] + h * direction[j];
+        density.gradient(at.data(), other.data());
+        return other[i];
+      };
+      second.add(coordinate_name(*model, static_cast<int64_t>(i)), product[static_cast<int64_t>(i)],
+                 richardson(along, 0.05), second_scale);
+    }
+  }
+  report(session, "gradient", first);
+  report(session, "second derivatives", second);
+  if (not_finite > 0) {
+    session.out << "log density not finite at " << not_finite << " of " << counted(points, "point")
+                << "\n";
+  }
+  if (first.good() && second.good()) return done;
+  session.out.flush();
+  session.err << "error: derivatives differ from differences: please report this with the model\n";
+  return internal_error;
+}
+
+}  // namespace vmodel::runtime

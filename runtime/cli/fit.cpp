@@ -1,0 +1,131 @@
+// The command `fit`.
+
+#include "runtime/fit/fit.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "runtime/cli/results.h"
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+
+namespace vmodel::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string duration(double seconds) {
+  if (seconds < 60) return brief(std::ceil(seconds * 10) / 10, 3) + " s";
+  const int64_t whole = static_cast<int64_t>(std::ceil(seconds));
+  return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+}
+
+// One line that is rewritten on a terminal; else a line every few seconds.
+class Progress {
+ public:
+  Progress(const Session& session, bool lines)
+      : session_(session), rewrite_(session.terminal), lines_(lines || session.terminal) {}
+
+  void operator()(const FitProgress& p) {
+    // The clock decides what is shown, never what is computed.
+    if (!lines_ || (p.step % 16 != 0 && p.step != p.steps)) return;
+    const Clock::time_point now = Clock::now();
+    if (first_) {
+      first_ = false;
+      begin_ = now;
+      begin_step_ = p.step;
+    }
+    const double since = std::chrono::duration<double>(now - last_).count();
+    if (p.step != p.steps && shown_ && since < (rewrite_ ? 0.1 : 3)) return;
+    last_ = now;
+    shown_ = true;
+    const double elapsed = std::chrono::duration<double>(now - begin_).count();
+    const double done = static_cast<double>(p.step - begin_step_);
+    const double left = done > 0 ? elapsed / done * static_cast<double>(p.steps - p.step) : 0;
+    std::string line = "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) +
+                       "  ELBO " + brief(p.elbo, 7) + "  rate " + brief(p.rate, 3) +
+                       (done > 0 ? "  time left " + duration(left) : "");
+    if (rewrite_) {
+      line.resize(std::max<size_t>(line.size(), 78), ' ');
+      session_.err << "\r" << line;
+      if (p.step == p.steps) session_.err << "\n";
+    } else {
+      session_.err << line << "\n";
+    }
+    session_.err.flush();
+  }
+
+ private:
+  const Session& session_;
+  bool rewrite_, lines_, first_ = true, shown_ = false;
+  Clock::time_point begin_, last_;
+  int64_t begin_step_ = 0;
+};
+
+}  // namespace
+
+int command_fit(const Session& session, const Arguments& arguments) {
+  Options options("fit");
+  options.value("data", "FILE", "data as JSON");
+  options.value("output", "DIR", "folder for fit.json and trace.csv; made where it is missing");
+  options.value("family", "NAME", "the family; mean_field, full_rank and laplace are always there");
+  options.value("objective", "TEXT", "for example elbo or 'elbo(particles = 32)'");
+  options.value("seed", "S", "seed of the random numbers, below 2^48 (default 1)");
+  options.value("threads", "T", "threads (default 1); they do not change the results");
+  options.value("steps", "N", "steps of the optimiser");
+  options.value("run", "NAME", "the fit block of the model's file");
+  options.values("set", "KEY=VALUE",
+                 "a setting: steps, particles, estimator (auto, total, stl), optimizer.rate,\n"
+                 "optimizer.schedule (cosine, constant), optimizer.last_rate, optimizer.clip,\n"
+                 "optimizer.beta1, optimizer.beta2, average, start (auto, laplace, plain),\n"
+                 "precondition (on, off), warm_up (on, off); may stand several times");
+  options.flag("strict", "data fields that the model does not declare are errors");
+  options.flag("progress", "progress lines even where standard error is no terminal");
+  options.flag("quiet", "no progress and no defaults");
+  options.parse(arguments);
+
+  const std::string data = options.need("data"), output = options.need("output");
+  const FitFlags flags{options.get("run"),  options.get("family"),  options.get("objective"),
+                       options.get("seed"), options.get("threads"), options.get("steps"),
+                       options.all("set")};
+  const FitSettings settings = make_settings(session.model.metadata(), flags);
+  const auto model = load_data(session, data, options.has("strict"));
+  make_folder(output);
+  // Found out before the work rather than after it.
+  { AtomicFile probe(output + "/fit.json"); }
+  const bool quiet = options.has("quiet");
+  if (!quiet && !settings.defaults.empty()) {
+    std::string list;
+    for (const std::string& entry : settings.defaults) list += (list.empty() ? "" : ", ") + entry;
+    session.note("defaults: " + list);
+  }
+  Progress progress(session, options.has("progress"));
+  FitObserver observer;
+  if (!quiet) observer = [&](const FitProgress& p) { progress(p); };
+  FitResult result;
+  try {
+    result = run_fit(*model, settings, observer);
+  } catch (const NoFit& error) {
+    session.err << "not to be relied on: " << error.what() << "\n";
+    return not_to_be_relied_on;
+  }
+  write_fit(output, *model, settings, result);
+  const FitState& s = result.state;
+  for (const std::string& note : s.notes) session.note(note);
+  session.out << "family " << settings.family << ", start: " << s.start << "\n"
+              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2)
+              << ")";
+  if (s.particles > 0) {
+    session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle")
+                << ", estimator " << s.estimator;
+  }
+  session.out << "\nwrote " << output << "/fit.json and " << output << "/trace.csv\n";
+  if (s.problems.empty()) return done;
+  session.out.flush();
+  for (const std::string& problem : s.problems) {
+    session.err << "not to be relied on: " << problem << "\n";
+  }
+  return not_to_be_relied_on;
+}
+
+}  // namespace vmodel::runtime

@@ -1,0 +1,52 @@
+// What several commands share.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "runtime/cli/command.h"
+#include "runtime/model/prepared_model.h"
+
+namespace vmodel::runtime {
+
+using Json = nlohmann::ordered_json;
+
+// A number as JSON: "-inf", "inf" and "nan" where JSON has none.
+Json json_number(double value);
+Json json_numbers(const double* values, int64_t count);
+// Flat values nested by shape, as Stan's JSON has them.
+Json json_nested(const double* values, const std::vector<int64_t>& shape, bool integer = false);
+// Back from a number or one of the three strings. False for anything else.
+bool read_number(const json::Value& value, double& result);
+
+// Reads and prepares data; notes go to session.err.
+std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path,
+                                         bool strict);
+
+// Points on the constrained scale, flat in the order of parameters: [point][P].
+struct Points {
+  std::vector<std::vector<double>> values;
+};
+
+// Reads a list of objects from parameter to value. Names that are no parameter are ignored with one
+// note; a missing parameter or a wrong shape is an error.
+Points read_points(const Session& session, const PreparedModel& model, const std::string& path);
+
+// Unconstrained coordinates of constrained values. False where they are outside the support.
+class Unconstrainer {
+ public:
+  explicit Unconstrainer(const PreparedModel& model);
+  bool operator()(const std::vector<double>& x, double* z);
+
+ private:
+  const PreparedModel& model_;
+  AlignedVector<double> x_, z_, back_;
+  KernelCall unconstrain_, constrain_;
+};
+
+// The lanes that `--lanes 1|native|N` asks for. Throws InputError when the model lacks them.
+int parse_lanes(const CompiledModel& model, const std::string& text);
+
+}  // namespace vmodel::runtime
