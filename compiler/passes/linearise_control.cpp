@@ -105,14 +105,14 @@ Region Lineariser::linear_region(const Region& region, std::vector<ValueId> argu
 
 // Values that this region stores to write-once memory outside need not be computed again.
 void Lineariser::plan_read_back(const Region& region) {
+  const auto inside = [&](const Op* op) { return op >= region.ops.data() && op < region.ops.data() + region.ops.size(); };
   for (const Op& store : region.ops) {
     if (store.opcode != Opcode::store_)
       continue;
     const ValueId root = activity_.root(store.operands[0]);
     const Op* memory = activity_.definition(root);
     const Op* definition = activity_.definition(store.operands.back());
-    if (!memory || memory->integer != 0 || !is_outside(root) || !definition || definition < region.ops.data() ||
-        definition >= region.ops.data() + region.ops.size() || !is_dear(definition->opcode))
+    if (!memory || memory->integer != 0 || inside(memory) || !definition || !inside(definition) || !is_dear(definition->opcode))
       continue;
     bool early = true;
     for (std::size_t i = 1; i + 1 < store.operands.size(); ++i) {

@@ -157,7 +157,8 @@ class Checker {
       }
     if (!problem_.str().empty())
       problem_ << "\nsecond:\n" << print(hessian);
-    simplified(hessian, inputs, product, "second");
+    else
+      simplified(hessian, inputs, product, "second");
   }
 
   // The simplifier must not change what a derivative means.
@@ -207,7 +208,10 @@ class Checker {
   }
 
   void compare_estimate(const std::string& what, double value, const Estimate& expected) {
-    if (!(expected.error <= 1e-4 * (1 + std::fabs(expected.value))))
+    const bool rough = !(expected.error <= 1e-4 * (1 + std::fabs(expected.value)));
+    if (rough && options_.allow_rough)
+      return;
+    if (rough)
       problem_ << what << ": the differences are too rough to tell (error " << expected.error << ")\n";
     if (!(std::fabs(value - expected.value) <= 4 * expected.error + options_.tolerance * (1 + std::fabs(expected.value))))
       problem_ << what << " is " << value << ", differences give " << expected.value << " (error " << expected.error << ")\n";
