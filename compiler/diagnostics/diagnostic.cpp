@@ -26,22 +26,30 @@ const std::vector<CodeEntry>& registry() {
   return entries;
 }
 
-const CodeEntry& entry(Code code) { return registry()[static_cast<std::size_t>(code)]; }
+const CodeEntry& entry(Code code) {
+  return registry()[static_cast<std::size_t>(code)];
+}
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(Severity severity) {
   switch (severity) {
-    case Severity::error: return "error";
-    case Severity::warning: return "warning";
-    case Severity::note: return "note";
+  case Severity::error: return "error";
+  case Severity::warning: return "warning";
+  case Severity::note: return "note";
   }
   return "error";
 }
 
-std::string_view to_string(Code code) { return entry(code).name; }
-Severity severity_of(Code code) { return entry(code).severity; }
-std::string_view summary_of(Code code) { return entry(code).summary; }
+std::string_view to_string(Code code) {
+  return entry(code).name;
+}
+Severity severity_of(Code code) {
+  return entry(code).severity;
+}
+std::string_view summary_of(Code code) {
+  return entry(code).summary;
+}
 
 const std::vector<Code>& all_codes() {
   static const std::vector<Code> codes = {
@@ -53,7 +61,8 @@ const std::vector<Code>& all_codes() {
 }
 
 DiagnosticBuilder::~DiagnosticBuilder() {
-  if (engine_ != nullptr) engine_->add(std::move(diagnostic_));
+  if (engine_ != nullptr)
+    engine_->add(std::move(diagnostic_));
 }
 
 DiagnosticBuilder& DiagnosticBuilder::label(SourceRange range, std::string text) {
@@ -76,7 +85,8 @@ DiagnosticBuilder DiagnosticEngine::report(Code code, SourceRange range, std::st
 }
 
 void DiagnosticEngine::add(Diagnostic diagnostic) {
-  if (!seen_.emplace(diagnostic.code, diagnostic.range, diagnostic.message).second) return;
+  if (!seen_.emplace(diagnostic.code, diagnostic.range, diagnostic.message).second)
+    return;
   if (diagnostic.severity == Severity::error) {
     ++error_count_;
     if (error_count_ > error_limit_) {
@@ -87,4 +97,4 @@ void DiagnosticEngine::add(Diagnostic diagnostic) {
   diagnostics_.push_back(std::move(diagnostic));
 }
 
-}  // namespace vmodel
+} // namespace vmodel

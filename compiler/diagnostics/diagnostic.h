@@ -1,6 +1,8 @@
 // Diagnostics: what a phase says about the user's program, and the engine that collects them.
 #pragma once
 
+#include "compiler/diagnostics/source.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -9,8 +11,6 @@
 #include <tuple>
 #include <utility>
 #include <vector>
-
-#include "compiler/diagnostics/source.h"
 
 namespace vmodel {
 
@@ -45,16 +45,16 @@ struct Diagnostic {
   Severity severity = Severity::error;
   Code code{};
   std::string message;
-  SourceRange range;          // may be invalid: no place in a source
-  std::vector<Label> labels;  // in the order in which they were added
-  std::string hint;           // empty: none
+  SourceRange range;         // may be invalid: no place in a source
+  std::vector<Label> labels; // in the order in which they were added
+  std::string hint;          // empty: none
 };
 
 class DiagnosticEngine;
 
 // Returned by DiagnosticEngine::report; the diagnostic is handed in when it goes out of scope.
 class DiagnosticBuilder {
- public:
+public:
   DiagnosticBuilder(DiagnosticEngine& engine, Diagnostic diagnostic)
       : engine_(&engine), diagnostic_(std::move(diagnostic)) {}
   DiagnosticBuilder(DiagnosticBuilder&& other) noexcept
@@ -69,7 +69,7 @@ class DiagnosticBuilder {
   // Sets the hint: what to write instead, without the word "hint" and without a full stop.
   DiagnosticBuilder& hint(std::string text);
 
- private:
+private:
   DiagnosticEngine* engine_;
   Diagnostic diagnostic_;
 };
@@ -77,7 +77,7 @@ class DiagnosticBuilder {
 // Collects the diagnostics of a run. Exact duplicates (same code, range and message) are dropped; after
 // `error_limit` errors the further ones are only counted.
 class DiagnosticEngine {
- public:
+public:
   explicit DiagnosticEngine(std::size_t error_limit = 20) : error_limit_(error_limit) {}
   DiagnosticEngine(const DiagnosticEngine&) = delete;
   DiagnosticEngine& operator=(const DiagnosticEngine&) = delete;
@@ -96,7 +96,7 @@ class DiagnosticEngine {
   // Errors that were counted only.
   std::size_t suppressed_error_count() const { return suppressed_error_count_; }
 
- private:
+private:
   std::size_t error_limit_;
   std::size_t error_count_ = 0;
   std::size_t suppressed_error_count_ = 0;
@@ -104,4 +104,4 @@ class DiagnosticEngine {
   std::set<std::tuple<Code, SourceRange, std::string>> seen_;
 };
 
-}  // namespace vmodel
+} // namespace vmodel

@@ -1,7 +1,8 @@
 #include "compiler/diagnostics/render.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace vmodel {
 
@@ -29,11 +30,14 @@ struct Cell {
 // The code point at `at` as printable text: control characters and bytes that are not UTF-8 must not reach a terminal.
 std::string printable(std::string_view point) {
   const auto lead = static_cast<unsigned char>(point.front());
-  if (lead < 0x20 || lead == 0x7F) return "\u00B7";
+  if (lead < 0x20 || lead == 0x7F)
+    return "\u00B7";
   if (lead >= 0x80) {
     const std::size_t expected = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-    if (point.size() != expected) return "\uFFFD";
-    if (lead == 0xC2 && static_cast<unsigned char>(point[1]) < 0xA0) return "\u00B7";  // C1 controls
+    if (point.size() != expected)
+      return "\uFFFD";
+    if (lead == 0xC2 && static_cast<unsigned char>(point[1]) < 0xA0)
+      return "\u00B7"; // C1 controls
   }
   return std::string(point);
 }
@@ -43,7 +47,8 @@ std::vector<Cell> cells_of(std::string_view line, std::uint32_t begin) {
   std::vector<Cell> cells;
   for (std::size_t i = 0; i < line.size();) {
     std::size_t end = i + 1;
-    while (end < line.size() && end - i < 4 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) ++end;
+    while (end < line.size() && end - i < 4 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U)
+      ++end;
     const auto offset = begin + static_cast<std::uint32_t>(i);
     if (line[i] == '\t') {
       do {
@@ -67,16 +72,18 @@ void render_line(std::string& out, const SourceFile& file, std::uint32_t line, S
 
   // Columns to underline: at least one cell, which may stand after the end of the line.
   auto first = static_cast<std::size_t>(
-      std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.offset >= range.begin; }) - cells.begin());
-  if (!is_first) {  // a line that the range continues on: without its indentation
+      std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.offset >= range.begin; }) -
+      cells.begin());
+  if (!is_first) { // a line that the range continues on: without its indentation
     first = std::min(text.find_first_not_of(" \t"), text.size());
-    first = static_cast<std::size_t>(std::find_if(cells.begin(), cells.end(),
-                                                  [&](const Cell& cell) { return cell.offset >= line_begin + first; }) -
-                                     cells.begin());
+    first = static_cast<std::size_t>(
+        std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.offset >= line_begin + first; }) -
+        cells.begin());
   }
   const std::uint32_t underline_end = std::min(range.end, line_end);
   auto last = static_cast<std::size_t>(
-      std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.offset >= underline_end; }) - cells.begin());
+      std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.offset >= underline_end; }) -
+      cells.begin());
   last = std::max(last, first + 1);
 
   std::string before;
@@ -84,18 +91,23 @@ void render_line(std::string& out, const SourceFile& file, std::uint32_t line, S
   if (cells.size() > max_line_width) {
     const std::size_t keep_from = first > max_line_width / 2 ? first - max_line_width / 2 : 0;
     const std::size_t keep_to = std::min(cells.size(), keep_from + max_line_width);
-    if (keep_from > 0) before = "...";
-    if (keep_to < cells.size()) after = "...";
-    cells.assign(cells.begin() + static_cast<std::ptrdiff_t>(keep_from), cells.begin() + static_cast<std::ptrdiff_t>(keep_to));
+    if (keep_from > 0)
+      before = "...";
+    if (keep_to < cells.size())
+      after = "...";
+    cells.assign(cells.begin() + static_cast<std::ptrdiff_t>(keep_from),
+                 cells.begin() + static_cast<std::ptrdiff_t>(keep_to));
     first = first - keep_from + before.size();
     last = std::clamp(last - keep_from + before.size(), first + 1, std::max(first + 1, cells.size() + before.size()));
   }
   std::string number = std::to_string(line);
   number.insert(0, gutter - std::min(gutter, number.size()), ' ');
   out += " " + number + " | " + before;
-  for (const Cell& cell : cells) out += cell.text;
+  for (const Cell& cell : cells)
+    out += cell.text;
   out += after;
-  while (out.ends_with(' ')) out.pop_back();
+  while (out.ends_with(' '))
+    out.pop_back();
   out += "\n " + std::string(gutter, ' ') + " | " + std::string(first, ' ');
   out += colour;
   out += is_first ? '^' : '~';
@@ -115,7 +127,8 @@ void render_snippet(std::string& out, const SourceFile& file, SourceRange range,
       out += " " + std::string(gutter, ' ') + " | ...\n";
       line = last;
     }
-    if (line != first && file.line_text(line).find_first_not_of(" \t") == std::string_view::npos) continue;
+    if (line != first && file.line_text(line).find_first_not_of(" \t") == std::string_view::npos)
+      continue;
     render_line(out, file, line, range, line == first, gutter, colour, palette);
   }
 }
@@ -141,11 +154,13 @@ void add_json_place(nlohmann::ordered_json& object, const SourceManager& sources
   object["range"] = {{"start", json_position(file, range.begin)}, {"end", json_position(file, range.end)}};
 }
 
-}  // namespace
+} // namespace
 
 std::optional<DiagnosticsFormat> diagnostics_format_from(std::string_view name) {
-  if (name == "text") return DiagnosticsFormat::text;
-  if (name == "json") return DiagnosticsFormat::json;
+  if (name == "text")
+    return DiagnosticsFormat::text;
+  if (name == "json")
+    return DiagnosticsFormat::json;
   return std::nullopt;
 }
 
@@ -155,7 +170,7 @@ std::string render_text(const Diagnostic& diagnostic, const SourceManager& sourc
                                   : diagnostic.severity == Severity::warning ? palette.magenta
                                                                              : palette.cyan;
   std::string out;
-  const auto append = [&out](auto... parts) { ((out += parts), ...); };
+  const auto append = [&out](const auto&... parts) { ((out += parts), ...); };
   append(palette.bold, diagnostic.range.valid() ? place(sources.file(diagnostic.range.file), diagnostic.range)
                                                 : options.program + ": ");
   append(palette.reset, colour, to_string(diagnostic.severity), ": ", palette.reset);
@@ -164,18 +179,21 @@ std::string render_text(const Diagnostic& diagnostic, const SourceManager& sourc
     render_snippet(out, sources.file(diagnostic.range.file), diagnostic.range, colour, palette);
   }
   for (const Label& label : diagnostic.labels) {
-    if (!label.range.valid()) continue;
+    if (!label.range.valid())
+      continue;
     const SourceFile& file = sources.file(label.range.file);
     append(palette.bold, place(file, label.range), palette.reset, label.text, "\n");
     render_snippet(out, file, label.range, palette.cyan, palette);
   }
-  if (!diagnostic.hint.empty()) append(palette.green, "hint: ", palette.reset, diagnostic.hint, "\n");
+  if (!diagnostic.hint.empty())
+    append(palette.green, "hint: ", palette.reset, diagnostic.hint, "\n");
   return out;
 }
 
 std::string render_text(const DiagnosticEngine& engine, const SourceManager& sources, const RenderOptions& options) {
   std::string out;
-  for (const Diagnostic& diagnostic : engine.diagnostics()) out += render_text(diagnostic, sources, options);
+  for (const Diagnostic& diagnostic : engine.diagnostics())
+    out += render_text(diagnostic, sources, options);
   if (const std::size_t more = engine.suppressed_error_count(); more != 0) {
     out += options.program + ": " + std::to_string(more) + (more == 1 ? " more error is" : " more errors are") +
            " not shown\n";
@@ -198,11 +216,12 @@ std::string render_json(const DiagnosticEngine& engine, const SourceManager& sou
       entry["message"] = label.text;
       object["labels"].push_back(std::move(entry));
     }
-    object["hint"] = diagnostic.hint.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(diagnostic.hint);
+    object["hint"] =
+        diagnostic.hint.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(diagnostic.hint);
     list.push_back(std::move(object));
   }
   // Bytes that are not UTF-8 may stand in names and messages; they become U+FFFD.
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace vmodel
+} // namespace vmodel

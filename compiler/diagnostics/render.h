@@ -1,11 +1,11 @@
 // Diagnostics as text for people and as JSON for editors.
 #pragma once
 
+#include "compiler/diagnostics/diagnostic.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "compiler/diagnostics/diagnostic.h"
 
 namespace vmodel {
 
@@ -26,15 +26,14 @@ struct RenderOptions {
 //        |                       ^~~~~
 //   file:line:column: declared here          (each label, with its own lines)
 //   hint: ...
-std::string render_text(const Diagnostic& diagnostic, const SourceManager& sources,
-                        const RenderOptions& options = {});
+std::string render_text(const Diagnostic& diagnostic, const SourceManager& sources, const RenderOptions& options = {});
 
 // Every diagnostic of a run, and how many errors were left out.
 std::string render_text(const DiagnosticEngine& engine, const SourceManager& sources,
                         const RenderOptions& options = {});
 
-// One JSON array: {"file", "range": {"start": {"line", "column", "offset"}, "end": {...}}, "severity", "code", "message",
-// "labels": [{"file", "range", "message"}], "hint"}. `file` and `range` are null where there is no place.
+// One JSON array: {"file", "range": {"start": {"line", "column", "offset"}, "end": {...}}, "severity", "code",
+// "message", "labels": [{"file", "range", "message"}], "hint"}. `file` and `range` are null where there is no place.
 std::string render_json(const DiagnosticEngine& engine, const SourceManager& sources);
 
-}  // namespace vmodel
+} // namespace vmodel

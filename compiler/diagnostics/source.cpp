@@ -12,13 +12,17 @@ namespace vmodel {
 namespace {
 
 // The first byte of a code point, not one that continues it.
-bool starts_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
+bool starts_code_point(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+}
 
-}  // namespace
+} // namespace
 
 SourceRange join(SourceRange first, SourceRange last) {
-  if (!first.valid()) return last;
-  if (!last.valid() || first.file != last.file) return first;
+  if (!first.valid())
+    return last;
+  if (!last.valid() || first.file != last.file)
+    return first;
   return {first.file, std::min(first.begin, last.begin), std::max(first.end, last.end)};
 }
 
@@ -26,7 +30,8 @@ SourceFile::SourceFile(FileId id, std::string name, std::string text)
     : id_(id), name_(std::move(name)), text_(std::move(text)) {
   line_starts_.push_back(0);
   for (std::size_t i = 0; i < text_.size(); ++i) {
-    if (text_[i] == '\n') line_starts_.push_back(static_cast<std::uint32_t>(i + 1));
+    if (text_[i] == '\n')
+      line_starts_.push_back(static_cast<std::uint32_t>(i + 1));
   }
 }
 
@@ -53,16 +58,20 @@ std::string_view SourceFile::line_text(std::uint32_t line) const {
   const std::uint32_t begin = line_begin(line);
   std::string_view rest = std::string_view(text_).substr(begin);
   rest = rest.substr(0, rest.find('\n'));
-  if (rest.ends_with('\r')) rest.remove_suffix(1);
+  if (rest.ends_with('\r'))
+    rest.remove_suffix(1);
   return rest;
 }
 
 std::string_view SourceFile::slice(SourceRange range) const {
-  if (range.file != id_ || range.begin >= text_.size() || range.end <= range.begin) return {};
+  if (range.file != id_ || range.begin >= text_.size() || range.end <= range.begin)
+    return {};
   return std::string_view(text_).substr(range.begin, range.end - range.begin);
 }
 
-SourceRange SourceFile::whole() const { return {id_, 0, static_cast<std::uint32_t>(text_.size())}; }
+SourceRange SourceFile::whole() const {
+  return {id_, 0, static_cast<std::uint32_t>(text_.size())};
+}
 
 FileId SourceManager::add(std::string name, std::string text) {
   const FileId id{static_cast<std::uint32_t>(files_.size())};
@@ -99,4 +108,4 @@ std::optional<FileId> SourceManager::load(const std::string& path, std::string* 
   return add(path, std::move(text));
 }
 
-}  // namespace vmodel
+} // namespace vmodel

@@ -46,7 +46,7 @@ struct LineColumn {
 
 // One text with its name as the user wrote it. Texts are at most max_source_size bytes.
 class SourceFile {
- public:
+public:
   SourceFile(FileId id, std::string name, std::string text);
 
   FileId id() const { return id_; }
@@ -66,7 +66,7 @@ class SourceFile {
   // The whole text as a range.
   SourceRange whole() const;
 
- private:
+private:
   FileId id_;
   std::string name_;
   std::string text_;
@@ -78,7 +78,7 @@ inline constexpr std::size_t max_source_size = std::size_t{4} << 20;
 
 // Owns every source text of a run. References to files stay valid while the manager lives.
 class SourceManager {
- public:
+public:
   // Adds a text that is already in memory (tests, the embedded standard library).
   FileId add(std::string name, std::string text);
   // Reads a file. On failure returns nothing and puts the reason in `*reason`.
@@ -91,8 +91,8 @@ class SourceManager {
   std::string_view slice(SourceRange range) const { return file(range.file).slice(range); }
   LineColumn position(SourceRange range) const { return file(range.file).position(range.begin); }
 
- private:
+private:
   std::deque<SourceFile> files_;
 };
 
-}  // namespace vmodel
+} // namespace vmodel

@@ -1,13 +1,16 @@
 // The syntax tree: what the user wrote, with the place of every part, and nothing that was inferred.
 //
-// Nodes are plain structs below Expression, Statement or Item, owned by std::unique_ptr; a child is null only where the comment says so.
-// Walk them with a switch over `kind` and `as<T>`:
+// Nodes are plain structs below Expression, Statement or Item, owned by std::unique_ptr; a child is null only where the
+// comment says so. Walk them with a switch over `kind` and `as<T>`:
 //
 //   switch (expression.kind) {
 //     case ast::ExpressionKind::Binary: { const auto& binary = ast::as<ast::Binary>(expression); ... }
 //
-// No walk needs a guard against deep trees: the parser refuses nesting beyond max_nesting and heights beyond max_expression_height.
+// No walk needs a guard against deep trees: the parser refuses nesting beyond max_nesting and heights beyond
+// max_expression_height.
 #pragma once
+
+#include "compiler/diagnostics/source.h"
 
 #include <cstdint>
 #include <memory>
@@ -15,8 +18,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "compiler/diagnostics/source.h"
 
 namespace vmodel::ast {
 
@@ -42,12 +43,12 @@ enum class BinaryOperator : std::uint8_t {
 };
 enum class UnaryOperator : std::uint8_t { negate, logical_not };
 
-std::string_view to_string(ExpressionKind kind);  // "Binary"
-std::string_view to_string(StatementKind kind);   // "Observe"
-std::string_view to_string(ItemKind kind);        // "FamilyBlock"
-std::string_view to_string(BaseType base);        // "positive_ordered"
-std::string_view to_string(BinaryOperator op);    // "+"
-std::string_view to_string(UnaryOperator op);     // "-"
+std::string_view to_string(ExpressionKind kind); // "Binary"
+std::string_view to_string(StatementKind kind);  // "Observe"
+std::string_view to_string(ItemKind kind);       // "FamilyBlock"
+std::string_view to_string(BaseType base);       // "positive_ordered"
+std::string_view to_string(BinaryOperator op);   // "+"
+std::string_view to_string(UnaryOperator op);    // "-"
 // The base type of that name, if there is one.
 std::optional<BaseType> base_type_from(std::string_view name);
 
@@ -73,11 +74,11 @@ struct StringLiteral {
 struct Expression {
   ExpressionKind kind;
   SourceRange range;
-  std::uint32_t height = 1;  // 1 + the largest height of a child
+  std::uint32_t height = 1; // 1 + the largest height of a child
 
   virtual ~Expression() = default;
 
- protected:
+protected:
   explicit Expression(ExpressionKind k) : kind(k) {}
 };
 using ExpressionPtr = std::unique_ptr<Expression>;
@@ -91,13 +92,13 @@ struct ExpressionNode : Expression {
 
 // `7`, `50_000`: digits only. `value` fits 32 bits and is not negative.
 struct IntLiteral final : ExpressionNode<ExpressionKind::IntLiteral> {
-  std::string text;  // as written
+  std::string text; // as written
   std::int64_t value = 0;
 };
 
 // `0.5`, `1e-3`: finite.
 struct RealLiteral final : ExpressionNode<ExpressionKind::RealLiteral> {
-  std::string text;  // as written
+  std::string text; // as written
   double value = 0;
 };
 
@@ -157,15 +158,15 @@ struct MethodCall final : ExpressionNode<ExpressionKind::MethodCall> {
 // One entry of an index list: `first` alone, or a slice `first:last` with either end left out (`:` is both).
 struct IndexEntry {
   bool is_slice = false;
-  ExpressionPtr first;  // null only in a slice
-  ExpressionPtr last;   // null only in a slice, and always when it is not one
+  ExpressionPtr first; // null only in a slice
+  ExpressionPtr last;  // null only in a slice, and always when it is not one
   SourceRange range;
 };
 
 // `x[i, 1:k, :]`.
 struct Index final : ExpressionNode<ExpressionKind::Index> {
   ExpressionPtr base;
-  std::vector<IndexEntry> entries;  // at least one
+  std::vector<IndexEntry> entries; // at least one
 };
 
 // `X'`.
@@ -200,7 +201,7 @@ struct Generator {
 // `[f(i, j) for i in 1:N, j in 1:M]`: shape (N, M).
 struct Comprehension final : ExpressionNode<ExpressionKind::Comprehension> {
   ExpressionPtr element;
-  std::vector<Generator> generators;  // at least one
+  std::vector<Generator> generators; // at least one
 };
 
 // ---------------------------------------------------------------- types
@@ -217,8 +218,8 @@ struct Type {
   BaseType base{};
   SourceRange base_range;
   std::vector<Bound> bounds;
-  bool is_optional = false;          // `?`: values may be missing
-  std::vector<ExpressionPtr> sizes;  // empty: a scalar (of the base type)
+  bool is_optional = false;         // `?`: values may be missing
+  std::vector<ExpressionPtr> sizes; // empty: a scalar (of the base type)
   SourceRange range;
 };
 
@@ -230,7 +231,7 @@ struct Statement {
 
   virtual ~Statement() = default;
 
- protected:
+protected:
   explicit Statement(StatementKind k) : kind(k) {}
 };
 using StatementPtr = std::unique_ptr<Statement>;
@@ -243,28 +244,28 @@ struct StatementNode : Statement {
 
 struct Block {
   std::vector<StatementPtr> statements;
-  SourceRange range;  // with its braces
+  SourceRange range; // with its braces
 };
 
 // `data y: real[N] from "y.obs";`
 struct Data final : StatementNode<StatementKind::Data> {
   Name name;
   Type type;
-  std::optional<StringLiteral> field;  // name in the data file, where it is another
+  std::optional<StringLiteral> field; // name in the data file, where it is another
 };
 
 // `noncentered param theta: real[J] ~ normal(mu, tau);`
 struct Param final : StatementNode<StatementKind::Param> {
   bool noncentered = false;
-  SourceRange noncentered_range;  // of the word; invalid without it
+  SourceRange noncentered_range; // of the word; invalid without it
   Name name;
   Type type;
-  ExpressionPtr prior;  // may be null
+  ExpressionPtr prior; // may be null
 };
 
 // `let x = e;`, `let x: real[N] = e;`, `let (a, b) = e;`
 struct Let final : StatementNode<StatementKind::Let> {
-  std::vector<Name> names;  // one, or at least two for a tuple
+  std::vector<Name> names; // one, or at least two for a tuple
   std::optional<Type> type;
   ExpressionPtr value;
 };
@@ -273,14 +274,14 @@ struct Let final : StatementNode<StatementKind::Let> {
 struct Var final : StatementNode<StatementKind::Var> {
   Name name;
   std::optional<Type> type;
-  ExpressionPtr value;  // may be null
+  ExpressionPtr value; // may be null
 };
 
 // `learn m: real[J] = 0;`
 struct Learn final : StatementNode<StatementKind::Learn> {
   Name name;
   Type type;
-  ExpressionPtr initial;  // may be null
+  ExpressionPtr initial; // may be null
 };
 
 // `learn net: mlp(inputs = 8, outputs = 2)[layers];`
@@ -313,7 +314,7 @@ struct Factor final : StatementNode<StatementKind::Factor> {
 struct Quantity final : StatementNode<StatementKind::Quantity> {
   Name name;
   std::optional<Type> type;
-  ExpressionPtr value;  // may be null
+  ExpressionPtr value; // may be null
 };
 
 // `require N == J, "one row a group";`
@@ -348,7 +349,7 @@ struct IfBranch {
 
 // `if a { ... } else if b { ... } else { ... }`
 struct If final : StatementNode<StatementKind::If> {
-  std::vector<IfBranch> branches;  // at least one
+  std::vector<IfBranch> branches; // at least one
   std::optional<Block> otherwise;
 };
 
@@ -365,15 +366,17 @@ struct LocalFunction final : StatementNode<StatementKind::LocalFunction> {
   ~LocalFunction() override;
 };
 
-// `x[i] = e;`, `x += e;`; the target is a NameReference or an Index of one as far as the syntax goes; others are refused by the parser.
+// `x[i] = e;`, `x += e;`; the target is a NameReference or an Index of one as far as the syntax goes; others are
+// refused by the parser.
 struct Assign final : StatementNode<StatementKind::Assign> {
   ExpressionPtr target;
-  bool is_add = false;  // `+=`
+  bool is_add = false; // `+=`
   SourceRange op_range;
   ExpressionPtr value;
 };
 
-// `mu[t] ~ normal(mu[t - 1], s);`, `(a, b) ~ full_rank();`, `unconstrained(a, b) ~ ...;`, `rest ~ ...;` (`rest` is an ordinary name here)
+// `mu[t] ~ normal(mu[t - 1], s);`, `(a, b) ~ full_rank();`, `unconstrained(a, b) ~ ...;`, `rest ~ ...;` (`rest` is an
+// ordinary name here)
 struct Sample final : StatementNode<StatementKind::Sample> {
   ExpressionPtr target;
   ExpressionPtr distribution;
@@ -387,7 +390,7 @@ struct Item {
 
   virtual ~Item() = default;
 
- protected:
+protected:
   explicit Item(ItemKind k) : kind(k) {}
 };
 using ItemPtr = std::unique_ptr<Item>;
@@ -402,7 +405,7 @@ struct ItemNode : Item {
 struct Parameter {
   Name name;
   Type type;
-  ExpressionPtr default_value;  // may be null
+  ExpressionPtr default_value; // may be null
   SourceRange range;
 };
 
@@ -465,10 +468,10 @@ struct Fit final : ItemNode<ItemKind::Fit> {
 
 // `fn f(u: real[K]) -> (real, real) { ... }`, `fn f(x: real) -> real = e;`, `builtin fn exp(x: real) -> real;`
 struct Function final : ItemNode<ItemKind::Function> {
-  bool is_builtin = false;  // no body; for the standard library
+  bool is_builtin = false; // no body; for the standard library
   Name name;
   std::vector<Parameter> parameters;
-  std::vector<Type> results;  // one, or at least two for a tuple
+  std::vector<Type> results; // one, or at least two for a tuple
   SourceRange results_range;
   Body body;
 };
@@ -493,7 +496,7 @@ struct Bijector final : ItemNode<ItemKind::Bijector> {
   std::vector<Parameter> parameters;
   Type from;
   Type to;
-  std::vector<StatementPtr> learnables;  // Learn and LearnInstance only
+  std::vector<StatementPtr> learnables; // Learn and LearnInstance only
   std::vector<Member> members;
 };
 
@@ -503,7 +506,7 @@ inline LocalFunction::~LocalFunction() = default;
 // One source file.
 struct File {
   FileId file;
-  std::vector<ItemPtr> items;  // in the order of the text
+  std::vector<ItemPtr> items; // in the order of the text
 };
 
 // ---------------------------------------------------------------- access
@@ -524,4 +527,4 @@ const T* as_if(const Node& node) {
   return node.kind == T::node_kind ? static_cast<const T*>(&node) : nullptr;
 }
 
-}  // namespace vmodel::ast
+} // namespace vmodel::ast

@@ -1,18 +1,18 @@
 // From ANTLR's parse tree to the syntax tree.
 #pragma once
 
+#include "compiler/syntax/ast.h"
+#include "compiler/syntax/tokens.h"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "compiler/syntax/ast.h"
-#include "compiler/syntax/tokens.h"
 
 namespace vmodel::syntax {
 
 // Walks the children of a parse-tree node from left to right.
 class Children {
- public:
+public:
   explicit Children(const antlr4::ParserRuleContext* context) : context_(context) {}
 
   bool done() const { return at_ >= context_->children.size(); }
@@ -26,7 +26,7 @@ class Children {
   std::size_t next_rule() const;
   void skip() { ++at_; }
 
- private:
+private:
   const antlr4::ParserRuleContext* context_;
   std::size_t at_ = 0;
 };
@@ -38,28 +38,28 @@ struct Chain {
     SourceRange range;
   };
   struct Operand {
-    std::vector<Prefix> prefixes;  // outermost first
+    std::vector<Prefix> prefixes; // outermost first
     ast::ExpressionPtr value;
   };
   struct Operator {
     ast::BinaryOperator op;
     SourceRange range;
   };
-  std::vector<Operand> operands;    // one more than operators
+  std::vector<Operand> operands; // one more than operators
   std::vector<Operator> operators;
 };
 
-// Nodes that the parser gave up on (their `exception` is set) are left out. Mistakes that the grammar lets pass, such as
-// `a < b < c`, are reported here.
+// Nodes that the parser gave up on (their `exception` is set) are left out. Mistakes that the grammar lets pass, such
+// as `a < b < c`, are reported here.
 class AstBuilder {
- public:
+public:
   using Context = antlr4::ParserRuleContext;
 
   AstBuilder(const Tokens& tokens, DiagnosticEngine& diagnostics) : tokens_(tokens), diagnostics_(diagnostics) {}
 
   ast::File file(const Context* context);
 
- private:
+private:
   // Items (build_items.cpp)
   ast::ItemPtr item(const Context* context);
   ast::ItemPtr import_item(const Context* context);
@@ -99,8 +99,8 @@ class AstBuilder {
   void check_not_negative(const ast::Expression* index);
   // `name = value` parsed as two expressions: the first must be a plain name.
   std::optional<ast::Name> argument_name(const ast::Expression& expression);
-  // Raises the parent's height above the child's. A child that is too high is reported (once a file) and replaced, so that no
-  // walk over the tree, and no destructor, needs more stack than the limit allows.
+  // Raises the parent's height above the child's. A child that is too high is reported (once a file) and replaced, so
+  // that no walk over the tree, and no destructor, needs more stack than the limit allows.
   void grow(ast::Expression& parent, ast::ExpressionPtr& child);
 
   // chains.cpp
@@ -118,4 +118,4 @@ class AstBuilder {
   friend class ChainResolver;
 };
 
-}  // namespace vmodel::syntax
+} // namespace vmodel::syntax

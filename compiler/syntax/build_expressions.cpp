@@ -1,9 +1,9 @@
 // Expressions of the parse tree as nodes of the syntax tree.
+#include "compiler/syntax/ast_builder.h"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
-
-#include "compiler/syntax/ast_builder.h"
 
 namespace vmodel::syntax {
 
@@ -11,59 +11,65 @@ namespace {
 
 std::optional<ast::BinaryOperator> binary_operator(std::size_t type) {
   switch (type) {
-    case VModelParser::PLUS: return ast::BinaryOperator::add;
-    case VModelParser::MINUS: return ast::BinaryOperator::subtract;
-    case VModelParser::STAR: return ast::BinaryOperator::multiply;
-    case VModelParser::SLASH: return ast::BinaryOperator::divide;
-    case VModelParser::AT: return ast::BinaryOperator::matrix_multiply;
-    case VModelParser::CARET: return ast::BinaryOperator::power;
-    case VModelParser::EQUAL: return ast::BinaryOperator::equal;
-    case VModelParser::NOT_EQUAL: return ast::BinaryOperator::not_equal;
-    case VModelParser::LESS: return ast::BinaryOperator::less;
-    case VModelParser::LESS_EQUAL: return ast::BinaryOperator::less_equal;
-    case VModelParser::GREATER: return ast::BinaryOperator::greater;
-    case VModelParser::GREATER_EQUAL: return ast::BinaryOperator::greater_equal;
-    case VModelParser::AND: return ast::BinaryOperator::logical_and;
-    case VModelParser::OR: return ast::BinaryOperator::logical_or;
-    default: return std::nullopt;
+  case VModelParser::PLUS: return ast::BinaryOperator::add;
+  case VModelParser::MINUS: return ast::BinaryOperator::subtract;
+  case VModelParser::STAR: return ast::BinaryOperator::multiply;
+  case VModelParser::SLASH: return ast::BinaryOperator::divide;
+  case VModelParser::AT: return ast::BinaryOperator::matrix_multiply;
+  case VModelParser::CARET: return ast::BinaryOperator::power;
+  case VModelParser::EQUAL: return ast::BinaryOperator::equal;
+  case VModelParser::NOT_EQUAL: return ast::BinaryOperator::not_equal;
+  case VModelParser::LESS: return ast::BinaryOperator::less;
+  case VModelParser::LESS_EQUAL: return ast::BinaryOperator::less_equal;
+  case VModelParser::GREATER: return ast::BinaryOperator::greater;
+  case VModelParser::GREATER_EQUAL: return ast::BinaryOperator::greater_equal;
+  case VModelParser::AND: return ast::BinaryOperator::logical_and;
+  case VModelParser::OR: return ast::BinaryOperator::logical_or;
+  default: return std::nullopt;
   }
 }
 
-}  // namespace
+} // namespace
 
 // ---------------------------------------------------------------- parse-tree access
 
 const antlr4::Token* Children::any_token() {
-  if (done()) return nullptr;
+  if (done())
+    return nullptr;
   auto* terminal = dynamic_cast<antlr4::tree::TerminalNode*>(context_->children[at_]);
-  if (terminal == nullptr) return nullptr;
+  if (terminal == nullptr)
+    return nullptr;
   ++at_;
   return terminal->getSymbol();
 }
 
 const antlr4::Token* Children::token(std::size_t type) {
   const antlr4::Token* next = any_token();
-  if (next == nullptr) return nullptr;
-  if (next->getType() == type) return next;
+  if (next == nullptr)
+    return nullptr;
+  if (next->getType() == type)
+    return next;
   --at_;
   return nullptr;
 }
 
 std::size_t Children::next_rule() const {
-  if (done()) return SIZE_MAX;
+  if (done())
+    return SIZE_MAX;
   auto* node = dynamic_cast<antlr4::ParserRuleContext*>(context_->children[at_]);
   return node == nullptr ? SIZE_MAX : node->getRuleIndex();
 }
 
 const antlr4::ParserRuleContext* Children::rule(std::size_t index) {
-  if (next_rule() != index) return nullptr;
+  if (next_rule() != index)
+    return nullptr;
   return static_cast<const antlr4::ParserRuleContext*>(context_->children[at_++]);
 }
 
 SourceRange AstBuilder::range(const Context* context) const {
   const SourceRange first = tokens_.range(context->start);
   if (context->stop == nullptr || context->stop->getTokenIndex() < context->start->getTokenIndex()) {
-    return {first.file, first.begin, first.begin};  // an empty node
+    return {first.file, first.begin, first.begin}; // an empty node
   }
   return {first.file, first.begin, tokens_.range(context->stop).end};
 }
@@ -74,12 +80,14 @@ ast::Name AstBuilder::name(const antlr4::Token* token) const {
 
 ast::StringLiteral AstBuilder::string(const antlr4::Token* token) const {
   std::string_view text = tokens_.text(token).substr(1);
-  if (text.ends_with('"')) text.remove_suffix(1);
+  if (text.ends_with('"'))
+    text.remove_suffix(1);
   return {std::string(text), tokens_.range(token)};
 }
 
 void AstBuilder::grow(ast::Expression& parent, ast::ExpressionPtr& child) {
-  if (child == nullptr) return;
+  if (child == nullptr)
+    return;
   if (child->height >= ast::max_expression_height) {
     if (!reported_height_) {
       diagnostics_
@@ -115,7 +123,8 @@ ast::ExpressionPtr AstBuilder::expression(const Context* context) {
     node->if_true = std::move(parts[i - 1]);
     node->if_false = std::move(result);
     node->range = join(node->condition->range, node->if_false->range);
-    for (auto* child : {&node->condition, &node->if_true, &node->if_false}) grow(*node, *child);
+    for (auto* child : {&node->condition, &node->if_true, &node->if_false})
+      grow(*node, *child);
     result = std::move(node);
   }
   return result;
@@ -127,7 +136,8 @@ ast::ExpressionPtr AstBuilder::chain(const Context* context) {
   result.operands.push_back(operand(children.rule(VModelParser::RuleOperand)));
   while (!children.done()) {
     const Context* op = children.rule(VModelParser::RuleArithmeticOperator);
-    if (op == nullptr) op = children.rule(VModelParser::RuleComparisonOperator);
+    if (op == nullptr)
+      op = children.rule(VModelParser::RuleComparisonOperator);
     result.operators.push_back({*binary_operator(op->start->getType()), range(op)});
     result.operands.push_back(operand(children.rule(VModelParser::RuleOperand)));
   }
@@ -142,7 +152,8 @@ Chain::Operand AstBuilder::operand(const Context* context) {
     result.prefixes.push_back({is_minus ? ast::UnaryOperator::negate : ast::UnaryOperator::logical_not, range(prefix)});
   }
   result.value = primary(children.rule(VModelParser::RulePrimary));
-  while (const Context* next = children.rule(VModelParser::RuleSuffix)) result.value = suffix(std::move(result.value), next);
+  while (const Context* next = children.rule(VModelParser::RuleSuffix))
+    result.value = suffix(std::move(result.value), next);
   return result;
 }
 
@@ -150,47 +161,51 @@ ast::ExpressionPtr AstBuilder::primary(const Context* context) {
   Children children(context);
   const antlr4::Token* first = children.any_token();
   switch (first->getType()) {
-    case VModelParser::NUMBER: return number(first);
-    case VModelParser::NAME: {
-      auto node = std::make_unique<ast::NameReference>();
-      node->name = tokens_.text(first);
-      node->range = range(first);
-      return node;
-    }
-    case VModelParser::LEARN: {
-      auto node = std::make_unique<ast::LearnHole>();
-      node->range = range(first);
-      return node;
-    }
-    case VModelParser::TRUE:
-    case VModelParser::FALSE: {
-      auto node = std::make_unique<ast::BoolLiteral>();
-      node->value = first->getType() == VModelParser::TRUE;
-      node->range = range(first);
-      return node;
-    }
-    default: break;
+  case VModelParser::NUMBER: return number(first);
+  case VModelParser::NAME: {
+    auto node = std::make_unique<ast::NameReference>();
+    node->name = tokens_.text(first);
+    node->range = range(first);
+    return node;
+  }
+  case VModelParser::LEARN: {
+    auto node = std::make_unique<ast::LearnHole>();
+    node->range = range(first);
+    return node;
+  }
+  case VModelParser::TRUE:
+  case VModelParser::FALSE: {
+    auto node = std::make_unique<ast::BoolLiteral>();
+    node->value = first->getType() == VModelParser::TRUE;
+    node->range = range(first);
+    return node;
+  }
+  default: break;
   }
   std::vector<ast::ExpressionPtr> elements;
-  if (const Context* element = children.rule(VModelParser::RuleExpression)) elements.push_back(expression(element));
-  if (children.token(VModelParser::FOR) != nullptr) return comprehension(std::move(elements[0]), children, range(context));
+  if (const Context* element = children.rule(VModelParser::RuleExpression))
+    elements.push_back(expression(element));
+  if (children.token(VModelParser::FOR) != nullptr)
+    return comprehension(std::move(elements[0]), children, range(context));
   while (children.token(VModelParser::COMMA) != nullptr) {
     elements.push_back(expression(children.rule(VModelParser::RuleExpression)));
   }
   if (first->getType() == VModelParser::LEFT_PAREN) {
     if (elements.size() == 1) {
-      elements[0]->range = range(context);  // an underline covers the parentheses too
+      elements[0]->range = range(context); // an underline covers the parentheses too
       return std::move(elements[0]);
     }
     auto node = std::make_unique<ast::Tuple>();
     node->range = range(context);
-    for (auto& element : elements) grow(*node, element);
+    for (auto& element : elements)
+      grow(*node, element);
     node->elements = std::move(elements);
     return node;
   }
   auto node = std::make_unique<ast::Array>();
   node->range = range(context);
-  for (auto& element : elements) grow(*node, element);
+  for (auto& element : elements)
+    grow(*node, element);
   node->elements = std::move(elements);
   return node;
 }
@@ -223,7 +238,8 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
     node->range = whole;
     node->arguments = arguments(list);
     grow(*node, base);
-    for (ast::Argument& argument : node->arguments) grow(*node, argument.value);
+    for (ast::Argument& argument : node->arguments)
+      grow(*node, argument.value);
     node->callee = std::move(base);
     return node;
   }
@@ -240,7 +256,8 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
     node->method = name(children.token(VModelParser::NAME));
     node->arguments = arguments(children.rule(VModelParser::RuleArguments));
     grow(*node, base);
-    for (ast::Argument& argument : node->arguments) grow(*node, argument.value);
+    for (ast::Argument& argument : node->arguments)
+      grow(*node, argument.value);
     node->receiver = std::move(base);
     return node;
   }
@@ -261,19 +278,24 @@ ast::IndexEntry AstBuilder::index_entry(const Context* context) {
   Children children(context);
   ast::IndexEntry entry;
   entry.range = range(context);
-  if (const Context* first = children.rule(VModelParser::RuleExpression)) entry.first = expression(first);
+  if (const Context* first = children.rule(VModelParser::RuleExpression))
+    entry.first = expression(first);
   entry.is_slice = children.token(VModelParser::COLON) != nullptr;
-  if (const Context* last = children.rule(VModelParser::RuleExpression)) entry.last = expression(last);
+  if (const Context* last = children.rule(VModelParser::RuleExpression))
+    entry.last = expression(last);
   check_not_negative(entry.first.get());
   check_not_negative(entry.last.get());
   return entry;
 }
 
 void AstBuilder::check_not_negative(const ast::Expression* index) {
-  if (index == nullptr) return;
+  if (index == nullptr)
+    return;
   const auto* unary = ast::as_if<ast::Unary>(*index);
-  if (unary == nullptr || unary->op != ast::UnaryOperator::negate) return;
-  if (unary->operand->kind != ast::ExpressionKind::IntLiteral) return;
+  if (unary == nullptr || unary->op != ast::UnaryOperator::negate)
+    return;
+  if (unary->operand->kind != ast::ExpressionKind::IntLiteral)
+    return;
   diagnostics_.report(Code::negative_index, index->range, "an index counted from the end")
       .hint("indices go from 1 to the size: x[N], x[1 : N - 1]");
 }
@@ -281,9 +303,9 @@ void AstBuilder::check_not_negative(const ast::Expression* index) {
 std::optional<ast::Name> AstBuilder::argument_name(const ast::Expression& expression) {
   const auto* reference = ast::as_if<ast::NameReference>(expression);
   const std::string_view written = tokens_.source().slice(expression.range);
-  if (reference != nullptr && !written.starts_with('(')) return ast::Name{reference->name, reference->range};
-  diagnostics_.report(Code::syntax, expression.range, "expected a name before '='")
-      .hint("equality is written '=='");
+  if (reference != nullptr && !written.starts_with('('))
+    return ast::Name{reference->name, reference->range};
+  diagnostics_.report(Code::syntax, expression.range, "expected a name before '='").hint("equality is written '=='");
   return std::nullopt;
 }
 
@@ -317,7 +339,8 @@ ast::ExpressionPtr AstBuilder::number(const antlr4::Token* token) {
   std::erase(digits, '_');
   const auto out_of_range = [&](const std::string& why, const std::string& hint) {
     auto report = diagnostics_.report(Code::number_out_of_range, range(token), std::string(written) + " " + why);
-    if (!hint.empty()) report.hint(hint);
+    if (!hint.empty())
+      report.hint(hint);
   };
   if (std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     auto node = std::make_unique<ast::IntLiteral>();
@@ -336,12 +359,15 @@ ast::ExpressionPtr AstBuilder::number(const antlr4::Token* token) {
   node->range = range(token);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), node->value);
   if (error == std::errc::result_out_of_range) {
-    const bool is_small = digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos || digits.starts_with("0.");
-    if (is_small) out_of_range("is too small for a real: it would be 0", "");
-    else out_of_range("does not fit a real, whose largest value is about 1.8e308", "infinity is written inf()");
+    const bool is_small =
+        digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos || digits.starts_with("0.");
+    if (is_small)
+      out_of_range("is too small for a real: it would be 0", "");
+    else
+      out_of_range("does not fit a real, whose largest value is about 1.8e308", "infinity is written inf()");
     node->value = 0;
   }
   return node;
 }
 
-}  // namespace vmodel::syntax
+} // namespace vmodel::syntax

@@ -1,8 +1,8 @@
 // Declarations and types of the parse tree as nodes of the syntax tree.
+#include "compiler/syntax/ast_builder.h"
+
 #include <array>
 #include <utility>
-
-#include "compiler/syntax/ast_builder.h"
 
 namespace vmodel::syntax {
 
@@ -31,7 +31,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 17> foreign_
     {"complex", "there are no complex numbers"},
 }};
 
-}  // namespace
+} // namespace
 
 ast::File AstBuilder::file(const Context* context) {
   ast::File result;
@@ -43,24 +43,27 @@ ast::File AstBuilder::file(const Context* context) {
       children.skip();
       continue;
     }
-    if (next->exception != nullptr) continue;
-    if (ast::ItemPtr node = item(next)) result.items.push_back(std::move(node));
+    if (next->exception != nullptr)
+      continue;
+    if (ast::ItemPtr node = item(next))
+      result.items.push_back(std::move(node));
   }
   return result;
 }
 
 ast::ItemPtr AstBuilder::item(const Context* context) {
   const auto* inner = static_cast<const Context*>(context->children.at(0));
-  if (inner->exception != nullptr) return nullptr;
+  if (inner->exception != nullptr)
+    return nullptr;
   switch (inner->getRuleIndex()) {
-    case VModelParser::RuleImportItem: return import_item(inner);
-    case VModelParser::RuleModel: return model(inner);
-    case VModelParser::RuleFamily: return family(inner);
-    case VModelParser::RuleFit: return fit(inner);
-    case VModelParser::RuleFunction: return function(inner, true);
-    case VModelParser::RuleDistribution: return distribution(inner);
-    case VModelParser::RuleBijector: return bijector(inner);
-    default: return nullptr;
+  case VModelParser::RuleImportItem: return import_item(inner);
+  case VModelParser::RuleModel: return model(inner);
+  case VModelParser::RuleFamily: return family(inner);
+  case VModelParser::RuleFit: return fit(inner);
+  case VModelParser::RuleFunction: return function(inner, true);
+  case VModelParser::RuleDistribution: return distribution(inner);
+  case VModelParser::RuleBijector: return bijector(inner);
+  default: return nullptr;
   }
 }
 
@@ -70,7 +73,8 @@ ast::ItemPtr AstBuilder::import_item(const Context* context) {
   node->range = range(context);
   children.skip();
   node->path = string(children.token(VModelParser::STRING));
-  if (children.token(VModelParser::AS) != nullptr) node->alias = name(children.token(name_token));
+  if (children.token(VModelParser::AS) != nullptr)
+    node->alias = name(children.token(name_token));
   return node;
 }
 
@@ -79,7 +83,7 @@ ast::ItemPtr AstBuilder::model(const Context* context) {
   auto node = std::make_unique<ast::Model>();
   node->range = range(context);
   children.skip();
-  node->name = name(children.any_token());  // invented where it is missing
+  node->name = name(children.any_token()); // invented where it is missing
   node->body = block(children.rule(VModelParser::RuleBlock));
   return node;
 }
@@ -89,7 +93,8 @@ ast::ItemPtr AstBuilder::family(const Context* context) {
   children.skip();
   ast::Name declared = name(children.token(name_token));
   std::vector<ast::Parameter> list;
-  if (const Context* next = children.rule(VModelParser::RuleParameters)) list = parameters(next);
+  if (const Context* next = children.rule(VModelParser::RuleParameters))
+    list = parameters(next);
   const auto fill = [&](auto node) {
     node->range = range(context);
     node->name = std::move(declared);
@@ -123,11 +128,14 @@ ast::ItemPtr AstBuilder::fit(const Context* context) {
   auto node = std::make_unique<ast::Fit>();
   node->range = range(context);
   node->keyword_range = range(children.token(VModelParser::FIT));
-  if (const antlr4::Token* declared = children.token(name_token)) node->name = name(declared);
+  if (const antlr4::Token* declared = children.token(name_token))
+    node->name = name(declared);
   for (; !children.done(); children.skip()) {
-    if (children.next_rule() != VModelParser::RuleSetting) continue;
+    if (children.next_rule() != VModelParser::RuleSetting)
+      continue;
     while (const Context* next = children.rule(VModelParser::RuleSetting)) {
-      if (next->exception != nullptr) continue;
+      if (next->exception != nullptr)
+        continue;
       Children parts(next);
       ast::Setting setting;
       setting.range = range(next);
@@ -140,7 +148,8 @@ ast::ItemPtr AstBuilder::fit(const Context* context) {
       setting.value = expression(parts.rule(VModelParser::RuleExpression));
       node->settings.push_back(std::move(setting));
     }
-    if (children.done()) break;
+    if (children.done())
+      break;
   }
   return node;
 }
@@ -172,7 +181,8 @@ std::unique_ptr<ast::Function> AstBuilder::function(const Context* context, bool
   if (node->is_builtin && !is_top_level) {
     diagnostics_.report(Code::syntax, range(builtin), "a builtin function inside a block");
   } else if (node->is_builtin && has_body) {
-    diagnostics_.report(Code::syntax, range(builtin), "a builtin function with a body").hint("remove 'builtin', or the body");
+    diagnostics_.report(Code::syntax, range(builtin), "a builtin function with a body")
+        .hint("remove 'builtin', or the body");
   } else if (!node->is_builtin && !has_body) {
     diagnostics_.report(Code::syntax, node->name.range, "the function '" + node->name.text + "' has no body")
         .hint("write '= expression;' or '{ ... return expression; }' after the result type");
@@ -210,8 +220,10 @@ ast::ItemPtr AstBuilder::distribution(const Context* context) {
   node->support = type(children.rule(VModelParser::RuleType));
   for (; !children.done();) {
     const Context* next = children.rule(VModelParser::RuleMember);
-    if (next == nullptr) children.skip();
-    else if (next->exception == nullptr) node->members.push_back(member(next));
+    if (next == nullptr)
+      children.skip();
+    else if (next->exception == nullptr)
+      node->members.push_back(member(next));
   }
   return node;
 }
@@ -229,9 +241,11 @@ ast::ItemPtr AstBuilder::bijector(const Context* context) {
   node->to = type(children.rule(VModelParser::RuleType));
   while (!children.done()) {
     if (const Context* next = children.rule(VModelParser::RuleMember)) {
-      if (next->exception == nullptr) node->members.push_back(member(next));
+      if (next->exception == nullptr)
+        node->members.push_back(member(next));
     } else if (const Context* learnable = children.rule(VModelParser::RuleLearn)) {
-      if (learnable->exception == nullptr) node->learnables.push_back(learn(learnable));
+      if (learnable->exception == nullptr)
+        node->learnables.push_back(learn(learnable));
     } else {
       children.skip();
     }
@@ -290,7 +304,8 @@ ast::Type AstBuilder::type(const antlr4::Token* base, const Context* rest) {
     }
   }
   result.is_optional = children.token(VModelParser::QUESTION) != nullptr;
-  if (const Context* sizes = children.rule(VModelParser::RuleShape)) result.sizes = shape(sizes);
+  if (const Context* sizes = children.rule(VModelParser::RuleShape))
+    result.sizes = shape(sizes);
   return result;
 }
 
@@ -314,8 +329,9 @@ void AstBuilder::check_base_type(const antlr4::Token* base, ast::Type& type) {
   type.base = ast::BaseType::real_;
   auto report = diagnostics_.report(Code::unknown_type, range(base), "no type is named '" + std::string(written) + "'");
   for (const auto& [name, hint] : foreign_types) {
-    if (name == written) report.hint(std::string(hint));
+    if (name == written)
+      report.hint(std::string(hint));
   }
 }
 
-}  // namespace vmodel::syntax
+} // namespace vmodel::syntax

@@ -14,35 +14,35 @@ constexpr int comparison = 3;
 
 int precedence(BinaryOperator op) {
   switch (op) {
-    case BinaryOperator::logical_or: return 1;
-    case BinaryOperator::logical_and: return 2;
-    case BinaryOperator::equal:
-    case BinaryOperator::not_equal:
-    case BinaryOperator::less:
-    case BinaryOperator::less_equal:
-    case BinaryOperator::greater:
-    case BinaryOperator::greater_equal: return comparison;
-    case BinaryOperator::add:
-    case BinaryOperator::subtract: return 4;
-    case BinaryOperator::multiply:
-    case BinaryOperator::divide:
-    case BinaryOperator::matrix_multiply: return 5;
-    case BinaryOperator::power: return 7;
+  case BinaryOperator::logical_or: return 1;
+  case BinaryOperator::logical_and: return 2;
+  case BinaryOperator::equal:
+  case BinaryOperator::not_equal:
+  case BinaryOperator::less:
+  case BinaryOperator::less_equal:
+  case BinaryOperator::greater:
+  case BinaryOperator::greater_equal: return comparison;
+  case BinaryOperator::add:
+  case BinaryOperator::subtract: return 4;
+  case BinaryOperator::multiply:
+  case BinaryOperator::divide:
+  case BinaryOperator::matrix_multiply: return 5;
+  case BinaryOperator::power: return 7;
   }
   return lowest;
 }
 
-}  // namespace
+} // namespace
 
 // Precedence climbing.
 class ChainResolver {
- public:
+public:
   ChainResolver(AstBuilder& builder, Chain chain) : builder_(builder), chain_(std::move(chain)) {}
 
   // Operators of at least this precedence, from the current operand on.
   ast::ExpressionPtr binary(int at_least) {
     ast::ExpressionPtr left = prefixed();
-    SourceRange compared;  // the comparison operator that is already in `left`
+    SourceRange compared; // the comparison operator that is already in `left`
     while (at_ < chain_.operators.size() && precedence(chain_.operators[at_].op) >= at_least) {
       const Chain::Operator op = chain_.operators[at_++];
       const int level = precedence(op.op);
@@ -60,7 +60,7 @@ class ChainResolver {
     return left;
   }
 
- private:
+private:
   // `-x^2` is `-(x^2)`; `2^-x` is `2^(-x)`.
   ast::ExpressionPtr prefixed() {
     Chain::Operand& operand = chain_.operands[operand_++];
@@ -106,10 +106,12 @@ class ChainResolver {
   AstBuilder& builder_;
   Chain chain_;
   std::size_t operand_ = 0;
-  std::size_t at_ = 0;  // next operator
+  std::size_t at_ = 0; // next operator
   std::uint32_t powers_ = 0;
 };
 
-ast::ExpressionPtr AstBuilder::resolve(Chain chain) { return ChainResolver(*this, std::move(chain)).binary(lowest); }
+ast::ExpressionPtr AstBuilder::resolve(Chain chain) {
+  return ChainResolver(*this, std::move(chain)).binary(lowest);
+}
 
-}  // namespace vmodel::syntax
+} // namespace vmodel::syntax

@@ -1,15 +1,15 @@
 // Tokens of a source, ready for the parser: wrong ones reported and replaced, words resolved.
 #pragma once
 
-#include <memory>
-#include <string_view>
-#include <vector>
-
 #include "VModelLexer.h"
 #include "VModelParser.h"
 #include "compiler/diagnostics/diagnostic.h"
 #include "compiler/syntax/ast.h"
 #include "compiler/syntax/byte_stream.h"
+
+#include <memory>
+#include <string_view>
+#include <vector>
 
 namespace vmodel::syntax {
 
@@ -19,7 +19,7 @@ using Token = antlr4::CommonToken;
 
 // The token stream with all that it points into.
 class Tokens {
- public:
+public:
   // Reads all tokens of a source. Reports bytes that are not text, malformed numbers, foreign operators, unterminated
   // strings, and nesting beyond the limit.
   Tokens(const SourceFile& source, DiagnosticEngine& diagnostics);
@@ -38,7 +38,7 @@ class Tokens {
   std::string_view text(const antlr4::Token* token) const { return source_.slice(range(token)); }
   SourceRange range(const antlr4::Token* token) const;
 
- private:
+private:
   // False after most_wrong_tokens: the rest was not looked at.
   bool replace_wrong_tokens(DiagnosticEngine& diagnostics);
   void report_wrong_number(Token& token, DiagnosticEngine& diagnostics);
@@ -54,8 +54,8 @@ class Tokens {
   bool usable_ = true;
 };
 
-// Turns statement words that are used as names into NAME tokens: they are keywords only where a statement or declaration
-// begins, unless the next token is one of `~ = += [`.
+// Turns statement words that are used as names into NAME tokens: they are keywords only where a statement or
+// declaration begins, unless the next token is one of `~ = += [`.
 void resolve_words(const std::vector<Token*>& visible);
 
 // `data`, `model`, `factor` ...: words that begin a statement or declaration and are names elsewhere.
@@ -65,4 +65,4 @@ bool is_reserved_word(std::size_t type);
 // Whether an expression may end with this token.
 bool ends_operand(std::size_t type);
 
-}  // namespace vmodel::syntax
+} // namespace vmodel::syntax

@@ -1,9 +1,8 @@
 // Diagnostics: positions, rendering, the engine.
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-
 #include "compiler/diagnostics/render.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace vmodel {
 namespace {
@@ -24,12 +23,14 @@ Diagnostic diagnostic_at(SourceRange range, std::string message = "something is 
 
 TEST(SourceFile, CountsLinesAndCodePoints) {
   SourceManager sources;
-  const SourceFile& file = sources.file(sources.add("f", "ab\n\xC3\xA4" "b\xE2\x88\x92" "c\n"));
+  const SourceFile& file = sources.file(sources.add("f", "ab\n\xC3\xA4"
+                                                         "b\xE2\x88\x92"
+                                                         "c\n"));
   EXPECT_EQ(file.line_count(), 2U);
   EXPECT_EQ(file.position(0), (LineColumn{1, 1}));
   EXPECT_EQ(file.position(2), (LineColumn{1, 3}));
   EXPECT_EQ(file.position(3), (LineColumn{2, 1}));
-  EXPECT_EQ(file.position(5), (LineColumn{2, 2}));  // behind the two bytes of the first letter
+  EXPECT_EQ(file.position(5), (LineColumn{2, 2})); // behind the two bytes of the first letter
   EXPECT_EQ(file.position(9), (LineColumn{2, 4}));
   EXPECT_EQ(file.position(1000), (LineColumn{3, 1}));
   EXPECT_EQ(file.line_text(1), "ab");
@@ -71,14 +72,13 @@ TEST(RenderText, ShowsLabelsAndHint) {
   Diagnostic diagnostic = diagnostic_at(range_of(sources, file, ";"), "expected ')', found ';'");
   diagnostic.labels.push_back({range_of(sources, file, "("), "opened here"});
   diagnostic.hint = "close it";
-  EXPECT_EQ(render_text(diagnostic, sources),
-            "m.vmodel:1:7: error: expected ')', found ';' [syntax]\n"
-            "    1 | a = (b;\n"
-            "      |       ^\n"
-            "m.vmodel:1:5: opened here\n"
-            "    1 | a = (b;\n"
-            "      |     ^\n"
-            "hint: close it\n");
+  EXPECT_EQ(render_text(diagnostic, sources), "m.vmodel:1:7: error: expected ')', found ';' [syntax]\n"
+                                              "    1 | a = (b;\n"
+                                              "      |       ^\n"
+                                              "m.vmodel:1:5: opened here\n"
+                                              "    1 | a = (b;\n"
+                                              "      |     ^\n"
+                                              "hint: close it\n");
 }
 
 TEST(RenderText, ExpandsTabsAndCountsCodePoints) {
@@ -106,15 +106,14 @@ TEST(RenderText, ShowsEveryLineOfAShortRange) {
 TEST(RenderText, CutsTheMiddleOfALongRange) {
   SourceManager sources;
   const FileId file = sources.add("m", "a\nb\nc\nd\ne\nf\n");
-  EXPECT_EQ(render_text(diagnostic_at({file, 0, 11}), sources),
-            "m:1:1: error: something is wrong [syntax]\n"
-            "    1 | a\n"
-            "      | ^\n"
-            "    2 | b\n"
-            "      | ~\n"
-            "      | ...\n"
-            "    6 | f\n"
-            "      | ~\n");
+  EXPECT_EQ(render_text(diagnostic_at({file, 0, 11}), sources), "m:1:1: error: something is wrong [syntax]\n"
+                                                                "    1 | a\n"
+                                                                "      | ^\n"
+                                                                "    2 | b\n"
+                                                                "      | ~\n"
+                                                                "      | ...\n"
+                                                                "    6 | f\n"
+                                                                "      | ~\n");
 }
 
 TEST(RenderText, CutsALongLineAroundTheRange) {
@@ -130,19 +129,17 @@ TEST(RenderText, CutsALongLineAroundTheRange) {
 TEST(RenderText, PointsBehindTheEndOfALine) {
   SourceManager sources;
   const FileId file = sources.add("m", "let x = 1\n}\n");
-  EXPECT_EQ(render_text(diagnostic_at({file, 9, 9}), sources),
-            "m:1:10: error: something is wrong [syntax]\n"
-            "    1 | let x = 1\n"
-            "      |          ^\n");
+  EXPECT_EQ(render_text(diagnostic_at({file, 9, 9}), sources), "m:1:10: error: something is wrong [syntax]\n"
+                                                               "    1 | let x = 1\n"
+                                                               "      |          ^\n");
 }
 
 TEST(RenderText, PointsBehindTheEndOfTheFile) {
   SourceManager sources;
   const FileId file = sources.add("m", "a\n");
-  EXPECT_EQ(render_text(diagnostic_at({file, 2, 2}), sources),
-            "m:2:1: error: something is wrong [syntax]\n"
-            "    2 |\n"
-            "      | ^\n");
+  EXPECT_EQ(render_text(diagnostic_at({file, 2, 2}), sources), "m:2:1: error: something is wrong [syntax]\n"
+                                                               "    2 |\n"
+                                                               "      | ^\n");
 }
 
 TEST(RenderText, KeepsControlCharactersFromTheTerminal) {
@@ -158,7 +155,8 @@ TEST(RenderText, ColoursOnlyWhenAsked) {
   SourceManager sources;
   const FileId file = sources.add("m", "a\n");
   EXPECT_EQ(render_text(diagnostic_at({file, 0, 1}), sources).find('\033'), std::string::npos);
-  EXPECT_NE(render_text(diagnostic_at({file, 0, 1}), sources, {.colour = true}).find("\033[1;31merror: "), std::string::npos);
+  EXPECT_NE(render_text(diagnostic_at({file, 0, 1}), sources, {.colour = true}).find("\033[1;31merror: "),
+            std::string::npos);
 }
 
 TEST(RenderText, NamesTheProgramWhereThereIsNoPlace) {
@@ -213,7 +211,8 @@ TEST(DiagnosticEngine, DropsExactDuplicates) {
 
 TEST(DiagnosticEngine, CountsErrorsBeyondTheLimit) {
   DiagnosticEngine engine(2);
-  for (std::uint32_t i = 0; i < 5; ++i) engine.report(Code::syntax, {FileId{0}, i, i + 1}, "a");
+  for (std::uint32_t i = 0; i < 5; ++i)
+    engine.report(Code::syntax, {FileId{0}, i, i + 1}, "a");
   EXPECT_EQ(engine.diagnostics().size(), 2U);
   EXPECT_EQ(engine.error_count(), 5U);
   EXPECT_EQ(engine.suppressed_error_count(), 3U);
@@ -230,5 +229,5 @@ TEST(Codes, HaveHyphenatedNamesAndSummaries) {
   }
 }
 
-}  // namespace
-}  // namespace vmodel
+} // namespace
+} // namespace vmodel

@@ -1,14 +1,14 @@
 // The parser as a library: values of literals, ranges, limits, and that every construct comes back from its own text.
+#include "compiler/diagnostics/render.h"
+#include "compiler/syntax/dump.h"
+#include "compiler/syntax/parser.h"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include "compiler/diagnostics/render.h"
-#include "compiler/syntax/dump.h"
-#include "compiler/syntax/parser.h"
 
 namespace vmodel {
 namespace {
@@ -25,10 +25,13 @@ struct Parsed {
   }
   std::string messages() const { return render_text(engine, sources); }
   const ast::Block& model() const { return ast::as<ast::Model>(*file.items.at(0)).body; }
-  const ast::Expression& let(std::size_t index) const { return *ast::as<ast::Let>(*model().statements.at(index)).value; }
+  const ast::Expression& let(std::size_t index) const {
+    return *ast::as<ast::Let>(*model().statements.at(index)).value;
+  }
   bool reports(Code code) const {
     for (const Diagnostic& diagnostic : engine.diagnostics()) {
-      if (diagnostic.code == code) return true;
+      if (diagnostic.code == code)
+        return true;
     }
     return false;
   }
@@ -36,12 +39,14 @@ struct Parsed {
 
 std::string repeated(std::string_view text, std::size_t times) {
   std::string out;
-  for (std::size_t i = 0; i < times; ++i) out += text;
+  for (std::size_t i = 0; i < times; ++i)
+    out += text;
   return out;
 }
 
 TEST(Parser, ReadsNumbers) {
-  const Parsed parsed("model M { let a = 50_000; let b = 1e-3; let c = 2147483647; let d = 1_000.5; let e = 0.1; let f = 1e308; }");
+  const Parsed parsed(
+      "model M { let a = 50_000; let b = 1e-3; let c = 2147483647; let d = 1_000.5; let e = 0.1; let f = 1e308; }");
   ASSERT_FALSE(parsed.engine.has_errors()) << parsed.messages();
   EXPECT_EQ(ast::as<ast::IntLiteral>(parsed.let(0)).value, 50000);
   EXPECT_EQ(ast::as<ast::IntLiteral>(parsed.let(0)).text, "50_000");
@@ -76,7 +81,9 @@ TEST(Parser, AcceptsAByteOrderMarkAndCarriageReturns) {
   EXPECT_EQ(parsed.model().statements.size(), 1U);
 }
 
-TEST(Parser, AcceptsAnEmptyFile) { EXPECT_FALSE(Parsed("").engine.has_errors()); }
+TEST(Parser, AcceptsAnEmptyFile) {
+  EXPECT_FALSE(Parsed("").engine.has_errors());
+}
 
 TEST(Parser, RefusesDeepNestingOfEveryKind) {
   const std::vector<std::string> texts = {
@@ -97,20 +104,23 @@ TEST(Parser, RefusesDeepNestingOfEveryKind) {
   for (const std::string& text : texts) {
     const Parsed parsed("model M { let x = " + text + "; }");
     EXPECT_TRUE(parsed.reports(Code::nesting_too_deep)) << text.substr(0, 20);
-    dump(parsed.file);  // the tree is one that can be walked
+    dump(parsed.file); // the tree is one that can be walked
   }
   EXPECT_TRUE(Parsed("model M { " + repeated("for i in 1:2 {", 100000) + " }").reports(Code::nesting_too_deep));
-  EXPECT_TRUE(Parsed("model M { " + repeated("fn f(x: real) -> real {", 100000) + " }").reports(Code::nesting_too_deep));
+  EXPECT_TRUE(
+      Parsed("model M { " + repeated("fn f(x: real) -> real {", 100000) + " }").reports(Code::nesting_too_deep));
 }
 
 TEST(Parser, AcceptsNestingBelowTheLimit) {
-  const Parsed parsed("model M { let x = " + repeated("(", 150) + "1" + repeated(")", 150) + "; let y = " + repeated("a + ", 1500) + "1; }");
+  const Parsed parsed("model M { let x = " + repeated("(", 150) + "1" + repeated(")", 150) +
+                      "; let y = " + repeated("a + ", 1500) + "1; }");
   EXPECT_FALSE(parsed.engine.has_errors()) << parsed.messages();
 }
 
 TEST(Parser, EndsSoonOnTextsFullOfErrors) {
   const auto start = std::chrono::steady_clock::now();
-  for (const char* text : {";", "}", "#", "\xC3\xA4", "model A { x ~ y ", "let ", "%", "'", "1 ", "a ", "a = ", "real x; ", "{", "else "}) {
+  for (const char* text : {";", "}", "#", "\xC3\xA4", "model A { x ~ y ", "let ", "%", "'", "1 ", "a ",
+                           "a = ", "real x; ", "{", "else "}) {
     const Parsed parsed(repeated(text, 20000));
     EXPECT_TRUE(parsed.engine.has_errors()) << text;
     EXPECT_LE(parsed.engine.diagnostics().size(), 20U);
@@ -119,17 +129,18 @@ TEST(Parser, EndsSoonOnTextsFullOfErrors) {
 }
 
 TEST(Parser, KeepsWhatItUnderstood) {
-  const Parsed parsed("model M { data N: int; let a = ; let b = 2; for i in 1:N { let c = ; let d = 3; } } family F for M = mean_field();");
+  const Parsed parsed("model M { data N: int; let a = ; let b = 2; for i in 1:N { let c = ; let d = 3; } } family F "
+                      "for M = mean_field();");
   EXPECT_EQ(parsed.engine.error_count(), 2U);
-  EXPECT_EQ(dump(parsed.file),
-            "File\n  Model M\n    Data N: int\n    Let b = 2\n    For i in 1:N\n      Let d = 3\n"
-            "  FamilyAlias F() for M = mean_field()\n");
+  EXPECT_EQ(dump(parsed.file), "File\n  Model M\n    Data N: int\n    Let b = 2\n    For i in 1:N\n      Let d = 3\n"
+                               "  FamilyAlias F() for M = mean_field()\n");
 }
 
 TEST(Parser, ReportsInTheOrderOfTheText) {
   const Parsed parsed("model M {\n  let a = ;\n  let b = 1 % 2;\n  let c = 1 < 2 < 3;\n  let d = ;\n}\n");
   std::vector<std::uint32_t> lines;
-  for (const Diagnostic& diagnostic : parsed.engine.diagnostics()) lines.push_back(parsed.sources.position(diagnostic.range).line);
+  for (const Diagnostic& diagnostic : parsed.engine.diagnostics())
+    lines.push_back(parsed.sources.position(diagnostic.range).line);
   EXPECT_EQ(lines, (std::vector<std::uint32_t>{2, 3, 4, 5}));
 }
 
@@ -137,9 +148,11 @@ TEST(Parser, ReadsEveryModelOfTheRepository) {
   std::size_t count = 0;
   for (const char* folder : {"examples", "test/posteriordb", "stdlib"}) {
     const std::filesystem::path path = std::filesystem::path(VMODEL_SOURCE_DIR) / folder;
-    if (!std::filesystem::exists(path)) continue;
+    if (!std::filesystem::exists(path))
+      continue;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-      if (entry.path().extension() != ".vmodel") continue;
+      if (entry.path().extension() != ".vmodel")
+        continue;
       std::ifstream stream(entry.path());
       std::stringstream text;
       text << stream.rdbuf();
@@ -151,5 +164,5 @@ TEST(Parser, ReadsEveryModelOfTheRepository) {
   EXPECT_GT(count, 10U);
 }
 
-}  // namespace
-}  // namespace vmodel
+} // namespace
+} // namespace vmodel
