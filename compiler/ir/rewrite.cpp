@@ -131,7 +131,9 @@ void for_each_op(const Region& region, const std::function<void(const Op&)>& vis
 
 namespace {
 
-bool writes_outside(const Op& op, std::set<ValueId>& own) {
+bool writes_outside(const Op& op, std::set<ValueId>& own, bool calls) {
+  if (op.opcode == Opcode::call_)
+    return calls;
   if (op.opcode == Opcode::alloc_)
     own.insert(op.results[0]);
   if (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_)
@@ -140,18 +142,16 @@ bool writes_outside(const Op& op, std::set<ValueId>& own) {
     return true;
   for (const Region& region : op.regions)
     for (const Op& inner : region.ops)
-      if (writes_outside(inner, own))
+      if (writes_outside(inner, own, calls))
         return true;
   return false;
 }
 
 }  // namespace
 
-bool has_effects(const Op& op) {
-  if (op.regions.empty())
-    return has_effect(op.opcode);
+bool has_effects(const Op& op, bool calls) {
   std::set<ValueId> own;
-  return writes_outside(op, own);
+  return writes_outside(op, own, calls);
 }
 
 std::vector<ValueId> free_values(const Function& function, const Op& op) {

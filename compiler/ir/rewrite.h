@@ -59,8 +59,8 @@ Function rewrite(const Function& function, const Rewriter::Hook& hook);
 void for_each_op(const Region& region, const std::function<void(const Op&)>& visit);
 
 /// True if the operation or one inside it writes memory that outlives it, or must stay for another
-/// reason (has_effect). Stores to memory that is allocated inside do not count.
-bool has_effects(const Op& op);
+/// reason (has_effect). Stores to memory that is allocated inside do not count, calls only if `calls`.
+bool has_effects(const Op& op, bool calls = true);
 
 /// The values used by an operation and those inside it that it does not define itself, each once, in
 /// order of their first use; extents in types included.

@@ -5,6 +5,7 @@
 
 #include "compiler/ir/axes.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 
 namespace vmodel::ir {
@@ -181,6 +182,8 @@ void FunctionVerifier::op(const Op& op) {
     define(v, what);
   extents(op);
   memory(op);
+  if (op.opcode == Opcode::build_ && has_effects(op, false))
+    error(what + ": the region writes memory of the outside or has other effects");
 }
 
 void FunctionVerifier::axes_of(const Region& region, Axis control) {

@@ -1,5 +1,6 @@
 // Removes what nothing needs: operations, results of reduces, carried values, parts of `if`s, and
 // stores to memory that nobody reads.
+#include <algorithm>
 #include <cstdint>
 #include <map>
 
@@ -73,6 +74,9 @@ class Liveness {
   bool is_root(const Op& op) const {
     if (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_)
       return is_parameter_.contains(op.operands[0].id);
+    // A callee can write only what it is given.
+    if (op.opcode == Opcode::call_)
+      return std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId v) { return function_.type(v).reference; });
     return ir::has_effect(op.opcode);
   }
 

@@ -7,6 +7,7 @@
 
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
+#include "compiler/passes/entry_points.h"
 
 namespace vmodel::passes {
 
@@ -27,6 +28,9 @@ ir::Module hoist_loops(ir::Module module);
 /// What depends on data only moves from all functions to a new function `prepare` with outputs
 /// `prepared.K`, which become load parameters of the others. `require`s move there too.
 ir::Module hoist_to_load(ir::Module module);
+
+/// A part of it: costly expressions of data inside loops become arrays outside of them.
+ir::Function materialise_load_expressions(const ir::Function& function);
 
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
@@ -52,6 +56,9 @@ struct PipelineOptions {
   /// derivative that does not exist is an error only for a kernel that is asked for by name,
   /// `log_density_gradient` and the kernels of families.
   std::vector<std::string> kernels;
+  /// Where the extents of kernel outputs are found; the driver reads them from the metadata
+  /// ("observed", "reported": numbers of sizes, so `size.K`).
+  KernelSizes sizes;
   /// Called after every step with its name and the module; for --print-after and --time.
   std::function<void(const std::string& pass, const ir::Module& module)> after;
 };

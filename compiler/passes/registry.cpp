@@ -35,6 +35,10 @@ const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {
       plain("inline", "calls become bodies", inline_calls),
       plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
+      plain("reductions", "loops that only accumulate become reduces", reductions),
+      plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
+      plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
+      plain("hoist-to-load", "what depends on data only moves to `prepare`", hoist_to_load),
       {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},
       {"gradient", "reverse mode: of:OUTPUT=COTANGENT;wrt:INPUT=ADJOINT;keep:OUTPUT or drop", gradient_pass},

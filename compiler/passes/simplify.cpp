@@ -66,6 +66,7 @@ class Simplifier {
   Rewriter r_;
   std::map<ValueId, std::uint64_t> state_;  // of memory; a new number after every write
   std::uint64_t next_state_ = 1;
+  std::map<ValueId, ValueId> frozen_;  // array -> its write-once memory
   std::set<ValueId> write_once_;  // in the new function: an element never changes after its one store
 };
 
@@ -343,10 +344,13 @@ ValueId Simplifier::value_of(const Op& op, const std::vector<ValueId>& x) {
 
 bool Simplifier::memory(const Op& op) {
   const auto load_key = [&](ValueId array, const std::vector<ValueId>& operands, std::size_t indices) {
-    Expressions::Key key{static_cast<std::uint64_t>(Opcode::load_)};
-    for (std::size_t i = 0; i <= indices; ++i)
+    // Loads before and after freezing write-once memory give the same.
+    const auto frozen = frozen_.find(array);
+    const ValueId memory = frozen == frozen_.end() ? array : frozen->second;
+    Expressions::Key key{static_cast<std::uint64_t>(Opcode::load_), memory.id};
+    for (std::size_t i = 1; i <= indices; ++i)
       key.push_back(operands[i].id);
-    key.push_back(memory_is_fixed(array) ? 0 : state(array));
+    key.push_back(memory_is_fixed(memory) ? 0 : state(memory));
     return key;
   };
   switch (op.opcode) {
@@ -361,6 +365,11 @@ bool Simplifier::memory(const Op& op) {
     known_.insert(std::move(key), r_(op.results[0]));
     return true;
   }
+  case Opcode::freeze_:
+    r_.copy(op, false);
+    if (const ValueId memory = r_(op.operands[0]); memory_is_fixed(memory))
+      frozen_[r_(op.results[0])] = memory;
+    return true;
   case Opcode::alloc_:
     r_.copy(op, false);
     if (op.integer == 0)
@@ -561,7 +570,7 @@ bool Simplifier::simplify(const Op& op) {
     return control(op);
   if (memory(op))
     return true;
-  if (op.results.size() != 1 || op.opcode == Opcode::freeze_)
+  if (op.results.size() != 1)
     return false;
   const std::vector<ValueId> operands = r_(op.operands);
   ValueId value = value_of(op, operands);

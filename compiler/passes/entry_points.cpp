@@ -1,0 +1,240 @@
+#include "compiler/passes/entry_points.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/sites.h"
+
+namespace vmodel::passes {
+
+using ir::Axis;
+using ir::Function;
+using ir::Module;
+using ir::SiteKind;
+
+bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), kernel) != wanted.end();
+}
+
+namespace {
+
+std::string family_of(const std::string& name, const std::string& ending) {
+  return name.size() > ending.size() && name.ends_with(ending) ? name.substr(0, name.size() - ending.size()) : "";
+}
+
+class EntryPoints {
+ public:
+  EntryPoints(const KernelSizes& sizes, const std::vector<std::string>& wanted) : sizes_(sizes), wanted_(wanted) {}
+
+  Module run(const Module& module) {
+    for (const Function& function : module.functions) {
+      if (function.name == "model")
+        model(function);
+      else if (const std::string draw = family_of(function.name, ".draw"); !draw.empty())
+        family_draw(function, draw);
+      else if (const std::string density = family_of(function.name, ".density"); !density.empty())
+        family_density(function, density);
+      // `checks` becomes a part of `prepare`.
+      else if (function.name == "checks" || is_wanted(function.name, wanted_))
+        result_.functions.push_back(function);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // `users`: kernels that are made from this one.
+  void add(const std::string& name, const Function& master, const SitePolicy& policy, const std::vector<std::string>& users = {}) {
+    bool is_needed = is_wanted(name, wanted_);
+    for (const std::string& user : users)
+      is_needed |= is_wanted(user, wanted_);
+    if (!is_needed)
+      return;
+    Function kernel = lower_sites(master, policy);
+    kernel.name = name;
+    result_.functions.push_back(std::move(kernel));
+  }
+
+  void model(const Function& master) {
+    SitePolicy policy;
+    for (SiteKind kind : {SiteKind::prior, SiteKind::observe, SiteKind::factor})
+      policy.rules.push_back({kind, SiteAction::sum, "value"});
+    policy.rules.push_back({SiteKind::jacobian, SiteAction::sum, "jacobian"});
+    add("log_density", master, policy, {"log_density_gradient", "hessian_vector"});
+
+    policy = {};
+    policy.outputs = "x";
+    policy.arrays.push_back({"x", sizes_.reported, Axis::particle, {}});
+    add("constrain", master, policy);
+
+    policy = {};
+    policy.rules.push_back({SiteKind::observe, SiteAction::pointwise, "values"});
+    policy.arrays.push_back({"values", sizes_.observed, Axis::particle, 0.0});
+    add("log_likelihood", master, policy);
+
+    policy = {};
+    policy.rules.push_back({SiteKind::observe, SiteAction::sample, "values"});
+    // Distributions without a sampler leave NaN.
+    policy.arrays.push_back({"values", sizes_.observed, Axis::particle, std::numeric_limits<double>::quiet_NaN()});
+    add("predict", master, policy);
+
+    policy = {};
+    policy.rules.push_back({SiteKind::observe, SiteAction::support, "ok"});
+    policy.arrays.push_back({"ok", sizes_.observed, Axis::step, 1.0});
+    policy.without.push_back("z");
+    add("observed_support", master, policy);
+  }
+
+  void family_draw(const Function& master, const std::string& family) {
+    SitePolicy policy;
+    policy.rules.push_back({SiteKind::draw, SiteAction::sum, "log_q"});
+    policy.rules.push_back({SiteKind::draw, SiteAction::entropy, "entropy"});
+    add(family + ".draw", master, policy, {family + ".pathwise"});
+  }
+
+  void family_density(const Function& master, const std::string& family) {
+    SitePolicy policy;
+    policy.rules.push_back({SiteKind::draw, SiteAction::sum, "log_q"});
+    add(family + ".log_density", master, policy, {family + ".log_density_gradient", family + ".score"});
+  }
+
+  const KernelSizes& sizes_;
+  const std::vector<std::string>& wanted_;
+  Module result_;
+};
+
+// Puts a parameter right before another one.
+void move_parameter(Function& function, const std::string& name, const std::string& before) {
+  const auto find = [&](const std::string& wanted) {
+    return std::find_if(function.parameters.begin(), function.parameters.end(),
+                        [&](const ir::Parameter& parameter) { return parameter.name == wanted; });
+  };
+  const auto from = find(name);
+  if (from == function.parameters.end() || find(before) == function.parameters.end())
+    return;
+  ir::Parameter moved = std::move(*from);
+  function.parameters.erase(from);
+  function.parameters.insert(find(before), std::move(moved));
+}
+
+// The function without these output references and the stores to them.
+Function without_outputs(const Function& function, const std::vector<std::string>& names) {
+  std::vector<ir::ValueId> dropped;
+  Function trimmed = function;
+  std::erase_if(trimmed.parameters, [&](const ir::Parameter& parameter) {
+    const bool is_dropped = std::find(names.begin(), names.end(), parameter.name) != names.end();
+    if (is_dropped)
+      dropped.push_back(parameter.value);
+    return is_dropped;
+  });
+  return remove_dead_code(ir::rewrite(trimmed, [&](ir::Rewriter&, const ir::Op& op) {
+    return (op.opcode == ir::Opcode::store_ || op.opcode == ir::Opcode::accumulate_) &&
+           std::find(dropped.begin(), dropped.end(), op.operands[0]) != dropped.end();
+  }));
+}
+
+class Derivatives {
+ public:
+  Derivatives(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors)
+      : module_(std::move(module)), wanted_(wanted), errors_(errors) {}
+
+  void add_gradient(const std::string& name, const std::string& of, const GradientOptions& options) {
+    const Function* function = module_.find(of);
+    if (!function || !is_wanted_or_needed(name))
+      return;
+    std::vector<DerivativeError> errors;
+    keep(name, gradient(module_, *function, options, errors), errors);
+  }
+
+  void add_tangent(const std::string& name, const std::string& of, const LineariseOptions& options) {
+    const Function* function = module_.find(of);
+    if (!function || !is_wanted(name, wanted_))
+      return;
+    std::vector<DerivativeError> errors;
+    keep(name, linearise(module_, *function, options, errors), errors);
+  }
+
+  Module& module() { return module_; }
+  Function* find(const std::string& name) { return module_.find(name); }
+  Module finish() { return std::move(module_); }
+
+ private:
+  bool is_wanted_or_needed(const std::string& name) const {
+    return is_wanted(name, wanted_) || (name == "log_density_gradient" && is_wanted("hessian_vector", wanted_));
+  }
+  void keep(const std::string& name, Function function, const std::vector<DerivativeError>& errors) {
+    if (errors.empty()) {
+      function.name = name;
+      module_.functions.push_back(std::move(function));
+    } else if (name == "log_density_gradient" || (!wanted_.empty() && is_wanted(name, wanted_))) {
+      errors_.insert(errors_.end(), errors.begin(), errors.end());
+    }
+  }
+
+  Module module_;
+  const std::vector<std::string>& wanted_;
+  std::vector<DerivativeError>& errors_;
+};
+
+}  // namespace
+
+Module entry_points(const Module& module, const KernelSizes& sizes, const std::vector<std::string>& wanted) {
+  return EntryPoints(sizes, wanted).run(module);
+}
+
+Module derivative_kernels(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors) {
+  std::vector<std::string> families;
+  for (const Function& function : module.functions)
+    for (const char* ending : {".draw", ".log_density"})
+      if (const std::string family = family_of(function.name, ending);
+          !family.empty() && std::find(families.begin(), families.end(), family) == families.end())
+        families.push_back(family);
+  Derivatives derivatives(std::move(module), wanted, errors);
+  {
+    GradientOptions options;
+    options.of = {{"value", ""}, {"jacobian", ""}};
+    options.wrt = {{"z", "gradient"}};
+    derivatives.add_gradient("log_density_gradient", "log_density", options);
+  }
+  for (const std::string& family : families) {
+    GradientOptions options;
+    options.of = {{"z", "d_z"}, {"log_q", "d_log_q"}, {"entropy", "d_entropy"}};
+    options.wrt = {{"phi", "d_phi"}};
+    options.keep_all = false;
+    derivatives.add_gradient(family + ".pathwise", family + ".draw", options);
+
+    options = {};
+    options.of = {{"log_q", ""}};
+    options.wrt = {{"z", "gradient"}};
+    derivatives.add_gradient(family + ".log_density_gradient", family + ".log_density", options);
+
+    options = {};
+    options.of = {{"log_q", "weight"}};
+    options.wrt = {{"phi", "d_phi"}};
+    derivatives.add_gradient(family + ".score", family + ".log_density", options);
+    if (Function* score = derivatives.find(family + ".score"))
+      move_parameter(*score, "weight", "log_q");
+  }
+  std::erase_if(derivatives.module().functions, [&](const Function& function) {
+    const bool is_base = function.name == "log_density" || function.name.ends_with(".draw") || function.name.ends_with(".log_density");
+    return is_base && !is_wanted(function.name, wanted);
+  });
+  return derivatives.finish();
+}
+
+Module second_derivative_kernels(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors) {
+  Derivatives derivatives(std::move(module), wanted, errors);
+  LineariseOptions options;
+  options.inputs = {{"z", "v"}};
+  options.outputs = {{"gradient", "product"}};
+  derivatives.add_tangent("hessian_vector", "log_density_gradient", options);
+  if (Function* product = derivatives.find("hessian_vector"))
+    *product = without_outputs(*product, {"value", "jacobian"});
+  std::erase_if(derivatives.module().functions, [&](const Function& function) {
+    return function.name == "log_density_gradient" && !is_wanted(function.name, wanted);
+  });
+  return derivatives.finish();
+}
+
+}  // namespace vmodel::passes

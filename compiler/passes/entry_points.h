@@ -1,0 +1,37 @@
+// From master functions to kernels (the table in docs/architecture.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/ir/module.h"
+#include "compiler/passes/derivatives.h"
+
+namespace vmodel::passes {
+
+/// Index parameters of the master functions that hold the number of observed and of reported values;
+/// empty: the extent of the outputs is the caller's business.
+struct KernelSizes {
+  std::string observed;
+  std::string reported;
+};
+
+/// True if a kernel is wanted; `wanted` empty: all are.
+bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted);
+
+/// Replaces the master functions `model`, `FAMILY.draw` and `FAMILY.density` by the kernels that need
+/// no derivatives; other functions stay as they are (if they are wanted). A kernel that is needed to
+/// derive a wanted one is made too. Functions are inlined.
+ir::Module entry_points(const ir::Module& module, const KernelSizes& sizes, const std::vector<std::string>& wanted);
+
+/// Adds the kernels that are derivatives of others (log_density_gradient, FAMILY.pathwise, ...), then
+/// removes those that were made only for them. A kernel whose derivative does not exist is left out;
+/// the errors of `log_density_gradient` and of kernels named in `wanted` are reported.
+ir::Module derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
+                              std::vector<DerivativeError>& errors);
+
+/// hessian_vector from the (simplified) kernel log_density_gradient; rules for errors as above.
+ir::Module second_derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
+                                     std::vector<DerivativeError>& errors);
+
+}  // namespace vmodel::passes

@@ -1,0 +1,15 @@
+// The parts of the pass `fuse`.
+#pragma once
+
+#include "compiler/ir/module.h"
+
+namespace vmodel::passes {
+
+/// Write-once memory that one loop fills at its own indices becomes a `build`.
+ir::Function stores_to_builds(const ir::Function& function);
+/// Builds are substituted into their loads where that costs nothing.
+ir::Function fuse_builds(const ir::Function& function);
+/// Independent reduces over the same extents in the same region become one.
+ir::Function fuse_reduces(const ir::Function& function);
+
+}  // namespace vmodel::passes

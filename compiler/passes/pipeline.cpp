@@ -1,0 +1,66 @@
+// The order of the passes.
+#include "compiler/ir/typing.h"
+#include "compiler/ir/verify.h"
+#include "compiler/passes/entry_points.h"
+#include "compiler/passes/passes.h"
+
+namespace vmodel::passes {
+
+namespace {
+
+class Pipeline {
+ public:
+  Pipeline(ir::Module module, const PipelineOptions& options) : module_(std::move(module)), options_(options) {
+    after("lower");
+  }
+
+  template <typename Step>
+  void run(const std::string& name, Step&& step) {
+    module_ = step(std::move(module_));
+    after(name);
+  }
+
+  void optimise() {
+    run("reductions", reductions);
+    run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+    run("fuse", fuse);
+    run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  }
+
+  ir::Module finish() { return std::move(module_); }
+
+ private:
+  void after(const std::string& name) {
+    if (options_.after)
+      options_.after(name, module_);
+    if (!options_.verify)
+      return;
+    const std::vector<std::string> errors = ir::verify(module_);
+    if (!errors.empty())
+      ir::internal_error("after the pass '" + name + "': " + errors.front());
+  }
+
+  ir::Module module_;
+  const PipelineOptions& options_;
+};
+
+}  // namespace
+
+ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors) {
+  Pipeline pipeline(std::move(module), options);
+  pipeline.run("inline", inline_calls);
+  pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
+  pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  pipeline.optimise();
+  pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
+  pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  pipeline.run("second-derivatives",
+               [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
+  pipeline.optimise();
+  pipeline.run("hoist-loops", hoist_loops);
+  pipeline.run("hoist-to-load", hoist_to_load);
+  pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  return pipeline.finish();
+}
+
+}  // namespace vmodel::passes

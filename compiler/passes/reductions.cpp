@@ -1,0 +1,207 @@
+// Loops whose iterations share nothing but sums (or maxima, minima) become reduces.
+#include <map>
+#include <set>
+
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/passes.h"
+
+namespace vmodel::passes {
+
+using ir::Element;
+using ir::Function;
+using ir::Module;
+using ir::Op;
+using ir::Opcode;
+using ir::Region;
+using ir::Rewriter;
+using ir::ValueId;
+
+namespace {
+
+/// How a carried value is accumulated: yield = combine(carried, term), nothing else reads it.
+struct Accumulation {
+  std::string kind;  // add, max, min; empty: it is not one
+  ValueId term;
+  bool negated = false;  // yield = carried - term
+};
+
+class LoopAnalysis {
+ public:
+  LoopAnalysis(const Function& function, const Op& loop) : loop_(loop), body_(loop.regions[0]) {
+    for (std::size_t i = 1; i < body_.arguments.size(); ++i)
+      uses_[body_.arguments[i]] = 0;
+    for (const Op& op : body_.ops)
+      for (ValueId v : op.results)
+        producer_[v] = &op;
+    ir::for_each_op(body_, [&](const Op& op) {
+      for (ValueId v : op.operands)
+        use(v);
+      for (const Region& region : op.regions)
+        for (ValueId v : region.yields)
+          use(v);
+    });
+    for (ValueId v : body_.yields)
+      use(v);
+    memory_ = memory_carries(function);
+  }
+
+  /// Iterations write and read the same memory, so their order matters.
+  bool memory_carries() const { return memory_; }
+
+  Accumulation accumulation(std::size_t i) const {
+    Accumulation result;
+    const ValueId carried = body_.arguments[i + 1];
+    // The chain carried -> op -> ... -> yield, each step used once.
+    const auto found = producer_.find(body_.yields[i]);
+    if (found == producer_.end() || uses_.at(carried) != 1 || count(body_.yields[i]) != 1)
+      return result;
+    const Op& op = *found->second;
+    const bool is_add = op.opcode == Opcode::add;
+    const bool is_sub = op.opcode == Opcode::sub && op.operands[0] == carried;
+    if (!is_add && !is_sub && op.opcode != Opcode::max && op.opcode != Opcode::min)
+      return result;
+    if (op.operands[0] == carried)
+      result.term = op.operands[1];
+    else if (op.operands[1] == carried)
+      result.term = op.operands[0];
+    else
+      return {};
+    result.kind = is_add || is_sub ? "add" : op.opcode == Opcode::max ? "max" : "min";
+    result.negated = is_sub;
+    return result;
+  }
+
+ private:
+  void use(ValueId v) { ++uses_[v]; }
+  int count(ValueId v) const {
+    const auto found = uses_.find(v);
+    return found == uses_.end() ? 0 : found->second;
+  }
+
+  // Memory of the outside that is stored to, and also loaded, or stored to at indices that are not
+  // the loop's own: then iterations may depend on each other. Accumulations commute.
+  bool memory_carries(const Function& function) const {
+    std::set<ValueId> own, stored, touched;
+    bool carries = false;
+    const std::function<void(const Region&)> walk = [&](const Region& region) {
+      for (const Op& op : region.ops) {
+        switch (op.opcode) {
+        case Opcode::alloc_: own.insert(op.results[0]); break;
+        case Opcode::store_: {
+          if (own.contains(op.operands[0]))
+            break;
+          bool by_index = false;
+          for (std::size_t i = 1; i + 1 < op.operands.size(); ++i)
+            by_index |= op.operands[i] == body_.arguments[0];
+          carries |= !by_index;
+          stored.insert(op.operands[0]);
+          break;
+        }
+        case Opcode::accumulate_:
+        case Opcode::load_:
+          if (function.type(op.operands[0]).reference && !own.contains(op.operands[0]))
+            touched.insert(op.operands[0]);
+          break;
+        case Opcode::freeze_: carries |= !own.contains(op.operands[0]); break;
+        case Opcode::call_:
+        case Opcode::site_:
+        case Opcode::output_:
+        case Opcode::require_: carries = true; break;
+        default: break;
+        }
+        for (const Region& inner : op.regions)
+          walk(inner);
+      }
+    };
+    walk(body_);
+    for (ValueId v : stored)
+      carries |= touched.contains(v);
+    return carries || accumulated_and_loaded(function, own);
+  }
+
+  bool accumulated_and_loaded(const Function& function, const std::set<ValueId>& own) const {
+    std::set<ValueId> accumulated, loaded;
+    ir::for_each_op(body_, [&](const Op& op) {
+      if (op.opcode == Opcode::accumulate_ && !own.contains(op.operands[0]))
+        accumulated.insert(op.operands[0]);
+      if (op.opcode == Opcode::load_ && function.type(op.operands[0]).reference)
+        loaded.insert(op.operands[0]);
+    });
+    for (ValueId v : accumulated)
+      if (loaded.contains(v))
+        return true;
+    return false;
+  }
+
+  const Op& loop_;
+  const Region& body_;
+  std::map<ValueId, int> uses_;
+  std::map<ValueId, const Op*> producer_;
+  bool memory_ = false;
+};
+
+// The reduce adds (or compares) to the initial value afterwards.
+bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
+  if (loop.opcode != Opcode::loop_)
+    return false;
+  const LoopAnalysis analysis(function, loop);
+  if (analysis.memory_carries())
+    return false;
+  std::vector<Accumulation> accumulations;
+  for (std::size_t i = 0; i < loop.results.size(); ++i) {
+    accumulations.push_back(analysis.accumulation(i));
+    const Accumulation& a = accumulations.back();
+    if (a.kind.empty() || a.kind != accumulations.front().kind || function.type(loop.results[i]).element == Element::f32)
+      return false;
+  }
+  ir::Builder& b = rewriter.builder();
+  const Region& body = loop.regions[0];
+  // Carried values are not read but by the accumulation itself, which is dropped here.
+  std::set<ValueId> dropped(body.yields.begin(), body.yields.end());
+  const ir::Dim extent = b.dim(rewriter(loop.operands[0]));
+  const std::string kind = accumulations.empty() ? "add" : accumulations.front().kind;
+  const std::vector<ValueId> totals = b.reduce(kind, std::vector<ir::Dim>{extent}, [&](ir::Builder::Indices i) {
+    ValueId index = i[0];
+    if (loop.integer != 0)
+      b.function().values[index.id].hint = function.values[body.arguments[0].id].hint;
+    rewriter.set(body.arguments[0], index);
+    for (const Op& op : body.ops)
+      if (op.results.empty() || !dropped.contains(op.results[0]))
+        rewriter.copy(op);
+    std::vector<ValueId> terms;
+    for (const Accumulation& a : accumulations)
+      terms.push_back(a.negated ? b.neg(rewriter(a.term)) : rewriter(a.term));
+    return terms;
+  });
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    const Opcode combine = kind == "add" ? Opcode::add : kind == "max" ? Opcode::max : Opcode::min;
+    rewriter.set(loop.results[i], b.binary(combine, rewriter(loop.operands[i + 1]), totals[i]));
+  }
+  return true;
+}
+
+}  // namespace
+
+namespace {
+
+std::size_t count_loops(const Function& function) {
+  std::size_t count = 0;
+  ir::for_each_op(function.body, [&](const Op& op) { count += op.opcode == Opcode::loop_; });
+  return count;
+}
+
+}  // namespace
+
+Module reductions(Module module) {
+  for (Function& function : module.functions) {
+    // An inner loop that has become a reduce can make the outer one an accumulation.
+    std::size_t before = 0;
+    for (std::size_t loops = count_loops(function); loops != 0 && loops != before; loops = count_loops(function)) {
+      before = loops;
+      function = ir::rewrite(function, [&](Rewriter& rewriter, const Op& op) { return convert(function, rewriter, op); });
+    }
+  }
+  return module;
+}
+
+}  // namespace vmodel::passes
