@@ -121,13 +121,12 @@ class KernelSplit {
     for (bool changed = true; changed;) {
       changed = false;
       for (std::size_t i = 0; i < ops.size(); ++i) {
-        if (movable_[i])
-          for (ValueId v : free[i])
-            if (stays.contains(v)) {
-              movable_[i] = false;
-              changed = true;
-              break;
-            }
+        const auto stays_here = [&](ValueId v) { return stays.contains(v); };
+        if (movable_[i] && (std::any_of(free[i].begin(), free[i].end(), stays_here) ||
+                            std::any_of(ops[i].results.begin(), ops[i].results.end(), stays_here))) {
+          movable_[i] = false;
+          changed = true;
+        }
         if (!movable_[i]) {
           for (ValueId v : ops[i].results)
             changed |= stays.insert(v).second;
