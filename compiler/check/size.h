@@ -57,6 +57,8 @@ class Size {
   std::string text() const;
 
  private:
+  void drop_unused_atoms();
+
   std::map<Monomial, Rational> terms_;
   std::map<std::string, SizeAtom> atoms_;
 };

@@ -1,0 +1,334 @@
+// The state and the parts of the checker. Internal to compiler/check.
+//
+// Every function that makes a node returns null after it has reported an error, and null operands are
+// passed on silently: one mistake gives one diagnostic.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "compiler/check/check.h"
+#include "compiler/check/dependencies.h"
+#include "compiler/check/facts.h"
+#include "compiler/check/interval.h"
+
+namespace vmodel::check {
+
+/// A callable of the file or the library; checked when it is first used.
+struct Callable {
+  enum class State : std::uint8_t { untouched, signature, body, done, failed };
+  const ast::Item* item = nullptr;
+  bool library = false;
+  State state = State::untouched;
+  Function* function = nullptr;
+  Distribution* distribution = nullptr;
+  Bijector* bijector = nullptr;
+  FamilyTemplate* family = nullptr;
+  std::map<const Declaration*, const Expr*> defaults;  // of parameters
+  /// Arguments on which conditions, sizes or loop bounds of the body depend, and the place that does.
+  std::map<std::string, SourceRange> load_time_arguments;
+};
+
+/// Where statements and expressions stand; decides what is allowed.
+enum class BlockKind : std::uint8_t { model, family, family_template, function, member, sampler, signature };
+
+/// A loop or comprehension variable in scope.
+struct OpenLoop {
+  const Declaration* index;
+};
+
+/// Names, facts and rules of the block that is being checked. Bodies of callables have their own.
+struct Context {
+  BlockKind kind{};
+  std::vector<std::vector<const Declaration*>> scopes;
+  std::map<std::string, SourceRange> declared_later;  // of the whole block, for "declare it above"
+  Facts facts;
+  Dependencies dependencies;
+  Callable* callable = nullptr;         // function, member, ...
+  bool in_quantity = false;
+  int loop_depth = 0;
+  int conditional_depth = 0;            // a loop's extreme index may not be reached
+  std::vector<Type> results;            // of the function
+  std::string site_prefix;
+  std::map<std::string, int> site_names;
+  Family* family = nullptr;             // holes become learnables of it
+  FamilyTemplate* family_template = nullptr;
+};
+
+/// Bindings of a callee's names at a use.
+struct Binding {
+  std::map<std::string, Size> sizes;                       // size names and int parameters
+  std::map<const Declaration*, const Expr*> arguments;
+};
+
+/// The value that a distribution expression is for.
+struct Target {
+  bool known = false;
+  Shape shape;
+  const Type* type = nullptr;  // the declared type of a parameter
+  std::string name;            // as the user calls it: "theta"
+  SourceRange range;
+  std::string site;            // prefix of the names of `learn` holes
+  bool holes = false;          // `learn` may stand for arguments
+  bool allow_suffix = false;   // arguments may have the last axes of the batch only
+};
+
+class Checker {
+ public:
+  Checker(const Library& library, DiagnosticEngine& diagnostics, const CheckOptions& options);
+  void check_file(const ast::File& file);
+  void check_library_items();
+  std::unique_ptr<Program> take() { return std::move(program_); }
+
+ private:
+  // ---- nodes
+  Expr* make(ExprKind kind, SourceRange range, Type type, std::vector<const Expr*> operands = {});
+  const Expr* int_literal(std::int64_t value, SourceRange range);
+  const Expr* size_expr(const Size& size, SourceRange range);
+  const Expr* name_expr(const Declaration* declaration, SourceRange range);
+  const Expr* to_real(const Expr* e);
+  Statement* make(StatementKind kind, SourceRange range);
+  Declaration* declare(DeclarationKind kind, const std::string& name, Type type, SourceRange range);
+  DiagnosticBuilder error(Code code, SourceRange range, std::string message) {
+    return diagnostics_.report(code, range, std::move(message));
+  }
+  void not_supported_yet(SourceRange range, const std::string& construct, const std::string& hint = {});
+
+  // ---- names and scopes (scopes.cpp)
+  class ScopeGuard;
+  class ContextGuard;
+  void enter(const Declaration* declaration);  // checks for a second declaration
+  const Declaration* find(std::string_view name) const;
+  const Declaration* find_or_report(const std::string& name, SourceRange range);
+  void report_unknown_value(const std::string& name, SourceRange range);
+  bool poisoned(const Declaration* d) const { return poisoned_.count(d) != 0; }
+  void collect_later_names(const ast::Block& block);
+  std::vector<Callable*> find_callables(const std::string& name);
+  template <typename T>
+  Callable* find_callable(const std::string& name);
+  bool is_callable(const std::string& name);
+  void report_unknown_callable(const std::string& name, SourceRange range, ast::ItemKind wanted);
+  std::vector<std::string> visible_names() const;
+  std::vector<std::string> callable_names(ast::ItemKind kind);
+
+  // ---- types (types.cpp)
+  struct TypeRules {
+    bool allow_int = true, allow_bool = false;
+    bool support_allowed = true;
+    std::string what;  // "param", for messages
+  };
+  std::optional<Type> type(const ast::Type& type, const TypeRules& rules);
+  std::optional<Size> size(const ast::Expression& e, const char* what);
+  bool bounds(const ast::Type& type, Type& result);
+  bool same_shape(const Shape& a, const Shape& b);
+  bool same_size(const Size& a, const Size& b) { return context_->facts.equal(a, b); }
+  void report_shapes(SourceRange range, const std::string& message, const Shape& a, const Shape& b);
+  const Expr* convert(const Expr* e, const Type& to, const std::string& what);
+
+  // ---- sizes of expressions (size_expressions.cpp)
+  Size to_size(const Expr* e);
+  Size instantiate(const Size& size, const Binding& binding);
+  Shape instantiate(const Shape& shape, const Binding& binding);
+  const Expr* instantiate(const Expr* e, const Binding& binding);
+  Type instantiate(const Type& type, const Binding& binding);
+  bool bind_size(const Size& declared, const Size& actual, Binding& binding,
+                 const std::vector<const Declaration*>& size_names);
+  bool bind_shape(const Shape& declared, const Shape& actual, Binding& binding,
+                  const std::vector<const Declaration*>& size_names);
+  bool bind_remaining(const std::vector<std::pair<Size, Size>>& pending, Binding& binding,
+                      const std::vector<const Declaration*>& size_names);
+  bool require_load_time(const Expr* e, const std::string& what, const std::string& hint);
+  std::set<std::string> roots_of(const Expr* e, const Context& context) const;
+  IntRange int_range(const Expr* e);
+  IntRange int_range_of_call(const Expr* e);
+
+  // ---- expressions (expressions.cpp, index.cpp, calls.cpp, methods.cpp)
+  const Expr* expression(const ast::Expression& e);
+  const Expr* scalar_int(const ast::Expression& e, const std::string& what);
+  const Expr* unary(const ast::Unary& e);
+  const Expr* binary(const ast::Binary& e);
+  const Expr* arithmetic(const ast::Binary& e, Operator op, const Expr* a, const Expr* b);
+  const Expr* comparison(const ast::Binary& e, Operator op, const Expr* a, const Expr* b);
+  const Expr* matrix_product(const ast::Binary& e, const Expr* a, const Expr* b);
+  const Expr* conditional(const ast::Conditional& e);
+  const Expr* transpose(const ast::Transpose& e);
+  const Expr* array(const ast::Array& e);
+  const Expr* comprehension(const ast::Comprehension& e);
+  std::optional<Shape> broadcast(const Expr* a, const Expr* b, SourceRange range, std::string_view op);
+  const Expr* index(const ast::Index& e);
+  std::optional<Index> index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base, std::size_t axis);
+  bool prove_index(const Expr* at, const Size& extent, Index& index, const Expr* base, std::size_t axis);
+  std::optional<std::pair<const Expr*, const Expr*>> loop_range(const ast::Range& range);
+  const Expr* call(const ast::Call& e);
+  const Expr* size_call(const ast::Call& e, const std::string& name);
+  const Expr* dim_call(const ast::Call& e);
+  const Expr* unconstrained_call(const ast::Call& e);
+  const Expr* overloaded_call(const ast::Call& e, const std::string& name, const std::vector<Callable*>& candidates);
+  const Expr* build_call(SourceRange range, Callable& callee, const std::vector<const Expr*>& arguments);
+  /// Arguments in the order of the parameters; null entries where a default applies.
+  bool order_arguments(const std::vector<ast::Argument>& arguments, const std::vector<const Declaration*>& parameters,
+                       const std::string& callee, SourceRange range, std::vector<const ast::Argument*>& ordered,
+                       const std::map<const Declaration*, const Expr*>& defaults, bool report);
+  const Expr* method_call(const ast::MethodCall& e);
+  bool is_distribution_call(const ast::Expression& e);
+  bool distribution_load_time(const DistributionExpr* d) const;
+
+  // ---- callables (functions.cpp)
+  bool check_signature(Callable& callable);
+  bool check_body(Callable& callable);
+  bool check_callable(Callable& callable) { return check_signature(callable) && check_body(callable); }
+  bool parameters(const std::vector<ast::Parameter>& list, Callable& callable, std::vector<const Declaration*>& result,
+                  std::vector<const Declaration*>& size_names);
+  void predeclare_sizes(const ast::Type& type, std::vector<const Declaration*>& size_names,
+                        const std::vector<ast::Parameter>& list);
+  bool function_body(Callable& callable);
+  bool distribution_members(Callable& callable);
+  bool bijector_members(Callable& callable);
+  bool family_template_body(Callable& callable);
+  std::optional<Block> member_body(const ast::Body& body, const std::vector<Type>& results, SourceRange range);
+  bool returned_value(const Expr* value, SourceRange range, Statement& statement);
+
+  // ---- distributions (distributions.cpp, supports.cpp)
+  const DistributionExpr* distribution(const ast::Expression& e, const Target& target);
+  const DistributionExpr* named(const ast::Call& e, const std::string& name, const Target& target);
+  const DistributionExpr* combinator(const ast::Call& e, const std::string& name, const Target& target);
+  const DistributionExpr* mixture(const ast::Call& e, const Target& target);
+  const DistributionExpr* truncated_call(const ast::Call& e, const Target& target);
+  const DistributionExpr* base_over_event(const ast::Call& e, DistributionKind kind, const Target& target);
+  DistributionExpr* make(DistributionKind kind, SourceRange range);
+  /// Rank of one event, without checking arguments; negative if unknown.
+  int event_rank(const ast::Expression& e);
+  bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee, const Binding& binding);
+  const Expr* hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch,
+                   const Target& target);
+  Support support_of(const DistributionExpr* d);
+  const DistributionExpr* match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range, bool family);
+  bool has_cdf(const DistributionExpr* d) const;
+  std::string canonical(const Expr* e);
+  std::string support_text(const Support& support, Element element);
+  std::string type_text(const Type& type);
+  std::string shape_text(const Shape& shape);
+
+  // ---- signs (interval.cpp)
+  Interval interval(const Expr* e);
+
+  // ---- statements (statements.cpp)
+  void block(const ast::Block& block, Block& into);
+  void statements(const std::vector<ast::StatementPtr>& list, Block& into);
+  void statement(const ast::Statement& s, Block& into);
+  void let(const ast::Let& s, Block& into);
+  void var(const ast::Var& s, Block& into);
+  void assign(const ast::Assign& s, Block& into);
+  void for_statement(const ast::For& s, Block& into);
+  void if_statement(const ast::If& s, Block& into);
+  void while_statement(const ast::While& s, Block& into);
+  void require(const ast::Require& s, Block& into);
+  void return_statement(const ast::Return& s, Block& into);
+  bool allowed(const ast::Statement& s);
+  std::string site_name(const Expr* target, const std::string& fallback);
+
+  // ---- models (model.cpp)
+  void check_model(const ast::Model& model);
+  void data(const ast::Data& s);
+  void param(const ast::Param& s, Block& into);
+  void observe(const ast::Observe& s, Block& into);
+  void factor(const ast::Factor& s, Block& into);
+  void quantity(const ast::Quantity& s, Block& into);
+  void sample(const ast::Sample& s, Block& into);  // element-wise priors, draws of families
+  std::string shape_suffix(const Shape& shape);
+  void element_prior(const ast::Sample& s, const Expr* target, Block& into);
+  void report_missing_priors();
+  void noncentered(const ast::Param& s, ModelParameter& parameter, const DistributionExpr* d);
+  bool choose_bijector(const Type& type, bool learn, const Bijector*& bijector, std::vector<const Expr*>& arguments,
+                       Size& unconstrained_size, SourceRange range);
+  const Bijector* library_bijector(const std::string& name);
+
+  // ---- families (families.cpp)
+  void check_family(const ast::Item& item);
+  void add_default_family(const std::string& name);
+  void learn(const ast::Learn& s);
+  Learnable learnable(const Declaration* declaration, const Expr* initial, SourceRange range);
+  void draw(const ast::Sample& s, Block& into);
+  void draw_group(const ast::Sample& s, const std::vector<const Declaration*>& group, Block& into);
+  const DistributionExpr* family_call(const ast::Expression& e, const Size& dimension);
+  std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e);
+  const ModelParameter* parameter_of(const Declaration* d) const;
+  void check_family_order(const Family& family);
+  void report_family_coverage(const Family& family, SourceRange range);
+
+  // ---- cover analysis (cover.cpp)
+  void check_cover(const Block& block, StatementKind writes, const std::vector<const Declaration*>& names);
+
+  // ---- fits (fits.cpp)
+  void check_fit(const ast::Fit& fit);
+  std::string setting_value(const ast::Expression& e);
+  void settings_call(const std::string& name, const ast::Expression& e, Fit& fit);
+
+  // ---- imports and items (checker.cpp)
+  void collect_items(const ast::File& file, bool imported);
+  void import(const ast::Import& item);
+
+  const Library& library_;
+  DiagnosticEngine& diagnostics_;
+  const CheckOptions& options_;
+  std::unique_ptr<Program> program_;
+  std::multimap<std::string, std::unique_ptr<Callable>> callables_;
+  std::set<std::string> library_names_taken_;
+  std::set<std::string> imported_;
+  std::vector<const ast::Model*> models_;
+  std::vector<const ast::Item*> family_items_;
+  std::vector<const ast::Fit*> fit_items_;
+  Context* context_ = nullptr;
+  Context model_context_;
+  std::set<const Declaration*> poisoned_;
+  std::map<const Declaration*, Size> known_sizes_;     // of int lets
+  std::map<const Declaration*, Interval> intervals_;   // of lets and vars
+  std::map<const Declaration*, IntRange> int_ranges_;  // of lets and vars
+  std::map<const Declaration*, SourceRange> var_without_fill_;
+  std::set<const Declaration*> pending_priors_;        // params whose prior comes element-wise
+  std::set<const Declaration*> parameters_used_;
+  std::vector<const Declaration*> rest_;               // of the family being checked
+  bool model_checked_ = false;
+};
+
+/// Opens a scope of names while it lives.
+class Checker::ScopeGuard {
+ public:
+  explicit ScopeGuard(Checker& checker) : context_(*checker.context_) { context_.scopes.emplace_back(); }
+  ~ScopeGuard() { context_.scopes.pop_back(); }
+  ScopeGuard(const ScopeGuard&) = delete;
+  ScopeGuard& operator=(const ScopeGuard&) = delete;
+
+ private:
+  Context& context_;
+};
+
+/// Makes a context the current one while it lives.
+class Checker::ContextGuard {
+ public:
+  ContextGuard(Checker& checker, Context& context) : checker_(checker), before_(checker.context_) {
+    checker.context_ = &context;
+  }
+  ~ContextGuard() { checker_.context_ = before_; }
+  ContextGuard(const ContextGuard&) = delete;
+  ContextGuard& operator=(const ContextGuard&) = delete;
+
+ private:
+  Checker& checker_;
+  Context* before_;
+};
+
+/// The best match of a misspelt name, or nothing.
+std::optional<std::string> nearest(const std::string& name, const std::vector<std::string>& candidates);
+
+/// "a, b and c".
+std::string listed(const std::vector<std::string>& words);
+
+}  // namespace vmodel::check

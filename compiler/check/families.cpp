@@ -1,0 +1,524 @@
+// Families: their statements, and the family against its model.
+#include <algorithm>
+
+#include "compiler/check/checker.h"
+
+namespace vmodel::check {
+
+const ModelParameter* Checker::parameter_of(const Declaration* d) const {
+  for (const ModelParameter& p : program_->model.parameters) {
+    if (p.declaration == d) return &p;
+  }
+  return nullptr;
+}
+
+namespace {
+
+/// Names that draw statements of a family's body name as targets.
+void targets_in(const ast::Block& block, std::set<std::string>& names) {
+  const std::function<void(const ast::Expression&)> target = [&](const ast::Expression& e) {
+    if (const auto* name = ast::as_if<ast::NameReference>(e)) names.insert(name->name);
+    if (const auto* index = ast::as_if<ast::Index>(e)) target(*index->base);
+    if (const auto* tuple = ast::as_if<ast::Tuple>(e)) {
+      for (const auto& element : tuple->elements) target(*element);
+    }
+    if (const auto* call = ast::as_if<ast::Call>(e)) {
+      for (const ast::Argument& a : call->arguments) target(*a.value);
+    }
+  };
+  for (const auto& s : block.statements) {
+    if (const auto* sample = ast::as_if<ast::Sample>(*s)) target(*sample->target);
+    if (const auto* loop = ast::as_if<ast::For>(*s)) targets_in(loop->body, names);
+    if (const auto* plate = ast::as_if<ast::Plate>(*s)) targets_in(plate->body, names);
+    if (const auto* branches = ast::as_if<ast::If>(*s)) {
+      for (const auto& branch : branches->branches) targets_in(branch.body, names);
+      if (branches->otherwise) targets_in(*branches->otherwise, names);
+    }
+  }
+}
+
+}  // namespace
+
+void Checker::check_family(const ast::Item& item) {
+  const bool alias = item.kind == ast::ItemKind::FamilyAlias;
+  const ast::Name& name = alias ? ast::as<ast::FamilyAlias>(item).name : ast::as<ast::FamilyBlock>(item).name;
+  const ast::Name& model = alias ? ast::as<ast::FamilyAlias>(item).model : ast::as<ast::FamilyBlock>(item).model;
+  const auto& parameters = alias ? ast::as<ast::FamilyAlias>(item).parameters : ast::as<ast::FamilyBlock>(item).parameters;
+  if (model.text != program_->model.name) {
+    auto report = error(Code::unknown_name, model.range, "no model named '" + model.text + "'");
+    if (!program_->model.name.empty()) report.hint("the model of this file is '" + program_->model.name + "'");
+    return;
+  }
+  for (const Family& other : program_->families) {
+    if (other.name != name.text) continue;
+    error(Code::duplicate_name, name.range, "a second family named '" + name.text + "'").label(other.range, "the first");
+    return;
+  }
+  if (!parameters.empty()) {
+    not_supported_yet(parameters.front().range, "a family for a model with arguments of its own", "put the values in the body");
+    return;
+  }
+  Family family;
+  family.name = name.text;
+  family.range = name.range;
+  Context context;
+  context.kind = BlockKind::family;
+  context.scopes.resize(2);
+  context.facts = model_context_.facts;
+  context.family = &family;
+  for (const Declaration* d : program_->model.data) context.scopes.front().push_back(d);
+  for (const ModelParameter& p : program_->model.parameters) {
+    context.scopes.front().push_back(p.declaration);
+    context.dependencies.add_root(p.declaration->name);
+  }
+  ContextGuard guard(*this, context);
+  const std::set<const Declaration*> used_before = parameters_used_;
+  const std::size_t before = diagnostics_.error_count();
+  rest_.clear();
+  if (alias) {
+    const auto& value = ast::as<ast::FamilyAlias>(item).value;
+    for (const ModelParameter& p : program_->model.parameters) rest_.push_back(p.declaration);
+    Size dimension;
+    for (const ModelParameter& p : program_->model.parameters) dimension = dimension + p.unconstrained_size;
+    const DistributionExpr* d = family_call(*value, dimension);
+    if (!d) return;
+    Statement* s = make(StatementKind::draw, item.range);
+    s->declarations = rest_;
+    s->distribution = d;
+    s->name = "rest";
+    s->unconstrained_scale = true;
+    family.body.push_back(s);
+  } else {
+    const auto& block = ast::as<ast::FamilyBlock>(item).body;
+    std::set<std::string> targets;
+    targets_in(block, targets);
+    for (const ModelParameter& p : program_->model.parameters) {
+      if (targets.count(p.declaration->name) == 0) rest_.push_back(p.declaration);
+    }
+    context.dependencies.add_block(block);
+    collect_later_names(block);
+    statements(block.statements, family.body);
+  }
+  parameters_used_ = used_before;
+  if (diagnostics_.error_count() == before) {
+    check_cover(family.body, StatementKind::assign, {});
+    report_family_coverage(family, name.range);
+    if (diagnostics_.error_count() == before) check_family_order(family);
+  }
+  program_->families.push_back(std::move(family));
+}
+
+void Checker::add_default_family(const std::string& name) {
+  for (const Family& other : program_->families) {
+    if (other.name == name) return;
+  }
+  for (Callable* callable : find_callables(name)) {
+    if (callable->item->kind != ast::ItemKind::FamilyGeneric || !check_callable(*callable)) continue;
+    Family family;
+    family.name = name;
+    DistributionExpr* d = make(DistributionKind::family, {});
+    d->family = callable->family;
+    Size dimension;
+    Statement* s = make(StatementKind::draw, {});
+    for (const ModelParameter& p : program_->model.parameters) {
+      dimension = dimension + p.unconstrained_size;
+      s->declarations.push_back(p.declaration);
+    }
+    for (const Declaration* p : callable->family->parameters) d->arguments.push_back(callable->defaults.at(p));
+    d->event = {dimension};
+    d->sizes[callable->family->size_names.at(0)->name] = dimension;
+    s->distribution = d;
+    s->name = "rest";
+    s->unconstrained_scale = true;
+    family.body.push_back(s);
+    program_->families.push_back(std::move(family));
+    return;
+  }
+}
+
+Learnable Checker::learnable(const Declaration* declaration, const Expr* initial, SourceRange range) {
+  Learnable result;
+  if (!choose_bijector(declaration->type, true, result.bijector, result.bijector_arguments, result.unconstrained_size, range)) return {};
+  result.declaration = declaration;
+  result.initial = initial;
+  return result;
+}
+
+void Checker::learn(const ast::Learn& s) {
+  TypeRules rules;
+  rules.what = "learnable";
+  rules.allow_int = false;
+  const auto t = type(s.type, rules);
+  Declaration* d = declare(DeclarationKind::learn, s.name.text, t.value_or(Type{}), s.name.range);
+  if (!t) poisoned_.insert(d);
+  enter(d);
+  if (context_->loop_depth > 0 || context_->conditional_depth > 0) {
+    error(Code::misplaced_learn, s.range, "`learn` inside of a loop or condition").hint("declare an array above: learn m: real[N];");
+    return;
+  }
+  if (!t) return;
+  for (const Expr* bound : {t->support.lower, t->support.upper}) {
+    if (bound && !require_load_time(bound, "the bound", "the bounds of a learnable follow from the data")) return;
+  }
+  const Expr* initial = nullptr;
+  if (s.initial) {
+    initial = expression(*s.initial);
+    Type wanted = *t;
+    if (initial && initial->type.is_scalar()) wanted.shape.clear();
+    wanted.support = {};
+    initial = convert(initial, wanted, "the initial value of '" + s.name.text + "'");
+    if (!initial || !require_load_time(initial, "the initial value", "a learnable starts from the data")) return;
+    if (t->support.kind == SupportKind::bounded) {
+      const Interval value = interval(initial);
+      const bool low = t->support.lower && value.upper <= interval(t->support.lower).lower;
+      const bool high = t->support.upper && value.lower >= interval(t->support.upper).upper;
+      if (low || high) {
+        error(Code::outside_support, s.initial->range, "the initial value is not inside of " + support_text(t->support, Element::real));
+        return;
+      }
+    }
+  }
+  const Learnable l = learnable(d, initial, s.range);
+  if (!l.declaration) return;
+  if (context_->family) context_->family->learnables.push_back(l);
+  if (context_->family_template) context_->family_template->learnables.push_back(l);
+}
+
+const DistributionExpr* Checker::family_call(const ast::Expression& e, const Size& dimension) {
+  const auto* call = ast::as_if<ast::Call>(e);
+  const auto* callee = call ? ast::as_if<ast::NameReference>(*call->callee) : nullptr;
+  if (!callee) {
+    auto report = error(Code::type_mismatch, e.range, "this is not a family");
+    if (const auto* name = ast::as_if<ast::NameReference>(e)) report.hint("write " + name->name + "()");
+    return nullptr;
+  }
+  Callable* found = nullptr;
+  for (Callable* callable : find_callables(callee->name)) {
+    if (callable->item->kind == ast::ItemKind::FamilyGeneric) found = callable;
+  }
+  if (!found) {
+    static const std::set<std::string> later{"spline_autoregressive", "laplace", "low_rank", "affine_coupling", "coupling", "autoregressive", "implicit"};
+    if (later.count(callee->name) != 0) {
+      if (callee->name == "laplace") {
+        not_supported_yet(e.range, "'laplace' inside of another family", "as the whole family it needs no declaration: fit { family = laplace; }");
+      } else {
+        not_supported_yet(e.range, "the family '" + callee->name + "'");
+      }
+      return nullptr;
+    }
+    report_unknown_callable(callee->name, callee->range, ast::ItemKind::FamilyGeneric);
+    return nullptr;
+  }
+  if (!check_callable(*found)) return nullptr;
+  for (const ast::Argument& a : call->arguments) {
+    if (!a.name || a.name->text != "given") continue;
+    not_supported_yet(a.range, "`given`", "write the regression by hand: theta ~ normal(m + w * mu, learn);");
+    return nullptr;
+  }
+  std::vector<const ast::Argument*> ordered;
+  if (!order_arguments(call->arguments, found->family->parameters, callee->name, e.range, ordered, found->defaults, true)) return nullptr;
+  DistributionExpr* d = make(DistributionKind::family, e.range);
+  Binding binding;
+  bool good = true;
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    const Declaration* p = found->family->parameters[i];
+    const Expr* value = ordered[i] ? expression(*ordered[i]->value) : found->defaults[p];
+    value = convert(value, p->type, "argument '" + p->name + "' of '" + callee->name + "'");
+    if (value) good = argument_in_support(value, *p, callee->name, binding) && good;
+    if (value && !require_load_time(value, "argument '" + p->name + "' of '" + callee->name + "'", "the arguments of a family follow from the data")) value = nullptr;
+    good = good && value;
+    d->arguments.push_back(value);
+  }
+  if (!good) return nullptr;
+  d->family = found->family;
+  d->event = {dimension};
+  for (const Declaration* size_name : found->family->size_names) d->sizes[size_name->name] = dimension;
+  return d;
+}
+
+std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expression& e) {
+  const auto* name = ast::as_if<ast::NameReference>(e);
+  if (!name) {
+    not_supported_yet(e.range, e.kind == ast::ExpressionKind::Index ? "a group with elements of a parameter" : "a group with this in it",
+                      "groups hold whole parameters: (a, b) ~ full_rank();");
+    return std::nullopt;
+  }
+  const Declaration* d = find(name->name);
+  if (!d && name->name == "rest") return rest_;
+  if (!d) {
+    report_unknown_value(name->name, e.range);
+    return std::nullopt;
+  }
+  if (poisoned(d)) return std::nullopt;
+  if (d->kind != DeclarationKind::param) {
+    auto report = error(Code::not_a_parameter, e.range, "'" + d->name + "' is not a parameter of the model");
+    report.label(d->range, "declared here");
+    return std::nullopt;
+  }
+  return std::vector<const Declaration*>{d};
+}
+
+const Expr* Checker::dim_call(const ast::Call& e) {
+  if (context_->kind != BlockKind::family) {
+    error(Code::misplaced_statement, e.range, "'dim' outside of a family for a model").hint("the size of an array is size(x)");
+    return nullptr;
+  }
+  Size total;
+  for (const ast::Argument& a : e.arguments) {
+    const auto group = group_of(*a.value);
+    if (!group) return nullptr;
+    for (const Declaration* d : *group) total = total + parameter_of(d)->unconstrained_size;
+  }
+  return size_expr(total, e.range);
+}
+
+const Expr* Checker::unconstrained_call(const ast::Call& e) {
+  if (context_->kind != BlockKind::family) {
+    error(Code::misplaced_statement, e.range, "'unconstrained' outside of a family for a model");
+    return nullptr;
+  }
+  std::vector<const Declaration*> all;
+  Size total;
+  for (const ast::Argument& a : e.arguments) {
+    const auto group = group_of(*a.value);
+    if (!group) return nullptr;
+    for (const Declaration* d : *group) {
+      all.push_back(d);
+      total = total + parameter_of(d)->unconstrained_size;
+    }
+  }
+  Type type;
+  type.shape = {total};
+  Expr* result = make(ExprKind::unconstrained, e.range, type);
+  result->declarations = all;
+  result->load_time = false;
+  return result;
+}
+
+void Checker::draw(const ast::Sample& s, Block& into) {
+  const auto* call = ast::as_if<ast::Call>(*s.distribution);
+  const auto* callee = call ? ast::as_if<ast::NameReference>(*call->callee) : nullptr;
+  bool generic = false;
+  if (callee) {
+    for (Callable* callable : find_callables(callee->name)) generic = generic || callable->item->kind == ast::ItemKind::FamilyGeneric;
+  }
+  const bool model_family = context_->kind == BlockKind::family;
+  const auto* name = ast::as_if<ast::NameReference>(*s.target);
+  const auto* tuple = ast::as_if<ast::Tuple>(*s.target);
+  const auto* target_call = ast::as_if<ast::Call>(*s.target);
+  const bool is_rest = model_family && name && name->name == "rest" && !find("rest");
+
+  if (model_family && (tuple || is_rest || (generic && name))) {
+    std::vector<const Declaration*> group;
+    if (tuple) {
+      for (const auto& element : tuple->elements) {
+        const auto part = group_of(*element);
+        if (!part) return;
+        group.insert(group.end(), part->begin(), part->end());
+      }
+    } else {
+      const auto part = group_of(*s.target);
+      if (!part) return;
+      group = *part;
+    }
+    if (!generic && callee && find_callables(callee->name).empty()) {
+      Size dimension;
+      family_call(*s.distribution, dimension);
+      return;
+    }
+    if (!generic) {
+      std::vector<std::string> names;
+      for (const Declaration* d : group) names.push_back(d->name);
+      error(Code::misplaced_statement, s.distribution->range, "a group is drawn by a family, such as full_rank()")
+          .hint("on the unconstrained scale a distribution draws it: unconstrained(...) ~ multi_normal_cholesky(m, L);");
+      return;
+    }
+    return draw_group(s, group, into);
+  }
+
+  Statement* statement = make(StatementKind::draw, s.range);
+  Target to;
+  to.known = true;
+  to.holes = true;
+  to.range = s.target->range;
+  if (model_family && target_call) {
+    const auto* target_name = ast::as_if<ast::NameReference>(*target_call->callee);
+    if (!target_name || target_name->name != "unconstrained") {
+      error(Code::not_a_parameter, s.target->range, "a draw of something that is not a parameter");
+      return;
+    }
+    const Expr* target = unconstrained_call(*target_call);
+    if (!target) return;
+    statement->target = target;
+    statement->declarations = target->declarations;
+    statement->unconstrained_scale = true;
+    std::string site;
+    for (const Declaration* d : target->declarations) site += (site.empty() ? "" : "+") + d->name;
+    statement->name = site_name(nullptr, site);
+    to.shape = target->type.shape;
+    to.name = "the target";
+    to.site = statement->name;
+    const DistributionExpr* d = distribution(*s.distribution, to);
+    if (!d) return;
+    const Support own = support_of(d);
+    if (own.kind != SupportKind::all || d->element != Element::real || d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised) {
+      error(Code::support_mismatch, d->range, "the unconstrained scale is the whole line, and the distribution is over " + support_text(own, d->element));
+      return;
+    }
+    statement->distribution = d;
+    into.push_back(statement);
+    return;
+  }
+
+  const ast::Expression* base = s.target.get();
+  if (const auto* index = ast::as_if<ast::Index>(*base)) base = index->base.get();
+  const auto* base_name = ast::as_if<ast::NameReference>(*base);
+  if (!base_name) {
+    error(Code::not_a_parameter, s.target->range, "a draw of something that is not a parameter");
+    return;
+  }
+  const Declaration* d = find_or_report(base_name->name, base->range);
+  if (!d) return;
+  const bool drawable = model_family ? d->kind == DeclarationKind::param : d->kind == DeclarationKind::drawn;
+  if (!drawable) {
+    error(Code::not_a_parameter, s.target->range, "'" + d->name + "' is not " + (model_family ? "a parameter of the model" : "what the family draws"))
+        .label(d->range, "declared here");
+    return;
+  }
+  const Expr* target = expression(*s.target);
+  if (!target) return;
+  Declaration element = *d;
+  element.type.shape = target->type.shape;
+  const auto own = static_cast<std::size_t>(d->type.support.event_rank());
+  if (target->kind == ExprKind::index) {
+    bool splits = d->type.support.lower && !d->type.support.lower->type.is_scalar();
+    splits = splits || (d->type.support.upper && !d->type.support.upper->type.is_scalar());
+    for (std::size_t axis = d->type.rank() - own; axis < target->indices.size(); ++axis) splits = splits || target->indices[axis].kind != Index::Kind::all;
+    if (splits) {
+      error(Code::support_mismatch, s.target->range, "the elements of " + type_text(d->type) + " are not drawn one by one").label(d->range, "declared here");
+      return;
+    }
+  }
+  to.shape = target->type.shape;
+  to.type = &element.type;
+  to.name = "'" + canonical(target) + "'";
+  statement->target = target;
+  statement->declarations = {d};
+  statement->name = site_name(target, d->name);
+  to.site = target->kind == ExprKind::index ? canonical(target) : statement->name;
+  const DistributionExpr* q = distribution(*s.distribution, to);
+  if (q) q = match_prior(q, element, s.distribution->range, true);
+  if (!q) return;
+  statement->distribution = q;
+  into.push_back(statement);
+}
+
+void Checker::draw_group(const ast::Sample& s, const std::vector<const Declaration*>& group, Block& into) {
+  Size dimension;
+  std::set<const Declaration*> seen;
+  for (const Declaration* d : group) {
+    if (!seen.insert(d).second) {
+      error(Code::duplicate_draw, s.target->range, "'" + d->name + "' stands twice in the group");
+      return;
+    }
+    dimension = dimension + parameter_of(d)->unconstrained_size;
+  }
+  if (context_->loop_depth > 0 || context_->conditional_depth > 0) {
+    error(Code::misplaced_statement, s.range, "a group inside of a loop or condition");
+    return;
+  }
+  const DistributionExpr* d = family_call(*s.distribution, dimension);
+  if (!d) return;
+  if (group.empty()) {
+    error(Code::duplicate_draw, s.target->range, "`rest` is empty: every parameter is drawn by name").hint("remove the statement");
+    return;
+  }
+  Statement* statement = make(StatementKind::draw, s.range);
+  statement->declarations = group;
+  statement->distribution = d;
+  statement->unconstrained_scale = true;
+  const auto* name = ast::as_if<ast::NameReference>(*s.target);
+  std::string site;
+  for (const Declaration* p : group) site += (site.empty() ? "" : "+") + p->name;
+  statement->name = site_name(nullptr, name ? name->name : site);
+  into.push_back(statement);
+}
+
+void Checker::report_family_coverage(const Family& family, SourceRange range) {
+  std::map<const Declaration*, std::vector<const Statement*>> draws;
+  const std::function<void(const Block&)> visit = [&](const Block& block) {
+    for (const Statement* s : block) {
+      if (s->kind == StatementKind::draw) {
+        for (const Declaration* d : s->declarations) draws[d].push_back(s);
+      }
+      visit(s->body);
+      visit(s->otherwise);
+    }
+  };
+  visit(family.body);
+  std::vector<std::string> missing;
+  std::vector<const Declaration*> missing_declarations, elementwise;
+  for (const ModelParameter& p : program_->model.parameters) {
+    const auto& own = draws[p.declaration];
+    if (own.empty()) {
+      missing.push_back("'" + p.declaration->name + "'");
+      missing_declarations.push_back(p.declaration);
+      continue;
+    }
+    const Statement* whole = nullptr;
+    for (const Statement* s : own) {
+      const bool part = s->target && s->target->kind == ExprKind::index;
+      if (!part && own.size() > 1) whole = s;
+    }
+    if (own.size() > 1 && whole) {
+      const Statement* second = own[1];
+      error(Code::duplicate_draw, second->range, "the family draws '" + p.declaration->name + "' twice").label(own[0]->range, "drawn here first");
+    } else {
+      // One whole draw outside of loops is a cover; anything else is analysed.
+      elementwise.push_back(p.declaration);
+    }
+  }
+  if (!missing.empty()) {
+    auto report = error(Code::incomplete_family, range, "the family '" + family.name + "' does not draw " + listed(missing));
+    for (const Declaration* d : missing_declarations) report.label(d->range, "'" + d->name + "' is declared here");
+    report.hint("rest ~ mean_field(); draws what is left");
+  }
+  check_cover(family.body, StatementKind::draw, elementwise);
+}
+
+void Checker::check_family_order(const Family& family) {
+  std::set<const Declaration*> drawn;
+  const std::function<void(const Block&)> visit = [&](const Block& block) {
+    for (const Statement* s : block) {
+      if (s->kind == StatementKind::draw) {
+        for (const Declaration* d : s->declarations) {
+          const ModelParameter& p = *parameter_of(d);
+          std::vector<std::pair<const Expr*, std::string>> needs;
+          for (const Expr* bound : p.bijector_arguments) needs.emplace_back(bound, "a bound of");
+          if (p.noncentered) {
+            needs.emplace_back(p.location, "the location of the noncentered");
+            needs.emplace_back(p.scale, "the scale of the noncentered");
+          }
+          for (const auto& [need, what] : needs) {
+            for (const std::string& root : roots_of(need, model_context_)) {
+              for (const ModelParameter& other : program_->model.parameters) {
+                if (other.declaration->name != root || drawn.count(other.declaration) != 0) continue;
+                const bool in_group = std::find(s->declarations.begin(), s->declarations.end(), other.declaration) != s->declarations.end();
+                error(Code::drawn_too_late, s->range, what + " '" + d->name + "' reads '" + root + "', which is drawn " + (in_group ? "after it" : "below"))
+                    .label(need->range, "here")
+                    .hint("draw '" + root + "' first");
+                drawn.insert(other.declaration);
+              }
+            }
+          }
+          drawn.insert(d);
+        }
+      }
+      visit(s->body);
+      visit(s->otherwise);
+    }
+  };
+  visit(family.body);
+}
+
+}  // namespace vmodel::check
