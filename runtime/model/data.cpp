@@ -48,10 +48,10 @@ std::vector<DataValue> DataReader::read(const Value& root) {
     const DataField& field = model_.metadata().data[i];
     const size_t before = errors_.size();
     read_field(field, root.find(field.field), result[i]);
-    if (errors_.size() != before && field.integer) sizes_unknown_ = true;
+    if (errors_.size() != before) failed_.push_back(field.name);
     // Later fields read this one through its slot.
     DataValue& value = result[i];
-    if (value.shape.empty() && errors_.size() == before) {
+    if (field.shape.empty() && errors_.size() == before) {
       if (field.integer) {
         slots_[i].integer = value.integers[0];
       } else {
@@ -98,8 +98,8 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
                                  : "this field is missing");
     return;
   }
-  // Without the sizes that a shape is made of, only scalars can be judged.
-  if (!field.shape.empty() && sizes_unknown_) return;
+  // What reads a field that is wrong cannot be judged.
+  if (depends_on_failed(field)) return;
   if (!find_shape(field, result)) return;
   if (value == nullptr) return fill_placeholder(field, result);
 
@@ -126,6 +126,21 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
   }
   if (field.bounds) check_bounds(field, result);
   if (field.support != "all" && field.support != "bounded") check_support(field, result);
+}
+
+// Whether sizes or bounds name a field that could not be read.
+bool DataReader::depends_on_failed(const DataField& field) {
+  std::vector<std::string> texts = field.shape;
+  texts.push_back(field.lower);
+  texts.push_back(field.upper);
+  for (const std::string& name : failed_) {
+    for (const std::string& text : texts) {
+      if (text.find(name) == std::string::npos) continue;
+      failed_.push_back(field.name);
+      return true;
+    }
+  }
+  return false;
 }
 
 bool DataReader::find_shape(const DataField& field, DataValue& result) {

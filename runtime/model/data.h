@@ -52,6 +52,7 @@ class DataReader {
   void check_bounds(const DataField& field, const DataValue& value);
   void check_support(const DataField& field, const DataValue& value);
   void fill_placeholder(const DataField& field, DataValue& result);
+  bool depends_on_failed(const DataField& field);
   void undeclared(const json::Value& root);
   bool refuse(const DataField& field, const std::string& element, const std::string& problem);
 
@@ -61,7 +62,7 @@ class DataReader {
   std::vector<std::string> errors_, notes_;
   std::vector<double> numbers_;
   AlignedVector<double> lower_, upper_;
-  bool sizes_unknown_ = false;
+  std::vector<std::string> failed_;  // fields that could not be read
 };
 
 // The SHA-256 of the parsed values of all declared fields: names, kinds, shapes, values.
