@@ -2,6 +2,7 @@
 #include "compiler/ir/typing.h"
 #include "compiler/ir/verify.h"
 #include "compiler/passes/entry_points.h"
+#include "compiler/passes/expand.h"
 #include "compiler/passes/passes.h"
 
 namespace vmodel::passes {
@@ -59,6 +60,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.optimise();
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("hoist-to-load", hoist_to_load);
+  // Derivatives and hoisting see special functions as one operation each.
+  pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   return pipeline.finish();
 }

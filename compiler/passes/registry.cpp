@@ -1,6 +1,9 @@
 // The passes by name.
 #include "compiler/passes/passes.h"
 
+#include <sstream>
+
+#include "compiler/passes/expand.h"
 #include "compiler/passes/sites.h"
 
 namespace vmodel::passes {
@@ -27,6 +30,19 @@ ir::Module sites(ir::Module module, const std::string& argument, std::vector<std
   return module;
 }
 
+// The whole pipeline; the argument names the kernels.
+ir::Module pipeline(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
+  PipelineOptions options;
+  std::istringstream names(argument);
+  for (std::string name; std::getline(names, name, ',');)
+    options.kernels.push_back(name);
+  std::vector<DerivativeError> derivative_errors;
+  module = run_pipeline(std::move(module), options, derivative_errors);
+  for (const DerivativeError& error : derivative_errors)
+    errors.push_back(error.message);
+  return module;
+}
+
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
@@ -42,6 +58,8 @@ const std::vector<Pass>& all_passes() {
       {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},
       {"gradient", "reverse mode: of:OUTPUT=COTANGENT;wrt:INPUT=ADJOINT;keep:OUTPUT or drop", gradient_pass},
+      {"pipeline", "all passes from master functions to kernels; the argument lists kernels", pipeline},
+      {"expand", "special functions become sequences of simpler operations", plain("expand", "", static_cast<Whole>(expand)).run},
       plain("simplify", "folding, algebra, common subexpressions, dead code", static_cast<Whole>(simplify)),
   };
   return passes;
