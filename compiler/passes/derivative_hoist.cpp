@@ -1,6 +1,7 @@
 // Moves what does not change in a loop before it, in a linearised function. Linear operations move
 // too, and invariant factors of a tangent are applied before those that vary: after transposition
 // the sum over the iterations comes first and the factor after the loop.
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -43,6 +44,8 @@ class Hoist {
         root_[op.results[0].id] = root_[op.operands[0].id];
       if (op.opcode == Opcode::constant_ && f_.type(op.results[0]).element == Element::index)
         number_[op.results[0].id] = op.integer;
+      if (op.opcode == Opcode::constant_ && f_.type(op.results[0]).element == Element::f64)
+        real_[op.results[0]] = op.number;
       for (const Region& inner : op.regions)
         count_uses(inner);
     }
@@ -194,6 +197,29 @@ class Hoist {
     return op.opcode == Opcode::mul && l_.is_linear(op.results[0]) && l_.is_linear(op.operands[0]);
   }
 
+  // (t (x + x)) 0.5 is t x: the derivative of half a square, in every normal density.
+  bool halves_double(const std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, Op& inner, Op& outer) {
+    const auto number = real_.find(outer.operands[1]);
+    const auto found = position.find(inner.operands[1]);
+    if (number == real_.end() || std::fabs(number->second) != 0.5 || found == position.end())
+      return false;
+    const Op& twice = ops[found->second];
+    if (twice.opcode != Opcode::add || twice.operands[0] != twice.operands[1])
+      return false;
+    const ValueId a = outer.results[0], b = inner.results[0];
+    l_.vanishing[b.id] = l_.vanishing[b.id] || l_.vanishing[a.id];
+    inner.operands[1] = twice.operands[0];
+    if (number->second < 0) {
+      outer.opcode = Opcode::neg;
+      outer.operands.pop_back();
+      l_.vanishing[a.id] = false;
+    } else {
+      outer.operands = inner.operands;
+      l_.vanishing[a.id] = l_.vanishing[b.id];
+    }
+    return true;
+  }
+
   // (t a) c and (-t) c become (t c) a and -(t c) where c does not change in the loop and a does.
   bool apply_invariant_first(std::vector<Op>& ops, int level) {
     std::map<ValueId, std::size_t> position;
@@ -210,6 +236,10 @@ class Hoist {
         continue;
       Op& inner = ops[found->second];
       const ValueId a = outer.results[0], b = inner.results[0];
+      if (linear_product(inner) && halves_double(ops, position, inner, outer)) {
+        changed = true;
+        continue;
+      }
       if (linear_product(inner) && level_[inner.operands[1].id] >= level) {
         std::swap(inner.operands[1], outer.operands[1]);
         const bool vanishing = l_.vanishing[a.id];
@@ -235,6 +265,7 @@ class Hoist {
   std::vector<ValueId> root_;
   std::vector<std::optional<std::int64_t>> number_;
   std::vector<ValueId> is_data_;
+  std::map<ValueId, double> real_;
   std::map<ValueId, ValueId> extent_;
   std::map<ValueId, bool> written_;
   std::optional<ValueId> positive_;

@@ -189,30 +189,23 @@ bool is_flat(Opcode opcode) {
   return opcode == Opcode::sign || opcode == Opcode::floor || opcode == Opcode::ceil || opcode == Opcode::round;
 }
 
-bool is_vanishing(Opcode opcode) {
+bool is_vanishing(Opcode opcode, std::size_t operand) {
   switch (opcode) {
-  case Opcode::div:
+  case Opcode::div: return operand == 1;
   case Opcode::pow:
   case Opcode::atan2:
-  case Opcode::sqrt:
   case Opcode::exp:
   case Opcode::expm1:
-  case Opcode::log:
-  case Opcode::log1p:
   case Opcode::log1p_exp:
   case Opcode::log1m_exp:
   case Opcode::inv_logit:
   case Opcode::log_inv_logit:
-  case Opcode::logit:
   case Opcode::atan:
-  case Opcode::asinh:
-  case Opcode::acosh:
   case Opcode::tanh:
   case Opcode::erf:
   case Opcode::erfc:
   case Opcode::std_normal_cdf:
-  case Opcode::log_std_normal_cdf:
-  case Opcode::strong_mul_: return true;
+  case Opcode::log_std_normal_cdf: return true;
   default: return false;
   }
 }

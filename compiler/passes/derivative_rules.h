@@ -37,9 +37,10 @@ Partial partial(ir::Builder& builder, ir::Opcode opcode, std::size_t operand,
 
 /// True for operations whose derivative is zero wherever it exists (sign, floor, ceil, round).
 bool is_flat(ir::Opcode opcode);
-/// The partial derivative can be exactly zero where the operand is infinite: exp, inv_logit, tanh ...
-/// An exact zero can hide an infinity that the operand's own derivative then brings back.
-bool is_vanishing(ir::Opcode opcode);
+/// The result is finite and the partial derivative exactly zero where the operand is infinite: exp,
+/// inv_logit, tanh, a divisor ... This zero hides an infinity that the operand's own derivative
+/// would bring back.
+bool is_vanishing(ir::Opcode opcode, std::size_t operand);
 /// The result or the partial derivative can be infinite or NaN for finite operands: log, div, sqrt ...
 bool is_singular(ir::Opcode opcode);
 /// The result is finite for every operand, infinite ones too: tanh, inv_logit, sin of finite ...

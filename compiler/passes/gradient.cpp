@@ -115,7 +115,9 @@ Function gradient(const ir::Module&, const Function& function, const GradientOpt
   find_missing(linearised.function, errors);
   if (!errors.empty())
     return {};
+  share_equal(linearised);
   hoist_invariants(linearised);
+  share_equal(linearised);
   prune(linearised.function);
   Function result = transpose(linearised, reverse, errors);
   prune(result);

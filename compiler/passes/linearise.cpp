@@ -306,7 +306,7 @@ void Lineariser::scalar(const Op& op) {
       if (t(i)) {
         Term term;
         const Partial p = partial(b, op.opcode, i, operands, (*map_)(op.results[0]));
-        term.value = apply(p, t(i), is_singular(op.opcode), is_vanishing(op.opcode), term.negative);
+        term.value = apply(p, t(i), is_singular(op.opcode), is_vanishing(op.opcode, i), term.negative);
         terms[i] = term;
       }
     result = sum(terms[0], terms[1]);

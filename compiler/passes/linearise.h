@@ -38,6 +38,8 @@ Linearised linearise(const ir::Function& function, const LinearisePlan& plan);
 void prune(ir::Function& function);
 /// Appends an error for every derivative that is needed and does not exist.
 void find_missing(const ir::Function& function, std::vector<DerivativeError>& errors);
+/// Equal operations become one.
+void share_equal(Linearised& linearised);
 /// Moves what does not change in a loop before it, linear operations included: the adjoint of a
 /// value that a loop reads is then one sum, multiplied with the invariant factors once, after it.
 void hoist_invariants(Linearised& linearised);

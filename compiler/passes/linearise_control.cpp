@@ -1,5 +1,6 @@
 // Forward mode of operations with regions.
 #include <limits>
+#include <set>
 
 #include "compiler/ir/typing.h"
 #include "compiler/passes/linearise_internal.h"
@@ -105,14 +106,16 @@ Region Lineariser::linear_region(const Region& region, std::vector<ValueId> argu
 
 // Values that this region stores to write-once memory outside need not be computed again.
 void Lineariser::plan_read_back(const Region& region) {
-  const auto inside = [&](const Op* op) { return op >= region.ops.data() && op < region.ops.data() + region.ops.size(); };
+  std::set<const Op*> own;
+  for (const Op& op : region.ops)
+    own.insert(&op);
   for (const Op& store : region.ops) {
     if (store.opcode != Opcode::store_)
       continue;
     const ValueId root = activity_.root(store.operands[0]);
     const Op* memory = activity_.definition(root);
     const Op* definition = activity_.definition(store.operands.back());
-    if (!memory || memory->integer != 0 || inside(memory) || !definition || !inside(definition) || !is_dear(definition->opcode))
+    if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) || !is_dear(definition->opcode))
       continue;
     bool early = true;
     for (std::size_t i = 1; i + 1 < store.operands.size(); ++i) {

@@ -80,6 +80,7 @@ class Transposer {
   void transpose(const Op& op);
   void transpose_reduce(const Op& op);
   void transpose_build(const Op& op);
+  std::vector<std::pair<ValueId, Adjoint>> reverse_map(const Op& op, const std::function<void(std::span<const ValueId>)>& seed);
   void transpose_loop(const Op& op);
   void transpose_if(const Op& op);
 
@@ -374,35 +375,16 @@ void Transposer::transpose_reduce(const Op& op) {
     strong = zero_[op.results[0].id];
     seeds[0].second = {builder_.constant(1), false};
   }
-  const std::vector<ValueId> outer = outer_scalars(op);
-  std::vector<std::pair<ValueId, bool>> moved;
-  const std::vector<ValueId> arguments = map_.declare(body.arguments);
-  Region region = reverse_region(
-      body, arguments,
-      [&] {
-        for (const auto& [v, a] : seeds)
-          add(v, a);
-      },
-      [&] {
-        std::vector<ValueId> yields;
-        for (ValueId v : outer)
-          if (const auto a = adjoint(v)) {
-            moved.emplace_back(v, a->negative);
-            yields.push_back(a->value);
-          }
-        return yields;
-      });
-  std::vector<Region> regions;
-  regions.push_back(std::move(region));
-  const std::vector<ValueId> sums =
-      builder_.emit(Opcode::reduce_, map_(op.operands), std::vector<Type>(moved.size(), real), std::move(regions), "add");
-  for (std::size_t i = 0; i < moved.size(); ++i) {
-    Adjoint a{sums[i], moved[i].second};
+  const std::vector<std::pair<ValueId, Adjoint>> sums = reverse_map(op, [&](std::span<const ValueId>) {
+    for (const auto& [v, a] : seeds)
+      add(v, a);
+  });
+  for (auto [v, a] : sums) {
     if (factor) {
       const ValueId product = strong ? builder_.strong_mul(factor->value, a.value) : builder_.mul(a.value, factor->value);
       a = {product, a.negative != factor->negative};
     }
-    add(moved[i].first, a);
+    add(v, a);
   }
 }
 
@@ -411,26 +393,53 @@ void Transposer::transpose_build(const Op& op) {
   if (!linear(body.yields[0]))
     return;
   const ValueId memory = memory_.at(op.results[0]).value;
+  const auto sums = reverse_map(op, [&](std::span<const ValueId> indices) {
+    add(body.yields[0], {builder_.load(memory, indices), false});
+  });
+  for (const auto& [v, a] : sums)
+    add(v, a);
+}
+
+// The reverse of a map is a map: it adds to memory, and what it adds to scalars outside are its
+// results.
+std::vector<std::pair<ValueId, Transposer::Adjoint>>
+Transposer::reverse_map(const Op& op, const std::function<void(std::span<const ValueId>)>& seed) {
+  const Region& body = op.regions[0];
   const std::vector<ValueId> outer = outer_scalars(op);
-  std::vector<std::pair<ValueId, bool>> moved;
+  std::vector<std::pair<ValueId, Adjoint>> sums;      // values are filled in afterwards
+  std::vector<std::pair<std::size_t, double>> equal;  // the same constant in every iteration
+  std::vector<std::size_t> moved;
   const std::vector<ValueId> arguments = map_.declare(body.arguments);
   Region region = reverse_region(
-      body, arguments, [&] { add(body.yields[0], {builder_.load(memory, arguments), false}); },
+      body, arguments, [&] { seed(arguments); },
       [&] {
         std::vector<ValueId> yields;
         for (ValueId v : outer)
           if (const auto a = adjoint(v)) {
-            moved.emplace_back(v, a->negative);
-            yields.push_back(a->value);
+            if (const auto constant = builder_.constant_value(a->value)) {
+              equal.emplace_back(sums.size(), constant->number);
+            } else {
+              moved.push_back(sums.size());
+              yields.push_back(a->value);
+            }
+            sums.emplace_back(v, Adjoint{{}, a->negative});
           }
         return yields;
       });
   std::vector<Region> regions;
   regions.push_back(std::move(region));
-  const std::vector<ValueId> sums =
+  const std::vector<ValueId> results =
       builder_.emit(Opcode::reduce_, map_(op.operands), std::vector<Type>(moved.size(), real), std::move(regions), "add");
   for (std::size_t i = 0; i < moved.size(); ++i)
-    add(moved[i].first, {sums[i], moved[i].second});
+    sums[moved[i]].second.value = results[i];
+  if (equal.empty())
+    return sums;
+  ValueId count = builder_.index(1);
+  for (ValueId extent : op.operands)
+    count = builder_.mul(count, builder_.binary(Opcode::max, map_(extent), builder_.index(0)));
+  for (const auto& [i, constant] : equal)
+    sums[i].second.value = builder_.mul(builder_.to_real(count), builder_.constant(constant));
+  return sums;
 }
 
 // The adjoints of carried values are carried the other way; so are the sums for scalars outside.

@@ -49,6 +49,7 @@ class Generator {
     b.for_each(std::vector<Dim>{n}, [&](Builder::Indices i) {
       const Scope scope(*this);
       indices_.push_back(i[0]);
+      enter_map(true);
       block(1, 3);
       b.store(x, i, tame(b.mul(element(), scalar())));
     });
@@ -69,18 +70,19 @@ class Generator {
   // What a region defines is out of scope after it.
   class Scope {
    public:
-    explicit Scope(Generator& g) : g_(g), scalars_(g.scalars_), arrays_(g.arrays_), memory_(g.memory_), indices_(g.indices_) {}
+    explicit Scope(Generator& g) : g_(g), scalars_(g.scalars_), arrays_(g.arrays_), memory_(g.memory_), sums_(g.sums_), indices_(g.indices_) {}
     ~Scope() {
       g_.scalars_ = scalars_;
       g_.arrays_ = arrays_;
       g_.memory_ = memory_;
+      g_.sums_ = sums_;
       g_.indices_ = indices_;
     }
     Scope(const Scope&) = delete;
 
    private:
     Generator& g_;
-    std::vector<ValueId> scalars_, arrays_, memory_, indices_;
+    std::vector<ValueId> scalars_, arrays_, memory_, sums_, indices_;
   };
 
   std::int64_t pick(std::int64_t count) {
@@ -120,11 +122,11 @@ class Generator {
   void sum(int depth) {
     const std::vector<Dim> dims{Dim{0, extent_}};
     const bool extremum = pick(4) == 0;
+    // Iterations of a map do not depend on each other: outer memory is only added to.
     for (ValueId v : b_->reduce(extremum ? (pick(2) ? "max" : "min") : "add", dims, [&](Builder::Indices i) {
            const Scope scope(*this);
            indices_.push_back(i[0]);
-           if (extremum)
-             memory_.clear();
+           enter_map(!extremum);
            block(depth - 1, 4);
            std::vector<ValueId> yields{tame(element())};
            if (pick(2))
@@ -134,12 +136,20 @@ class Generator {
       keep(v);
   }
 
+  void enter_map(bool may_add) {
+    if (may_add)
+      sums_.insert(sums_.end(), memory_.begin(), memory_.end());
+    else
+      sums_.clear();
+    memory_.clear();
+  }
+
   void array(int depth) {
     const std::vector<Dim> dims{Dim{0, extent_}};
     arrays_.push_back(b_->build(dims, Element::f64, [&](Builder::Indices i) {
       const Scope scope(*this);
       indices_.push_back(i[0]);
-      memory_.clear();
+      enter_map(false);
       block(depth - 1, 4);
       return tame(scalar());
     }));
@@ -184,6 +194,8 @@ class Generator {
   }
 
   void write() {
+    if (!sums_.empty() && pick(2))
+      return b_->accumulate(one_of(sums_), std::vector<ValueId>{index()}, tame(scalar()));
     if (memory_.empty())
       return mutable_memory();
     const ValueId memory = one_of(memory_);
@@ -223,7 +235,9 @@ class Generator {
   Builder* b_ = nullptr;
   std::uint64_t state_;
   ValueId extent_, at_;
-  std::vector<ValueId> scalars_, arrays_, memory_, indices_;
+  std::vector<ValueId> scalars_, arrays_;
+  std::vector<ValueId> memory_, sums_;  // memory that may be read and written; memory that may be added to
+  std::vector<ValueId> indices_;
 };
 
 }  // namespace

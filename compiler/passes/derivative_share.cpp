@@ -1,0 +1,98 @@
+// Equal operations of a linearised function become one: two equal tangents are then one sum in the
+// transposed loop.
+#include <bit>
+#include <map>
+#include <tuple>
+
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/linearise.h"
+
+namespace vmodel::passes {
+
+using ir::Op;
+using ir::Opcode;
+using ir::Region;
+using ir::ValueId;
+
+namespace {
+
+class Share {
+ public:
+  explicit Share(Linearised& linearised) : l_(linearised), same_(linearised.function.values.size()) {
+    for (std::uint32_t id = 0; id < same_.size(); ++id)
+      same_[id] = ValueId{id};
+  }
+
+  void run() { process(l_.function.body); }
+
+ private:
+  using Key = std::tuple<Opcode, std::vector<ValueId>, std::int64_t, std::uint64_t, ir::Element>;
+
+  bool is_shareable(const Op& op) const {
+    if (op.results.size() != 1 || !op.regions.empty())
+      return false;
+    if (ir::is_unary(op.opcode) || ir::is_binary(op.opcode) || ir::is_compare(op.opcode))
+      return true;
+    switch (op.opcode) {
+    case Opcode::constant_:
+    case Opcode::select_:
+    case Opcode::logical_and_:
+    case Opcode::logical_or_:
+    case Opcode::logical_not_:
+    case Opcode::is_nan_:
+    case Opcode::to_real_:
+    case Opcode::to_index_:
+    case Opcode::stop_:
+    case Opcode::strong_mul_: return true;
+    case Opcode::load_: return !l_.function.type(op.operands[0]).reference;
+    default: return false;
+    }
+  }
+
+  void replace(std::vector<ValueId>& values) const {
+    for (ValueId& v : values)
+      v = same_[v.id];
+  }
+
+  void process(Region& region) {
+    scopes_.emplace_back();
+    std::vector<Op> ops;
+    for (Op& op : region.ops) {
+      replace(op.operands);
+      for (Region& inner : op.regions)
+        process(inner);
+      if (is_shareable(op) && is_known(op))
+        continue;
+      ops.push_back(std::move(op));
+    }
+    replace(region.yields);
+    region.ops = std::move(ops);
+    scopes_.pop_back();
+  }
+
+  bool is_known(const Op& op) {
+    const ValueId result = op.results[0];
+    const auto bits = std::bit_cast<std::uint64_t>(op.number);
+    const Key key{op.opcode, op.operands, op.integer, bits, l_.function.type(result).element};
+    for (const auto& scope : scopes_)
+      if (const auto found = scope.find(key); found != scope.end()) {
+        const ValueId first = found->second;
+        same_[result.id] = first;
+        if (result.id < l_.vanishing.size() && first.id < l_.vanishing.size() && l_.vanishing[result.id])
+          l_.vanishing[first.id] = true;
+        return true;
+      }
+    scopes_.back()[key] = result;
+    return false;
+  }
+
+  Linearised& l_;
+  std::vector<ValueId> same_;
+  std::vector<std::map<Key, ValueId>> scopes_;
+};
+
+}  // namespace
+
+void share_equal(Linearised& linearised) { Share(linearised).run(); }
+
+}  // namespace vmodel::passes
