@@ -464,7 +464,14 @@ IntRange Checker::int_range(const Expr* e) {
           bool nonnegative = false;
           for (const Size& s : a.lower) nonnegative = nonnegative || context_->facts.nonnegative(s);
           if (positive && nonnegative) {
-            result.lower.push_back(Size::constant(0));
+            // By a constant the lower end is divided too: div(i * (i + 1), 2) with i >= 1 starts at 1.
+            std::int64_t lower = 0;
+            for (const Size& s : a.lower) {
+              for (const Size& t : b.upper) {
+                if (s.as_constant() && t.as_constant() && *t.as_constant() > 0) lower = std::max(lower, *s.as_constant() / *t.as_constant());
+              }
+            }
+            result.lower.push_back(Size::constant(lower));
             result.upper = a.upper;
           }
           return result;

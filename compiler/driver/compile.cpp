@@ -15,7 +15,7 @@
 #include <llvm/Support/SHA256.h>
 
 #include "compiler/codegen/codegen.h"
-#include "compiler/driver/link.h"
+#include "compiler/codegen/link.h"
 #include "compiler/ir/print.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
@@ -164,13 +164,15 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     const std::string text = "// after " + pass + "\n" + ir::print(module);
     std::fwrite(text.data(), 1, text.size(), stdout);
   };
-  print_after("lower", lowered.module);
+  const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
 
   ir::Module kernels;
   {
     PhaseTimer timer(times, "passes");
     passes::PipelineOptions pipeline;
     pipeline.after = print_after;
+    const auto size_parameter = [&](const char* field) { return "size." + std::to_string(metadata[field].get<int>()); };
+    pipeline.sizes = {size_parameter("observed"), size_parameter("reported")};
     std::vector<passes::DerivativeError> errors;
     kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors);
     for (const passes::DerivativeError& error : errors) engine.report(Code::no_derivative, error.range, error.message);
@@ -179,7 +181,6 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   if (!options.print_after.empty()) return;
   if (options.emit == Emit::vir) return emit_text(options, ir::print(kernels), engine);
 
-  const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
   codegen::Options code;
   code.target = target;
   code.lanes = target.lanes == 1 ? std::vector{1} : std::vector{1, target.lanes};
@@ -196,8 +197,11 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   if (options.emit != Emit::none) return emit_text(options, compiled.bytes, engine);
 
   PhaseTimer timer(times, "link");
-  if (const std::string error = link_executable(compiled.bytes, options.output); !error.empty()) {
+  std::string shared, error;
+  if (!codegen::link_shared(compiled.bytes, shared, error)) {
     engine.report(Code::cannot_link, {}, error);
+  } else if (!codegen::join_executable(codegen::runtime_path(), shared, options.output, error)) {
+    engine.report(Code::cannot_write, {}, error);
   }
 #endif
 }
