@@ -139,11 +139,7 @@ ValueId Lineariser::tangent_or_zero(ValueId source) {
 bool Lineariser::emit(const Op& op) {
   if (const auto stored = read_back_.find(&op); stored != read_back_.end()) {
     // The value lies in write-once memory already: a load is cheaper than computing it again.
-    const Op* store = stored->second;
-    std::vector<ValueId> indices;
-    for (std::size_t i = 1; i + 1 < store->operands.size(); ++i)
-      indices.push_back((*map_)(store->operands[i]));
-    map_->set(op.results[0], builder_->load((*map_)(store->operands[0]), indices));
+    read_back(op, *stored->second);
     if (with_tangents_ && activity_.active(op))
       scalar(op);
     return true;

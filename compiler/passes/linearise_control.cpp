@@ -117,14 +117,39 @@ void Lineariser::plan_read_back(const Region& region) {
     const Op* definition = activity_.definition(store.operands.back());
     if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) || !is_dear(definition->opcode))
       continue;
+    // The indices must be there, or easy to have, where the value is computed.
+    const std::function<bool(ValueId)> is_early = [&](ValueId v) {
+      const Op* op = activity_.definition(v);
+      if (!op || !own.contains(op) || activity_.position(*op) < activity_.position(*definition))
+        return true;
+      bool early = op->opcode == Opcode::constant_ || ir::is_binary(op->opcode);
+      for (ValueId operand : op->operands)
+        early = early && is_early(operand);
+      return early;
+    };
     bool early = true;
-    for (std::size_t i = 1; i + 1 < store.operands.size(); ++i) {
-      const Op* index = activity_.definition(store.operands[i]);
-      early &= !index || activity_.position(*index) < activity_.position(*definition);
-    }
+    for (std::size_t i = 1; i + 1 < store.operands.size(); ++i)
+      early = early && is_early(store.operands[i]);
     if (early)
       read_back_[definition] = &store;
   }
+}
+
+// The value of an operation of `plan_read_back`, loaded.
+void Lineariser::read_back(const Op& op, const Op& store) {
+  const std::function<ValueId(ValueId)> early = [&](ValueId v) {
+    const Op* index = activity_.definition(v);
+    if (index && activity_.depth(*index) == activity_.depth(op) && activity_.position(*index) > activity_.position(op)) {
+      for (ValueId operand : index->operands)
+        early(operand);
+      map_->copy(*index, false);
+    }
+    return (*map_)(v);
+  };
+  std::vector<ValueId> indices;
+  for (std::size_t i = 1; i + 1 < store.operands.size(); ++i)
+    indices.push_back(early(store.operands[i]));
+  map_->set(op.results[0], builder_->load((*map_)(store.operands[0]), indices));
 }
 
 // --- Saved loads --------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ class Lineariser {
   ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);
   ir::ValueId copy_index(ir::ValueId source, std::size_t depth);
   void plan_read_back(const ir::Region& region);
+  void read_back(const ir::Op& op, const ir::Op& store);
   std::vector<ir::ValueId> save_indices(const SavedLoad& saved) const;
   std::vector<std::size_t> active_results(const ir::Op& op) const;
   // Appends an operation; its results are new values of these types, linear if `is_linear`.
