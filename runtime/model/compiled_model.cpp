@@ -55,21 +55,23 @@ std::vector<int> CompiledModel::lanes_of(std::string_view name) const {
 
 std::string missing_cpu_feature(const Metadata& metadata) {
   __builtin_cpu_init();
+  // __builtin_cpu_supports takes literals only. A feature that is not listed here is one that this
+  // runtime knows nothing of: better refused than an illegal instruction later.
+  const std::pair<const char*, bool> known[] = {
+#define FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
+      FEATURE("sse3"),         FEATURE("ssse3"),      FEATURE("sse4.1"),       FEATURE("sse4.2"),
+      FEATURE("popcnt"),       FEATURE("avx"),        FEATURE("avx2"),         FEATURE("fma"),
+      FEATURE("bmi"),          FEATURE("bmi2"),       FEATURE("lzcnt"),        FEATURE("f16c"),
+      FEATURE("movbe"),        FEATURE("avx512f"),    FEATURE("avx512dq"),     FEATURE("avx512vl"),
+      FEATURE("avx512bw"),     FEATURE("avx512cd"),   FEATURE("avx512ifma"),   FEATURE("avx512vbmi"),
+      FEATURE("avx512vbmi2"),  FEATURE("avx512vnni"), FEATURE("avx512bitalg"), FEATURE("avx512vpopcntdq"),
+      FEATURE("avx512fp16"),   FEATURE("avx512bf16"), FEATURE("avxvnni"),
+#undef FEATURE
+      {"sse", true},           {"sse2", true},        {"cx8", true},           {"cmov", true},
+      {"fxsr", true},          {"mmx", true},         {"x87", true}};
   for (const std::string& feature : metadata.cpu_features) {
-    bool present = true;
-    if (feature == "avx") present = __builtin_cpu_supports("avx");
-    if (feature == "avx2") present = __builtin_cpu_supports("avx2");
-    if (feature == "fma") present = __builtin_cpu_supports("fma");
-    if (feature == "bmi") present = __builtin_cpu_supports("bmi");
-    if (feature == "bmi2") present = __builtin_cpu_supports("bmi2");
-    if (feature == "sse4.1") present = __builtin_cpu_supports("sse4.1");
-    if (feature == "sse4.2") present = __builtin_cpu_supports("sse4.2");
-    if (feature == "popcnt") present = __builtin_cpu_supports("popcnt");
-    if (feature == "avx512f") present = __builtin_cpu_supports("avx512f");
-    if (feature == "avx512dq") present = __builtin_cpu_supports("avx512dq");
-    if (feature == "avx512vl") present = __builtin_cpu_supports("avx512vl");
-    if (feature == "avx512bw") present = __builtin_cpu_supports("avx512bw");
-    if (feature == "avx512cd") present = __builtin_cpu_supports("avx512cd");
+    bool present = false;
+    for (const auto& [name, has] : known) present = present || (feature == name && has);
     if (!present) return feature;
   }
   return "";

@@ -26,6 +26,8 @@ class File {
       close(descriptor_);
   }
   int get() const { return descriptor_; }
+  /// Leaves it open.
+  void keep() { descriptor_ = -1; }
   explicit operator bool() const { return descriptor_ >= 0; }
 
  private:
@@ -80,9 +82,12 @@ void* open_library(const std::string& path) { return dlopen(path.c_str(), RTLD_N
 const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string& error) {
   void* library = nullptr;
   {
-    const File file(memfd_create("vmodel", MFD_CLOEXEC));
+    File file(memfd_create("vmodel", MFD_CLOEXEC));
     if (file && write_all(file.get(), bytes, size))
       library = open_library("/proc/self/fd/" + std::to_string(file.get()));
+    // The loader knows libraries by name: the number must not be given to another file that is loaded later.
+    if (library)
+      file.keep();
   }
   if (!library) {
     // No anonymous files, or no /proc: a file that is unlinked as soon as it is mapped.
