@@ -51,10 +51,15 @@ PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data
   data_ = reader.read(data);
   notes.insert(notes.end(), reader.notes().begin(), reader.notes().end());
   if (!reader.errors().empty()) throw InputError(reader.errors());
-  prepare(options);
-
+  // Sizes follow from the data alone; all other code finds them in slots.
   sizes_.assign(metadata().sizes.size() + 1, 0);
   if (!metadata().sizes.empty()) call("sizes", 0, {{"sizes", sizes_.data()}})();
+  const auto first_size = static_cast<size_t>(model.abi().data_count);
+  for (size_t k = 0; k < metadata().sizes.size() && first_size + k < slots_.size(); ++k) {
+    slots_[first_size + k].integer = sizes_[k];
+  }
+  prepare(options);
+
   for (const Parameter& p : metadata().parameters) {
     parameters_.push_back({p.name, p.integer, false, shape(p.shape), size(p.offset), size(p.size),
                            size(p.unconstrained_offset), size(p.unconstrained_size), &p});
