@@ -164,6 +164,8 @@ class Checker {
   std::optional<Shape> broadcast(const Expr* a, const Expr* b, SourceRange range, std::string_view op);
   const Expr* index(const ast::Index& e);
   std::optional<Index> index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base, std::size_t axis);
+  /// Values at the first and last turn of the loops that are open.
+  std::pair<Size, Size> loop_extremes(const Size& size) const;
   bool prove_index(const Expr* at, const Size& extent, Index& index, const Expr* base, std::size_t axis);
   std::optional<std::pair<const Expr*, const Expr*>> loop_range(const ast::Range& range);
   const Expr* call(const ast::Call& e);

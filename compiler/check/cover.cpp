@@ -97,13 +97,18 @@ class Cover {
       const bool in_low = low.atoms().count(index) != 0, in_high = high.atoms().count(index) != 0;
       if (!in_low && !in_high) continue;
       ++axes;
-      const auto moves = [&](const Size& s) {
+      // Up by one with the index, or down by one.
+      const auto step = [&](const Size& s) -> std::int64_t {
         const auto term = s.terms().find({{index, 1}});
-        return term != s.terms().end() && term->second == Rational{1, 1} && (s - Size::atom(s.atoms().at(index))).atoms().count(index) == 0;
+        if (term == s.terms().end() || term->second.denominator != 1) return 0;
+        const std::int64_t c = term->second.numerator;
+        const Size rest = s - Size::atom(s.atoms().at(index)) * Size::constant(c);
+        return rest.atoms().count(index) == 0 && (c == 1 || c == -1) ? c : 0;
       };
-      if (!in_low || !in_high || !moves(low) || !moves(high) || !(low == high)) return std::nullopt;
-      low = low.substitute({{index, from}});
-      high = high.substitute({{index, to}});
+      const std::int64_t direction = in_low && in_high && low == high ? step(low) : 0;
+      if (direction == 0) return std::nullopt;
+      low = low.substitute({{index, direction > 0 ? from : to}});
+      high = high.substitute({{index, direction > 0 ? to : from}});
     }
     if (axes != 1) return std::nullopt;
     return result;

@@ -114,6 +114,26 @@ std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Si
   return result;
 }
 
+std::pair<Size, Size> Checker::loop_extremes(const Size& size) const {
+  Size first = size, last = size;
+  // Inner loops may run to the index of outer ones, hence several rounds.
+  for (int round = 0; round < 4; ++round) {
+    for (Size* end : {&first, &last}) {
+      for (const auto& [key, atom] : std::map<std::string, SizeAtom>(end->atoms())) {
+        const auto range = int_ranges_.find(atom.declaration);
+        if (!atom.declaration || atom.declaration->kind != DeclarationKind::loop_index || range == int_ranges_.end()) continue;
+        const auto term = end->terms().find({{key, 1}});
+        if (term == end->terms().end()) continue;
+        const bool rising = term->second.numerator > 0;
+        const Size rest = *end - Size::atom(atom) * Size::constant(term->second.numerator).divided_by(term->second.denominator);
+        if (rest.atoms().count(key) != 0) continue;
+        *end = end->substitute({{key, (end == &last) == rising ? range->second.upper.front() : range->second.lower.front()}});
+      }
+    }
+  }
+  return {first, last};
+}
+
 bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, const Expr* base, std::size_t axis) {
   const Facts& facts = context_->facts;
   const Size one = Size::constant(1);
@@ -142,17 +162,15 @@ bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, cons
     return false;
   }
   // At the end of its loop, the index leaves the axis: `for t in 1:T { x[t + 1] }`.
-  if (context_->conditional_depth == 0) {
-    for (const Size& s : range.upper) {
-      const bool beyond = positive(s - extent);
-      if (!beyond || !at->load_time || at->type.rank() != 0) continue;
-      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " reaches " + s.text() +
+  if (context_->conditional_depth == 0 && at->type.is_scalar()) {
+    const auto [first, last] = loop_extremes(to_size(at));
+    if (positive(last - extent)) {
+      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " reaches " + last.text() +
                                                        ", and the axis has size " + extent.text());
       return false;
     }
-    for (const Size& s : range.lower) {
-      if (!positive(one - s) || !at->load_time || at->type.rank() != 0 || range.lower.size() > 1) continue;
-      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " starts at " + s.text()).hint("indices start at 1");
+    if (positive(one - first)) {
+      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " starts at " + first.text()).hint("indices start at 1");
       return false;
     }
   }
