@@ -8,7 +8,6 @@
 #include <set>
 
 #include "compiler/codegen/link.h"
-#include "compiler/ir/parse.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/verify.h"
 #include "compiler/passes/expand.h"
@@ -34,12 +33,22 @@ void* aligned(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 127) /
 
 }  // namespace
 
-Compiled::Compiled(const std::string& vir, const std::string& march, std::vector<int> lanes) {
-  ir::ParseError parse_error;
-  std::optional<ir::Module> parsed = ir::parse(vir, &parse_error);
-  if (!parsed)
-    stop("line " + std::to_string(parse_error.line) + ": " + parse_error.message);
-  module_ = std::move(*parsed);
+ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(ir::Builder&)>>>& functions) {
+  ir::Module module;
+  for (const auto& [name, write] : functions) {
+    ir::Function function;
+    function.name = name;
+    ir::Builder builder(function);
+    write(builder);
+    builder.yield({});
+    module.functions.push_back(std::move(function));
+  }
+  return module;
+}
+
+Compiled::Compiled(ir::Module module, const std::string& march, std::vector<int> lanes) : module_(std::move(module)) {
+  for (const std::string& message : ir::verify(module_))
+    stop(message);
   options_.target = codegen::find_target(march);
   options_.lanes = lanes.empty() ? std::vector{1, options_.target.lanes} : std::move(lanes);
   options_.metadata = "{}";
@@ -195,12 +204,12 @@ void expect_near(const Arrays& expected, const Arrays& found, double tolerance, 
 
 }  // namespace
 
-void expect_agreement(const std::string& vir, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes, double tolerance) {
+void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes, double tolerance) {
   for (const std::string& march : codegen::target_names()) {
     if (!codegen::runs_here(codegen::find_target(march)))
       continue;
     SCOPED_TRACE(march);
-    Compiled compiled(vir, march);
+    Compiled compiled(module, march);
     ASSERT_EQ(compiled.prepare(data), 0);
     std::vector<Arrays> wide(static_cast<std::size_t>(compiled.native_lanes()));
     for (std::size_t l = 0; l < wide.size(); ++l)

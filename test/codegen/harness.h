@@ -1,12 +1,14 @@
-// Compiles VIR in its textual form, loads it into this process and calls its kernels.
+// Compiles a VIR module, loads it into this process and calls its kernels.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/ir/builder.h"
 #include "runtime/abi/vmodel_abi.h"
 #include "test/support/vir_evaluate.h"
 
@@ -18,10 +20,13 @@ using ir::Arrays;
 /// What the model's conditions at load said: message and values.
 using Failures = std::vector<std::pair<std::int64_t, std::vector<double>>>;
 
+/// A module of functions, each written with a builder.
+ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(ir::Builder&)>>>& functions);
+
 class Compiled {
  public:
   /// Compiles for 1 and `lanes` lanes (0: the target's). Stops the program when that fails: tests hold valid VIR.
-  explicit Compiled(const std::string& vir, const std::string& march = "native", std::vector<int> lanes = {});
+  explicit Compiled(ir::Module module, const std::string& march = "native", std::vector<int> lanes = {});
   ~Compiled();
 
   const vmodel_model& model() const { return *model_; }
@@ -54,7 +59,7 @@ class Compiled {
 
 /// Runs a kernel with the same module in the evaluator, with one lane and with the native number, for the arguments of each
 /// lane, and expects equal results: |a - b| <= tolerance * max(1, |a|). `data` are load-axis parameters.
-void expect_agreement(const std::string& vir, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes,
+void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes,
                       double tolerance = 64 * 2.2e-16);
 
 }  // namespace vmodel::test

@@ -1,3 +1,123 @@
+// Elementary and special functions against tables of correctly rounded values (function_table.py).
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <sstream>
+
 #include "test/codegen/harness.h"
+
+namespace vmodel::test {
+
+namespace {
+
+using ir::Axis;
+using ir::Builder;
+using ir::Element;
+using ir::Opcode;
+using ir::ValueId;
+
+struct Row {
+  double x;
+  double y;
+};
+
+std::map<std::string, std::vector<Row>> read_table() {
+  std::map<std::string, std::vector<Row>> table;
+  std::ifstream file(VMODEL_SOURCE_DIR "/test/codegen/Inputs/function_table.txt");
+  for (std::string name, x, y; file >> name >> x >> y;)
+    table[name].push_back({std::strtod(x.c_str(), nullptr), std::strtod(y.c_str(), nullptr)});
+  return table;
+}
+
+Opcode opcode_of(const std::string& name) {
+#define VIR_UNARY(op, derivative) \
+  if (name == #op)                \
+    return Opcode::op;
+#include "compiler/ir/opcode.def"
+  ADD_FAILURE() << "no operation " << name;
+  return Opcode::neg;
+}
+
+/// Largest error that docs/numerics.md states, in units of the last place of the result (at least of 2^-1022), and the
+/// size below which the error counts as that of a result of this size (near zeros of the function).
+struct Bound {
+  double ulps;
+  double floor = 0;
+};
+const std::map<std::string, Bound> bounds = {
+    {"exp", {1.5}},           {"expm1", {2.5}},        {"log", {1.5}},          {"log1p", {1.6}},
+    {"tanh", {4}},            {"sin", {4, 0.01}},      {"cos", {4, 0.01}},      {"tan", {4}},
+    {"asin", {4}},            {"acos", {4}},           {"atan", {4}},           {"sinh", {4}},
+    {"cosh", {4}},            {"asinh", {4}},          {"acosh", {4}},          {"atanh", {4}},
+    {"erf", {4}},             {"erfc", {4}},           {"inv_logit", {4}},      {"log_inv_logit", {4}},
+    {"log1p_exp", {4}},       {"log1m_exp", {6}},      {"log_expm1", {6}},      {"logit", {6}},
+    {"std_normal_cdf", {8}},  {"log_std_normal_cdf", {8}}, {"std_normal_quantile", {16}}, {"lgamma", {8, 1}},
+    {"digamma", {12, 1}},     {"trigamma", {16}},      {"tetragamma", {16, 1}},
+};
+
+double ulp(double y) {
+  const double size = std::fmax(std::fabs(y), 0x1p-1022);
+  return std::ldexp(1.0, std::ilogb(size) - 52);
+}
+
+class Functions : public testing::TestWithParam<std::string> {};
+
+TEST_P(Functions, MatchTheirTables) {
+  const auto table = read_table();
+  ASSERT_EQ(table.size(), bounds.size());
+  const std::string march = GetParam();
+  if (!codegen::runs_here(codegen::find_target(march)))
+    GTEST_SKIP() << "this machine has no " << march;
+  ir::Module module;
+  for (const auto& [name, rows] : table) {
+    ir::Module one = module_of({{name, [&](Builder& b) {
+      const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+      const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
+      const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
+      b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) { b.store(y, i, b.unary(opcode_of(name), b.load(x, i))); });
+    }}});
+    module.functions.push_back(one.functions[0]);
+  }
+  Compiled compiled(module, march);
+  for (const auto& [name, rows] : table) {
+    std::vector<double> x;
+    for (const Row& row : rows)
+      x.push_back(row.x);
+    ASSERT_EQ(compiled.prepare({{"n", Array::index(static_cast<std::int64_t>(x.size()))}}), 0);
+    const auto lanes = static_cast<std::size_t>(compiled.native_lanes());
+    const Arrays arguments = {{"x", Array::vector(x)}, {"y", Array::vector(x)}};
+    const auto single = compiled.run(name, {arguments})[0].at("y").numbers;
+    const auto wide = compiled.run(name, std::vector<Arrays>(lanes, arguments));
+    const Bound bound = bounds.at(name);
+    double worst = 0;
+    double worst_at = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double expected = rows[i].y;
+      for (const double found : {single[i], wide[0].at("y").numbers[i], wide[lanes - 1].at("y").numbers[i]}) {
+        if (std::isnan(expected) || std::isinf(expected)) {
+          EXPECT_TRUE(std::isnan(expected) ? std::isnan(found) : found == expected) << name << "(" << rows[i].x << ") = " << found << ", not " << expected;
+          continue;
+        }
+        const double error = std::fabs(found - expected) / ulp(std::fmax(std::fabs(expected), bound.floor));
+        if (!(error <= worst)) {
+          worst = error;
+          worst_at = rows[i].x;
+        }
+      }
+    }
+    EXPECT_LE(worst, bound.ulps) << name << " at " << worst_at;
+    RecordProperty(name, std::to_string(worst));
+    if (std::getenv("VMODEL_SHOW_ERRORS"))
+      std::printf("%-20s %-10s %6.2f ulp at %g\n", name.c_str(), march.c_str(), worst, worst_at);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Functions, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4"), [](const auto& info) {
+  return "v" + info.param.substr(info.param.size() - 1);
+});
+
+}  // namespace
+
+}  // namespace vmodel::test
