@@ -28,7 +28,8 @@ namespace {
 
 class ZeroAdjoints {
  public:
-  ZeroAdjoints(const Linearised& l, const std::set<ValueId>& ones) : l_(l), ones_(ones), zero_(l.function.values.size()) {
+  ZeroAdjoints(const Linearised& l, const std::set<ValueId>& ones) : l_(l), ones_(ones), zero_(l.function.values.size()), used_(l.function.values.size()) {
+    note_uses(l.function.body);
     do {
       changed_ = false;
       visit(l.function.body);
@@ -42,6 +43,17 @@ class ZeroAdjoints {
       return;
     zero_[v.id] = true;
     changed_ = true;
+  }
+
+  void note_uses(const Region& region) {
+    for (ValueId v : region.yields)
+      used_[v.id] = true;
+    for (const Op& op : region.ops) {
+      for (ValueId v : op.operands)
+        used_[v.id] = true;
+      for (const Region& inner : op.regions)
+        note_uses(inner);
+    }
   }
 
   void visit(const Region& region) {
@@ -81,10 +93,10 @@ class ZeroAdjoints {
       }
       break;
     case Opcode::loop_: {
-      // In the last iteration an adjoint comes from the result, which may be unused: zero.
+      // In the last iteration an adjoint comes from the result: zero if nothing uses that.
       const Region& body = op.regions[0];
       for (std::size_t i = 0; i < op.results.size(); ++i)
-        set(body.yields[i], true);
+        set(body.yields[i], !used_[op.results[i].id] || result(i) || zero_[body.arguments[i + 1].id] || !used_[body.arguments[i + 1].id]);
       visit(body);
       for (std::size_t i = 0; i < op.results.size(); ++i)
         set(op.operands[i + 1], zero_[body.arguments[i + 1].id]);
@@ -98,7 +110,7 @@ class ZeroAdjoints {
 
   const Linearised& l_;
   const std::set<ValueId>& ones_;
-  std::vector<bool> zero_;
+  std::vector<bool> zero_, used_;
   bool changed_ = false;
 };
 
