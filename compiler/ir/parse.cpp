@@ -415,6 +415,8 @@ void Parser::simple(Op& op, std::vector<Type>& types) {
 Op Parser::op() {
   Op op;
   std::vector<std::string> results;
+  skip_space();
+  const std::size_t begin = at_;
   if (peek() == '%') {
     do
       results.push_back(value_name());
@@ -495,6 +497,11 @@ Op Parser::op() {
   }
   if (types.size() != results.size())
     fail("'" + mnemonic + "' names " + std::to_string(results.size()) + " results and " + std::to_string(types.size()) + " types");
+  for (const std::string& result : results)
+    if (names_.contains(result)) {
+      at_ = begin;
+      fail("value '%" + result + "' is defined twice");
+    }
   op.results = define_arguments(results, types);
   return op;
 }

@@ -161,10 +161,8 @@ bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
   const ir::Dim extent = b.dim(rewriter(loop.operands[0]));
   const std::string kind = accumulations.empty() ? "add" : accumulations.front().kind;
   const std::vector<ValueId> totals = b.reduce(kind, std::vector<ir::Dim>{extent}, [&](ir::Builder::Indices i) {
-    ValueId index = i[0];
-    if (loop.integer != 0)
-      b.function().values[index.id].hint = function.values[body.arguments[0].id].hint;
-    rewriter.set(body.arguments[0], index);
+    b.function().values[i[0].id].hint = function.values[body.arguments[0].id].hint;
+    rewriter.set(body.arguments[0], i[0]);
     for (const Op& op : body.ops)
       if (op.results.empty() || !dropped.contains(op.results[0]))
         rewriter.copy(op);

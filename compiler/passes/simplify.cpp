@@ -43,6 +43,8 @@ class Simplifier {
   bool simplify(const Op& op);
   ValueId unary(Opcode opcode, ValueId x);
   ValueId binary(Opcode opcode, ValueId x, ValueId y);
+  ValueId apply(Opcode opcode, ValueId x);
+  ValueId combine(Opcode opcode, ValueId x, ValueId y);
   ValueId power(ValueId x, ValueId y);
   ValueId index_arithmetic(Opcode opcode, ValueId x, ValueId y);
   std::optional<bool> index_compare(Opcode opcode, ValueId x, ValueId y) const;
@@ -104,6 +106,18 @@ ValueId Simplifier::plain(Opcode opcode, std::vector<ValueId> operands) {
   return result;
 }
 
+// The operation after identities, made if it is still needed.
+ValueId Simplifier::apply(Opcode opcode, ValueId x) {
+  const ValueId value = unary(opcode, x);
+  return value ? value : plain(opcode, {x});
+}
+
+ValueId Simplifier::combine(Opcode opcode, ValueId x, ValueId y) {
+  const ValueId value = binary(opcode, x, y);
+  return value ? value : plain(opcode, {x, y});
+}
+
+// A value that makes the operation unnecessary, or none.
 ValueId Simplifier::unary(Opcode opcode, ValueId x) {
   if (const auto constant = b_.constant_value(x)) {
     const Constant operand[] = {*constant};
@@ -118,19 +132,19 @@ ValueId Simplifier::unary(Opcode opcode, ValueId x) {
       return negated->operands[0];
     // -(a - b) is b - a but for the sign of a zero.
     if (const Definition* difference = known_.defined_as(x, Opcode::sub))
-      return binary(Opcode::sub, difference->operands[1], difference->operands[0]);
+      return combine(Opcode::sub, difference->operands[1], difference->operands[0]);
     break;
   case Opcode::abs:
   case Opcode::square:
     if (negated)
-      return unary(opcode, negated->operands[0]);
+      return apply(opcode, negated->operands[0]);
     if (magnitude)
-      return opcode == Opcode::abs ? x : unary(opcode, magnitude->operands[0]);
+      return opcode == Opcode::abs ? x : apply(opcode, magnitude->operands[0]);
     break;
   case Opcode::cos:
   case Opcode::cosh:
     if (negated)
-      return unary(opcode, negated->operands[0]);
+      return apply(opcode, negated->operands[0]);
     break;
   default: break;
   }
@@ -144,7 +158,7 @@ ValueId Simplifier::power(ValueId x, ValueId y) {
   if (is(y, 2))
     return plain(Opcode::square, {x});
   if (is(y, -1))
-    return binary(Opcode::div, b_.constant(1), x);
+    return combine(Opcode::div, b_.constant(1), x);
   if (is(y, 3))
     return plain(Opcode::mul, {plain(Opcode::square, {x}), x});
   if (is(y, 4)) {
@@ -152,7 +166,7 @@ ValueId Simplifier::power(ValueId x, ValueId y) {
     return plain(Opcode::square, {square});
   }
   if (is(y, -2))
-    return binary(Opcode::div, b_.constant(1), plain(Opcode::square, {x}));
+    return combine(Opcode::div, b_.constant(1), plain(Opcode::square, {x}));
   return {};
 }
 
@@ -170,17 +184,17 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
     if ((a && a->number == 0) || (c && c->number == 0))
       return b_.binary(opcode, x, y);
     if (negated_y)
-      return binary(Opcode::sub, x, negated_y->operands[0]);
+      return combine(Opcode::sub, x, negated_y->operands[0]);
     if (negated_x)
-      return binary(Opcode::sub, y, negated_x->operands[0]);
+      return combine(Opcode::sub, y, negated_x->operands[0]);
     break;
   case Opcode::sub:
     if (c && c->number == 0)
       return x;
     if (c)
-      return binary(Opcode::add, x, b_.constant(-c->number));
+      return combine(Opcode::add, x, b_.constant(-c->number));
     if (negated_y)
-      return binary(Opcode::add, x, negated_y->operands[0]);
+      return combine(Opcode::add, x, negated_y->operands[0]);
     break;
   case Opcode::mul:
     if ((a && a->number == 1) || (c && c->number == 1))
@@ -190,11 +204,11 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
     if (a && a->number == -1)
       return plain(Opcode::neg, {y});
     if (negated_x && negated_y)
-      return binary(opcode, negated_x->operands[0], negated_y->operands[0]);
+      return combine(opcode, negated_x->operands[0], negated_y->operands[0]);
     if (negated_x && c)
-      return binary(opcode, negated_x->operands[0], b_.constant(-c->number));
+      return combine(opcode, negated_x->operands[0], b_.constant(-c->number));
     if (negated_y && a)
-      return binary(opcode, negated_y->operands[0], b_.constant(-a->number));
+      return combine(opcode, negated_y->operands[0], b_.constant(-a->number));
     if (x == y)
       return plain(Opcode::square, {x});
     break;
@@ -204,10 +218,10 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
       int exponent = 0;
       const double inverse = 1 / c->number;
       if (std::fabs(std::frexp(c->number, &exponent)) == 0.5 && std::isnormal(inverse))
-        return binary(Opcode::mul, x, b_.constant(inverse));
+        return combine(Opcode::mul, x, b_.constant(inverse));
     }
     if (negated_x && negated_y)
-      return binary(opcode, negated_x->operands[0], negated_y->operands[0]);
+      return combine(opcode, negated_x->operands[0], negated_y->operands[0]);
     break;
   case Opcode::pow:
     if (c && c->number == 1)
@@ -564,8 +578,16 @@ bool Simplifier::control(const Op& op) {
 }
 
 bool Simplifier::simplify(const Op& op) {
-  if (op.opcode == Opcode::constant_)
-    return false;
+  if (op.opcode == Opcode::constant_) {
+    // One of a value is enough; its hint does not matter.
+    const Element kind = r_.from().type(op.results[0]).element;
+    if (kind == Element::f32)
+      return false;
+    r_.set(op.results[0], kind == Element::f64     ? b_.constant(op.number)
+                          : kind == Element::index ? b_.index(op.integer)
+                                                   : b_.boolean(op.integer != 0));
+    return true;
+  }
   if (!op.regions.empty())
     return control(op);
   if (memory(op))
