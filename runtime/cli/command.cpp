@@ -123,7 +123,7 @@ int run_command_line(const vmodel_model& abi, const std::string& program,
       throw InputError("this processor lacks " + missing + ", which the executable was built for (" +
                        model.metadata().march + "): build it with vmodelc " +
                        model.metadata().source + " --march=native on this machine, or with " +
-                       "--march=x86-64 for every machine");
+                       "--march=x86-64-v2 for almost every machine");
     }
     const Session session{model, program, out, err, terminal};
     const int status = dispatch(session, arguments);

@@ -234,7 +234,7 @@ class Parser {
       ++at_;
       skip_space();
       if (at_ == end_) return unclosed("object", open);
-      result.members.emplace_back(std::move(key), Value());
+      result.members.push_back({std::move(key), Value()});
       if (!value(result.members.back().second, depth)) return false;
       skip_space();
       if (at_ == end_) return unclosed("object", open);
@@ -382,6 +382,13 @@ class Parser {
 };
 
 }  // namespace
+
+Value::Value() = default;
+Value::Value(const Value&) = default;
+Value::Value(Value&&) noexcept = default;
+Value& Value::operator=(const Value&) = default;
+Value& Value::operator=(Value&&) noexcept = default;
+Value::~Value() = default;
 
 Value Value::element(int64_t index) const {
   if (!elements.empty()) return elements[index];

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace vmodel::json {
@@ -13,8 +12,17 @@ namespace vmodel::json {
 // Nesting of arrays and objects beyond this is refused.
 inline constexpr int maximum_depth = 64;
 
+struct Member;
+
 class Value {
  public:
+  Value();
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
+
   enum class Kind : uint8_t { null, boolean, number, string, array, object };
 
   Kind kind = Kind::null;
@@ -29,7 +37,7 @@ class Value {
   int64_t first_real = -1;
   // Elements of any other array.
   std::vector<Value> elements;
-  std::vector<std::pair<std::string, Value>> members;
+  std::vector<Member> members;
   int64_t line = 0;
   int64_t column = 0;
 
@@ -43,6 +51,11 @@ class Value {
   Value element(int64_t index) const;
   // The member of that name, or null.
   const Value* find(std::string_view name) const;
+};
+
+struct Member {
+  std::string first;  // the name
+  Value second;
 };
 
 // "a number", "an array", ... as messages name a kind.

@@ -359,7 +359,7 @@ TEST_F(CommandLine, RefusesAProcessorThatLacksAFeature) {
   const Outcome o = run({"info"}, model);
   EXPECT_EQ(o.status, 1);
   EXPECT_EQ(o.err, "error: this processor lacks avx9, which the executable was built for (native): build it with "
-                   "vmodelc eight_schools.vmodel --march=native on this machine, or with --march=x86-64 for every machine\n");
+                   "vmodelc eight_schools.vmodel --march=native on this machine, or with --march=x86-64-v2 for almost every machine\n");
 }
 
 TEST_F(CommandLine, RefusesAnotherInterfaceVersion) {
