@@ -1,6 +1,9 @@
 #include "compiler/driver/compile.h"
 
 
+#include <llvm/ADT/StringExtras.h>
+#include <llvm/Support/SHA256.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -8,18 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/check/check.h"
-#include "compiler/syntax/dump.h"
-#include "compiler/syntax/parser.h"
-#ifdef VMODEL_BACK_END
-#include <llvm/ADT/StringExtras.h>
-#include <llvm/Support/SHA256.h>
-
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/link.h"
 #include "compiler/ir/print.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
-#endif
+#include "compiler/syntax/dump.h"
+#include "compiler/syntax/parser.h"
 
 namespace vmodel::driver {
 
@@ -53,7 +51,6 @@ PhaseTimer::~PhaseTimer() {
 
 namespace {
 
-#ifdef VMODEL_BACK_END
 std::string sha256(std::string_view text) {
   const auto digest = llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   return llvm::toHex(digest, true);
@@ -84,7 +81,6 @@ std::vector<std::string> slot_names(const nlohmann::json& metadata, const ir::Mo
   return names;
 }
 
-#endif
 
 /// Families and objectives that the user did not ask for are left out (--families).
 void keep_families(check::Program& program, const Options& options, DiagnosticEngine& engine) {
@@ -145,7 +141,6 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     if (engine.has_errors()) return;
   }
 
-#ifdef VMODEL_BACK_END
   const codegen::Target target = codegen::find_target(options.march);
   if (target.level.empty()) {
     std::string names;
@@ -203,7 +198,6 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   } else if (!codegen::join_executable(codegen::runtime_path(), shared, options.output, error)) {
     engine.report(Code::cannot_write, {}, error);
   }
-#endif
 }
 
 }  // namespace vmodel::driver

@@ -1,4 +1,5 @@
 // Distributions: densities, tails, draws, entropies and supports of distribution expressions.
+#include <algorithm>
 #include <limits>
 
 #include "compiler/lower/emitter.h"
@@ -79,9 +80,10 @@ std::vector<Value> arguments_at(Emitter& emitter, const LoweredDistribution& d, 
   for (std::size_t k = 0; k < d.arguments.size(); ++k) {
     const Value& argument = d.arguments[k];
     const std::size_t declared = d.expr->distribution->parameters[k]->type.rank();
-    const bool batched = emitter.rank_of(argument) > declared;
-    // An argument with batch axes has all of them.
-    result.push_back(batched ? emitter.slice(argument, batch) : argument);
+    // An argument's batch axes are the last ones of the whole batch: a component of a mixture may vary over
+    // the components alone.
+    const std::size_t axes = std::min(emitter.rank_of(argument) - declared, batch.size());
+    result.push_back(axes > 0 ? emitter.slice(argument, batch.last(axes)) : argument);
   }
   return result;
 }

@@ -20,7 +20,10 @@ bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted
 
 namespace {
 
+// FAMILY of a function named FAMILY.draw or the like; data may have such names too (`data_shape.draw`).
 std::string family_of(const std::string& name, const std::string& ending) {
+  if (name.starts_with("data_shape.") || name.starts_with("data_bounds."))
+    return "";
   return name.size() > ending.size() && name.ends_with(ending) ? name.substr(0, name.size() - ending.size()) : "";
 }
 
@@ -217,7 +220,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       move_parameter(*score, "weight", "log_q");
   }
   std::erase_if(derivatives.module().functions, [&](const Function& function) {
-    const bool is_base = function.name == "log_density" || function.name.ends_with(".draw") || function.name.ends_with(".log_density");
+    const bool is_base =
+        function.name == "log_density" || !family_of(function.name, ".draw").empty() || !family_of(function.name, ".log_density").empty();
     return is_base && !is_wanted(function.name, wanted);
   });
   return derivatives.finish();
