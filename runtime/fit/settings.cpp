@@ -39,7 +39,10 @@ Enum one_of(const char* what, const std::string& text,
 const std::vector<std::pair<const char*, EstimatorChoice>> estimators = {
     {"auto", EstimatorChoice::automatic},
     {"total", EstimatorChoice::total},
-    {"stl", EstimatorChoice::stl}};
+    {"stl", EstimatorChoice::stl},
+    // The language's longer names.
+    {"pathwise", EstimatorChoice::total},
+    {"sticking_the_landing", EstimatorChoice::stl}};
 const std::vector<std::pair<const char*, StartChoice>> starts = {
     {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace},
     {"plain", StartChoice::plain}};
@@ -81,6 +84,9 @@ const std::vector<Setting>& settings_table() {
       {"optimizer.clip",
        [](S& s, const T& t) { s.adam.clip = parse_real("optimizer.clip", t, 0, 1e300); },
        [](const S& s) { return s.adam.clip == 0 ? T("off") : brief(s.adam.clip); }},
+      {"optimizer.epsilon",
+       [](S& s, const T& t) { s.adam.epsilon = parse_real("optimizer.epsilon", t, 0, 1e6); },
+       [](const S& s) { return brief(s.adam.epsilon); }},
       {"optimizer.beta1",
        [](S& s, const T& t) { s.adam.beta1 = parse_real("optimizer.beta1", t, 0, 0.999999); },
        [](const S& s) { return brief(s.adam.beta1); }},
@@ -219,6 +225,20 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     std::string name = full_name;
     for (const char* prefix : {"objective.", "elbo."}) {
       if (name.rfind(prefix, 0) == 0) name = name.substr(std::string(prefix).size());
+    }
+    // The language repeats the names of objective and optimiser here; seed and threads are flags too.
+    if (name == "objective") continue;
+    if (name == "optimizer") {
+      if (value != "adam") throw InputError("optimizer " + value + ": this executable has adam only");
+      continue;
+    }
+    if (name == "seed") {
+      settings.seed = static_cast<uint64_t>(parse_integer("seed", value, 0, (int64_t{1} << 48) - 1));
+      continue;
+    }
+    if (name == "threads") {
+      settings.threads = static_cast<int>(parse_integer("threads", value, 1, 1024));
+      continue;
     }
     const auto& table = settings_table();
     const auto found = std::find_if(table.begin(), table.end(),

@@ -261,7 +261,7 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
   expect_error(fit({"--run", "Second"}), "--run Second: the model has no such fit block");
   expect_error(fit({"--set", "steps"}), "--set steps: key=value is expected");
-  expect_error(fit({"--set", "estimator=best"}), "estimator = best: expected one of auto, total, stl");
+  expect_error(fit({"--set", "estimator=best"}), "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
   expect_error(fit({"--set", "optimizer.rate=fast"}), "optimizer.rate fast: a number is expected");
   EXPECT_NE(run(fit({"--set", "colour=red"})).err.find("unknown setting `colour`; the settings are steps, "),
             std::string::npos);
