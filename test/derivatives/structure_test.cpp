@@ -1,5 +1,8 @@
 // Loops, arrays, memory and branches: derivatives against differences, forward against reverse,
 // first and second.
+#include <cmath>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "test/derivatives/derivative_check.h"
@@ -577,6 +580,70 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   yield
 }
 )", {{"K", Array::index(2)}, {"a", Array::vector({0.3, -0.9})}});
+}
+
+TEST(Structure, MemoryIsReadAfterItsStoreInTheSameIteration) {
+  // Every iteration overwrites what the one before read.
+  EXPECT_DERIVATIVES(R"(
+func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
+  %x = alloc zeroed () -> &f64
+  %sum = alloc zeroed () -> &f64
+  loop (%t < %K) {
+    %a.t = load %a[%t] : f64
+    %e = exp %a.t : f64
+    store %x[], %e
+    %x.t = load %x[] : f64
+    %s = sin %x.t : f64
+    accumulate %sum[], %s
+    yield
+  }
+  %r = load %sum[] : f64
+  store %value[], %r
+  yield
+}
+)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+}
+
+TEST(Structure, MemoryIsOverwrittenAfterTheLoopThatReadsIt) {
+  EXPECT_DERIVATIVES(R"(
+func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
+  %0 = constant 0 : index
+  %x = alloc zeroed (%K) -> &f64[%K]
+  %a.0 = load %a[%0] : f64
+  store %x[%0], %a.0
+  %before = load %x[%0] : f64
+  %r = reduce add (%t < %K) -> f64 {
+    %a.t = load %a[%t] : f64
+    %x.t = load %x[%t] : f64
+    %p = mul %x.t, %a.t : f64
+    %s = sin %p : f64
+    yield %s
+  }
+  store %x[%0], %r
+  %after = load %x[%0] : f64
+  %q = mul %after, %before : f64
+  store %value[], %q
+  yield
+}
+)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+}
+
+TEST(Structure, SquaresWithOtherFactors) {
+  for (const char* factor : {"0.5", "-0.5", "-0.25", "2"})
+    EXPECT_DERIVATIVES(std::string(R"(
+func @f(%N: index load, %y: f64[%N] load, %a: f64 particle, %value: &f64 particle) {
+  %s = reduce add (%n < %N) -> f64 {
+    %y.n = load %y[%n] : f64
+    %d = sub %y.n, %a : f64
+    %q = square %d : f64
+    %c = constant )") + factor + R"( : f64
+    %h = mul %q, %c : f64
+    yield %h
+  }
+  store %value[], %s
+  yield
+}
+)", {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}});
 }
 
 TEST(Structure, AccumulationThenReading) {
