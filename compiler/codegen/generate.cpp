@@ -46,6 +46,11 @@ std::vector<bool> used_values(const ir::Function& function) {
   return used;
 }
 
+/// The kernels that are called for single points in earnest; with lanes, the particles fill the registers.
+bool is_density(const std::string& kernel) {
+  return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector" || kernel == "log_likelihood";
+}
+
 bool has_particle_arguments(const ir::Function& function) {
   for (const Parameter& parameter : function.parameters)
     if (parameter.axis == Axis::particle)
@@ -145,6 +150,8 @@ class Generator {
     types.push_back(pointer_);  // random
     llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
     body->addFnAttr(llvm::Attribute::NoInline);
+    if (lanes == 1 && is_density(function.name))
+      body->addFnAttr(vectorise_attribute);
     emit_body(function, varying, lanes, passed, body);
 
     llvm::Function* run = make_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_}, true);

@@ -10,6 +10,9 @@
 
 namespace vmodel::codegen {
 
+/// Marks functions whose loops over data are worth vectorising: the model's density for one lane.
+inline constexpr const char* vectorise_attribute = "vmodel-vectorise";
+
 /// A target machine for position-independent code.
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target);
 

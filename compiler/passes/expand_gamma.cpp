@@ -149,8 +149,9 @@ ValueId lgamma(Builder& b, ValueId x) {
     const ValueId sine = b.unary(Opcode::sin, b.mul(b.constant(pi), fraction(b, size)));
     const ValueId sized = b.mul(size, b.unary(Opcode::abs, sine));
     const ValueId value = b.sub(b.sub(b.constant(1.1447298858494001741), b.unary(Opcode::log, sized)), positive);
-    // Beyond 2^52 all numbers are integers: poles.
-    return b.select(b.compare(Opcode::ge, size, b.constant(0x1p52)), b.constant(infinity), value);
+    // Close to zero the logarithm is all, and the product would vanish. Beyond 2^52 all numbers are integers: poles.
+    const ValueId not_tiny = b.select(b.compare(Opcode::lt, size, b.constant(1e-18)), positive, value);
+    return b.select(b.compare(Opcode::ge, size, b.constant(0x1p52)), b.constant(infinity), not_tiny);
   };
   return b.if_(is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; }, [&] { return std::vector<ValueId>{positive}; })[0];
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes the reference values of elementary and special functions that math_test.cpp reads (needs mpmath).
 
-`function_table.py > Inputs/function_table.txt`. A line: function, argument, value rounded to double (all hexadecimal).
+`function_table.py [FUNCTION...] > Inputs/function_table.txt`; it takes some minutes. A line: function, argument, value rounded to double (all hexadecimal).
 """
 import random
+import sys
 
 import mpmath as mp
 
@@ -108,7 +109,7 @@ def value_of(name, x):
         return {"exp": (inf, 0.0), "expm1": (inf, -1.0), "sinh": (inf, -inf), "cosh": (inf, inf), "log1p_exp": (x, 0.0), "log_expm1": (x, nan),
                 "tanh": (1.0, -1.0), "std_normal_cdf": (1.0, 0.0), "erfc": (0.0, 2.0), "erf": (1.0, -1.0), "inv_logit": (1.0, 0.0),
                 "log_inv_logit": (0.0, x), "log1m_exp": (nan, 0.0), "log_std_normal_cdf": (0.0, nan)}[name][0 if x > 0 else 1]
-    with mp.workdps(60 if abs(x) < 1e30 and (x == 0 or abs(x) > 1e-30) else 700 if name not in ("lgamma", "digamma", "trigamma", "tetragamma") else 60):
+    with mp.workdps(400 if name in ("log1m_exp", "log_expm1") else 60 if abs(x) < 1e30 and (x == 0 or abs(x) > 1e-30) else 700 if name not in ("lgamma", "digamma", "trigamma", "tetragamma") else 60):
         try:
             result = function(mp.mpf(x))
         except (ValueError, ZeroDivisionError):
@@ -119,6 +120,8 @@ def value_of(name, x):
 
 
 for name, (_, points, _, _) in functions.items():
+    if len(sys.argv) > 1 and name not in sys.argv[1:]:
+        continue
     for x in specials + points:
         if name == "trigamma" and 0 < abs(x) < 1e-150 or name == "tetragamma" and 0 < abs(x) < 1e-100:
             continue

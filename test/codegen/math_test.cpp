@@ -52,8 +52,8 @@ const std::map<std::string, Bound> bounds = {
     {"asin", {4}},            {"acos", {4}},           {"atan", {4}},           {"sinh", {4}},
     {"cosh", {4}},            {"asinh", {4}},          {"acosh", {4}},          {"atanh", {4}},
     {"erf", {4}},             {"erfc", {4}},           {"inv_logit", {4}},      {"log_inv_logit", {4}},
-    {"log1p_exp", {4}},       {"log1m_exp", {6}},      {"log_expm1", {6}},      {"logit", {6}},
-    {"std_normal_cdf", {8}},  {"log_std_normal_cdf", {8}}, {"std_normal_quantile", {16}}, {"lgamma", {8, 1}},
+    {"log1p_exp", {4}},       {"log1m_exp", {6}},      {"log_expm1", {6, 1}},      {"logit", {6}},
+    {"std_normal_cdf", {8}},  {"log_std_normal_cdf", {8, 1e-3}}, {"std_normal_quantile", {16}}, {"lgamma", {8, 1}},
     {"digamma", {12, 1}},     {"trigamma", {16}},      {"tetragamma", {16, 1}},
 };
 

@@ -98,7 +98,7 @@ int run(const std::vector<std::string>& arguments) {
   for (const std::string& count : lanes)
     options.lanes.push_back(std::stoi(count));
   options.metadata = "{}";
-  options.verify = true;
+  options.verify = !time;
   find_slots(*module, options);
   const codegen::Stage stage = emit == "llvm"        ? codegen::Stage::llvm
                                : emit == "optimised" ? codegen::Stage::optimised_llvm
