@@ -177,8 +177,18 @@ class Cover {
           next = intervals[i].second + Size::constant(1);
         }
         if (!found) {
+          // The place of the first box that does not go on from there.
+          SourceRange place = boxes.front().range;
+          for (const Box& box : boxes) {
+            const std::size_t i = static_cast<std::size_t>(std::find_if(intervals.begin(), intervals.end(), [&](const auto& other) {
+                                                             return facts_.equal(other.first, box.axes[axis].first) && facts_.equal(other.second, box.axes[axis].second);
+                                                           }) - intervals.begin());
+            if (i >= used.size() || used[i]) continue;
+            place = box.range;
+            break;
+          }
           const std::string where = name_.type.rank() > 1 ? " of axis " + std::to_string(axis + 1) : "";
-          return fail(boxes.front().range, "position " + next.text() + where + " is not given, or is given twice");
+          return fail(place, "position " + next.text() + where + " is not given, or is given twice");
         }
       }
       const Size end = next - Size::constant(1);

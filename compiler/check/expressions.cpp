@@ -43,6 +43,11 @@ const Expr* Checker::name_expr(const Declaration* declaration, SourceRange range
 
 const Expr* Checker::to_real(const Expr* e) {
   if (!e || e->type.element == Element::real) return e;
+  if (e->kind == ExprKind::int_literal) {
+    Expr* literal = make(ExprKind::real_literal, e->range, {});
+    literal->real = static_cast<double>(e->integer);
+    return literal;
+  }
   Type type = e->type;
   type.element = Element::real;
   type.support = {};

@@ -139,7 +139,7 @@ void Checker::check_fit(const ast::Fit& item) {
   for (const ast::Setting& setting : item.settings) {
     const std::string& name = setting.name.text;
     if (name == "batch") {
-      not_supported_yet(setting.range, "minibatches");
+      not_supported_yet(setting.range, "a minibatch");
       continue;
     }
     if (setting.argument) {

@@ -134,8 +134,11 @@ void Checker::param(const ast::Param& s, Block& into) {
     target.range = s.name.range;
     target.site = s.name.text;
     prior = distribution(*s.prior, target);
+    if (prior && context_->dependencies.of(*s.prior).count(Dependencies::draw) != 0) {
+      error(Code::random_draw, s.prior->range, "a prior that depends on a random draw").hint("draws are for quantities");
+      prior = nullptr;
+    }
     if (prior) prior = match_prior(prior, *d, s.prior->range, false);
-    good = prior != nullptr;
     // The name exists even when its prior is wrong: its type is known.
   }
   if (!t) poisoned_.insert(d);
@@ -157,7 +160,6 @@ void Checker::param(const ast::Param& s, Block& into) {
   statement->name = site_name(statement->target, s.name.text);
   into.push_back(statement);
   if (!s.prior) pending_priors_.insert(d);
-  (void)good;
 }
 
 void Checker::noncentered(const ast::Param& s, ModelParameter& parameter, const DistributionExpr* d) {

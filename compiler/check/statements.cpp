@@ -30,7 +30,8 @@ void Checker::block(const ast::Block& block, Block& into) {
 
 void Checker::statements(const std::vector<ast::StatementPtr>& list, Block& into) {
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (list[i]->kind == ast::StatementKind::Return && i + 1 != list.size()) {
+    const bool returns = context_->kind == BlockKind::function || context_->kind == BlockKind::member || context_->kind == BlockKind::sampler;
+    if (returns && list[i]->kind == ast::StatementKind::Return && i + 1 != list.size()) {
       error(Code::invalid_return, list[i + 1]->range, "a statement after the return").label(list[i]->range, "the return");
     }
     statement(*list[i], into);

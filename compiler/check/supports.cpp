@@ -92,10 +92,15 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
     if (wanted && there) {
       const Interval a = interval(wanted), b = interval(there);
       if (a.lower == a.upper && b.lower == b.upper && a.lower == b.lower) continue;
-      const bool inside = low ? a.lower >= b.upper : a.upper <= b.lower;
       const bool outside = low ? a.upper < b.lower : a.lower > b.upper;
-      if (outside) return mismatch("declare '" + parameter.name + "' as " + support_text(own, d->element) + ", or it may leave the support");
-      (void)inside;
+      if (outside && !family) {
+        // A part of the declared range has density zero: normalised all the same, and hardly meant.
+        diagnostics_.report(Code::possibly_outside_support, d->range, name + " is over " + support_text(own, d->element) + ", and '" + parameter.name +
+                                                                          "' is " + support_text(declared, parameter.type.element) + ": the density is 0 in between")
+            .label(parameter.range, "'" + parameter.name + "' is declared here")
+            .hint("declare it as " + support_text(own, d->element));
+        continue;
+      }
     }
     if (!wanted) {
       return mismatch(family ? on_the_line : "declare '" + parameter.name + "' as " + support_text(own, d->element) + ", or it may leave the support");
