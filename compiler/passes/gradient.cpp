@@ -28,6 +28,11 @@ bool check(const Function& function, const std::vector<DerivativeName>& names, b
     if (!right)
       errors.push_back({{}, "'" + name.parameter + "' is not a real " + (output ? "output" : "input") + " of '" + function.name + "'"});
   }
+  for (const ir::Value& value : function.values)
+    if (value.type.element == ir::Element::f32) {
+      errors.push_back({{}, "'" + function.name + "' computes in single precision, which has no derivatives yet"});
+      break;
+    }
   return errors.empty();
 }
 

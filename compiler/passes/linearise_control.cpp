@@ -168,10 +168,11 @@ ValueId Lineariser::copy_index(ValueId source, std::size_t depth) {
   const Op* op = activity_.definition(source);
   if (!op || activity_.depth(source) <= depth)
     return (*map_)(source);
-  if (!op->regions.empty() || op->opcode == Opcode::alloc_)
-    ir::internal_error("derivative of '" + source_.name + "': the extent of a loop that overwrites memory depends on a recurrence");
-  for (ValueId operand : op->operands)
-    copy_index(operand, depth);
+  if (op->opcode == Opcode::alloc_ || op->opcode == Opcode::while_)
+    ir::internal_error("derivative of '" + source_.name + "': the extent of a loop that overwrites memory is computed in memory");
+  const Restore primal_only(with_tangents_, false);
+  for (ValueId v : ir::free_values(source_, *op))
+    copy_index(v, depth);
   map_->copy(*op, false);
   return (*map_)(source);
 }

@@ -523,6 +523,37 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
 )", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
+TEST(Structure, MutableArrayWithASumAsExtent) {
+  // The inner extent is a sum over data that depends on the outer index.
+  EXPECT_DERIVATIVES(R"(
+func @f(%K: index load, %m: index[%K] load, %a: f64[4] particle, %value: &f64 particle) {
+  %4 = constant 4 : index
+  %x = alloc zeroed (%4) -> &f64[4]
+  loop (%t < %K) {
+    %a.t = load %a[%t] : f64
+    %n = reduce add (%i < %t) -> index {
+      %m.i = load %m[%i] : index
+      yield %m.i
+    }
+    loop (%j < %n) {
+      %x.j = load %x[%j] : f64
+      %p = mul %x.j, %a.t : f64
+      %s = cos %p : f64
+      store %x[%j], %s
+      yield
+    }
+    yield
+  }
+  %r = reduce add (%k < %4) -> f64 {
+    %x.k = load %x[%k] : f64
+    yield %x.k
+  }
+  store %value[], %r
+  yield
+}
+)", {{"K", Array::index(4)}, {"m", Array::indices({1, 0, 2, 1})}, {"a", Array::vector({0.5, -0.9, 0.3, 0.7})}});
+}
+
 TEST(Structure, MutableArrayUnderACondition) {
   EXPECT_DERIVATIVES(R"(
 func @f(%a: f64[3] particle, %value: &f64 particle) {
