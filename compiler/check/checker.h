@@ -145,6 +145,9 @@ class Checker {
   bool bind_remaining(const std::vector<std::pair<Size, Size>>& pending, Binding& binding,
                       const std::vector<const Declaration*>& size_names);
   bool require_load_time(const Expr* e, const std::string& what, const std::string& hint);
+  /// A var may change between two uses of its name: its value is no size.
+  bool mentions_var(const Size& size) const;
+  bool stable_size(const Size& size, SourceRange range);
   std::set<std::string> roots_of(const Expr* e, const Context& context) const;
   IntRange int_range(const Expr* e);
   IntRange int_range_of_call(const Expr* e);

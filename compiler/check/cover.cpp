@@ -25,8 +25,9 @@ struct Problem {
 
 class Cover {
  public:
-  Cover(Facts facts, const Declaration& name, StatementKind writes, std::function<Size(const Expr*)> to_size)
-      : facts_(std::move(facts)), name_(name), writes_(writes), to_size_(std::move(to_size)) {}
+  Cover(Facts facts, const Declaration& name, StatementKind writes, std::function<Size(const Expr*)> to_size,
+        std::function<bool(const Size&)> mentions_var)
+      : facts_(std::move(facts)), name_(name), writes_(writes), to_size_(std::move(to_size)), mentions_var_(std::move(mentions_var)) {}
 
   std::optional<Problem> run(const Block& block, bool reads_in_writes_only) {
     reads_in_writes_only_ = reads_in_writes_only;
@@ -117,9 +118,17 @@ class Cover {
   std::vector<Box> collect(const Block& block) {
     std::vector<Box> boxes;
     for (const Statement* s : block) {
-      if (is_write(*s)) boxes.push_back(write_box(*s));
+      if (is_write(*s)) {
+        boxes.push_back(write_box(*s));
+        for (const auto& [low, high] : boxes.back().axes) {
+          if (mentions_var_(low) || mentions_var_(high)) fail(s->range, "the position reads a var");
+        }
+      }
       if (s->kind == StatementKind::for_) {
         const Size from = to_size_(s->from), to = to_size_(s->to);
+        if (mentions_var_(from) || mentions_var_(to)) {
+          if (!collect(s->body).empty()) fail(s->range, "the range of the loop reads a var");
+        }
         for (const Box& box : collect(s->body)) {
           if (const auto wide = widen(box, s->declaration->name, from, to)) {
             boxes.push_back(*wide);
@@ -335,6 +344,7 @@ class Cover {
   const Declaration& name_;
   StatementKind writes_;
   std::function<Size(const Expr*)> to_size_;
+  std::function<bool(const Size&)> mentions_var_;
   bool reads_in_writes_only_ = false;
   std::optional<Problem> problem_, read_problem_;
 };
@@ -351,7 +361,8 @@ void Checker::check_cover(const Block& block, StatementKind writes, const std::v
     }
   }
   for (const Declaration* name : all) {
-    Cover cover(context_->facts, *name, writes, [this](const Expr* e) { return to_size(e); });
+    Cover cover(context_->facts, *name, writes, [this](const Expr* e) { return to_size(e); },
+                [this](const Size& s) { return mentions_var(s); });
     const auto problem = cover.run(block, writes == StatementKind::prior);
     if (!problem) continue;
     if (cover.read_problem()) {

@@ -404,6 +404,7 @@ const Expr* Checker::comprehension(const ast::Comprehension& e) {
     int_ranges_[d] = {{from}, {to}};
     context_->facts.add_bounds(d->name, {{from}, {to}});
     outer.push_back(to - from + Size::constant(1));
+    good = stable_size(outer.back(), g.over.range) && good;
     generators.push_back({d, range->first, range->second});
   }
   ++context_->loop_depth;

@@ -67,9 +67,9 @@ bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& call
         if (t->support.lower && t->support.lower->type.is_scalar()) range.lower.push_back(to_size(t->support.lower));
         if (t->support.upper && t->support.upper->type.is_scalar()) range.upper.push_back(to_size(t->support.upper));
         int_ranges_[d] = range;
-        if (t->is_scalar()) context_->facts.add_bounds(d->name, range);
       }
       enter(d);
+      if (const auto range = int_ranges_.find(d); range != int_ranges_.end() && d->type.is_scalar()) context_->facts.add_bounds(d->name, range->second);
       declared[i] = d;
     }
   }

@@ -39,7 +39,10 @@ const Expr* Checker::index(const ast::Index& e) {
     switch (entry->kind) {
       case Index::Kind::scalar: break;
       case Index::Kind::all: type.shape.push_back(base->type.shape[axis]); break;
-      case Index::Kind::range: type.shape.push_back(to_size(entry->to) - to_size(entry->from) + Size::constant(1)); break;
+      case Index::Kind::range:
+        type.shape.push_back(to_size(entry->to) - to_size(entry->from) + Size::constant(1));
+        good = stable_size(type.shape.back(), entry->range) && good;
+        break;
       case Index::Kind::gather:
         ++gathers;
         type.shape.push_back(entry->at->type.shape[0]);

@@ -59,6 +59,8 @@ void Checker::enter(const Declaration* declaration) {
     return;
   }
   context_->scopes.back().push_back(declaration);
+  // Bounds of an earlier loop index of that name are not bounds of this one.
+  if (declaration->type.is_scalar() && declaration->type.element == Element::integer) context_->facts.add_bounds(declaration->name, {});
 }
 
 std::vector<std::string> Checker::visible_names() const {

@@ -340,6 +340,24 @@ std::set<std::string> Checker::roots_of(const Expr* e, const Context& context) c
   return roots;
 }
 
+bool Checker::mentions_var(const Size& size) const {
+  for (const auto& [key, atom] : size.atoms()) {
+    std::set<const Declaration*> names;
+    if (atom.declaration) names.insert(atom.declaration);
+    names_in(atom.expression, names);
+    for (const Declaration* d : names) {
+      if (d->kind == DeclarationKind::var && !d->write_once) return true;
+    }
+  }
+  return false;
+}
+
+bool Checker::stable_size(const Size& size, SourceRange range) {
+  if (!mentions_var(size)) return true;
+  error(Code::invalid_type, range, "the size " + size.text() + " reads a var, which may change").hint("name its value: let n = ...;");
+  return false;
+}
+
 bool Checker::require_load_time(const Expr* e, const std::string& what, const std::string& hint) {
   if (!e) return false;
   if (e->load_time) return true;

@@ -165,9 +165,12 @@ void Checker::let(const ast::Let& s, Block& into) {
     d->type.support = {};
     intervals_[d] = interval(value);
     if (value->type.element == Element::integer) {
-      const IntRange range = int_range(value);
+      IntRange range = int_range(value);
+      for (std::vector<Size>* bounds : {&range.lower, &range.upper}) {
+        std::erase_if(*bounds, [&](const Size& s) { return mentions_var(s); });
+      }
       int_ranges_[d] = range;
-      if (value->type.is_scalar() && value->load_time) known_sizes_[d] = to_size(value);
+      if (value->type.is_scalar() && value->load_time && !mentions_var(to_size(value))) known_sizes_[d] = to_size(value);
     }
   }
   enter(d);
@@ -388,6 +391,7 @@ void Checker::require(const ast::Require& s, Block& into) {
     }
     if (part->kind != ExprKind::compare || part->operands[0]->type.element != Element::integer || !part->operands[0]->type.is_scalar()) continue;
     const Size a = to_size(part->operands[0]), b = to_size(part->operands[1]), one = Size::constant(1);
+    if (mentions_var(a) || mentions_var(b)) continue;
     if (const auto difference = (a - b).as_constant()) {
       const std::int64_t v = *difference;
       const bool holds = part->op == Operator::eq ? v == 0 : part->op == Operator::ne ? v != 0 : part->op == Operator::lt ? v < 0

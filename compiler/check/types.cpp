@@ -19,6 +19,7 @@ std::optional<Size> Checker::size(const ast::Expression& e, const char* what) {
     error(Code::invalid_type, e.range, std::string(what) + " is " + std::to_string(*constant));
     return std::nullopt;
   }
+  if (!stable_size(result, e.range)) return std::nullopt;
   // A data int that is a size is not negative: checked at load.
   if (value->kind == ExprKind::name && value->declaration->kind == DeclarationKind::data) {
     context_->facts.add_nonnegative(result);
