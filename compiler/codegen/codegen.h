@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> slots;   // names of the load-axis parameters in the order of the slots: data.NAME ..., prepared.K ...
   std::int32_t data_count = 0;      // how many of them are data
   std::int32_t size_count = 0;      // entries written by the kernel "sizes"
+  int threads = 1;                  // `compile` to an object: kernels are compiled in as many parts at once, and joined to an archive
   bool verify = false;              // run LLVM's verifier after generation and after optimisation
 };
 
@@ -39,6 +40,14 @@ struct Options {
 /// Throws ir::InternalError where a function is not what is said here.
 std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context);
 
+/// The same for one of several modules that are linked together: the kernels are dealt out by their size, the first part
+/// has the tables. Every part is generated from the same module and options.
+struct Part {
+  int index = 0;
+  int count = 1;
+};
+std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part);
+
 /// Optimises a generated module in place, for the options' target.
 void optimise(llvm::Module& module, const Options& options);
 
@@ -51,7 +60,7 @@ enum class Stage : std::uint8_t { llvm, optimised_llvm, assembly, object };
 
 /// The result of all steps and the seconds that they took.
 struct Compiled {
-  std::string bytes;        // text of LLVM IR, assembly, or the object file
+  std::string bytes;        // text of LLVM IR, assembly, or the object file (with several threads: an archive of them)
   double generate_seconds = 0;
   double optimise_seconds = 0;
   double emit_seconds = 0;

@@ -51,6 +51,14 @@ bool is_density(const std::string& kernel) {
   return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector" || kernel == "log_likelihood";
 }
 
+std::size_t operations(const ir::Region& region) {
+  std::size_t count = region.ops.size();
+  for (const ir::Op& op : region.ops)
+    for (const ir::Region& inner : op.regions)
+      count += operations(inner);
+  return count;
+}
+
 bool has_particle_arguments(const ir::Function& function) {
   for (const Parameter& parameter : function.parameters)
     if (parameter.axis == Axis::particle)
@@ -60,8 +68,8 @@ bool has_particle_arguments(const ir::Function& function) {
 
 class Generator {
  public:
-  Generator(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context)
-      : kernels_(kernels), options_(options), context_(context), module_(std::make_unique<llvm::Module>("model", context)) {
+  Generator(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part)
+      : kernels_(kernels), options_(options), context_(context), part_(part), module_(std::make_unique<llvm::Module>("model", context)) {
     set_machine(*module_, options.target);
     for (std::size_t i = 0; i < options.slots.size(); ++i)
       slots_[options.slots[i]] = i;
@@ -72,18 +80,19 @@ class Generator {
 
   std::unique_ptr<llvm::Module> run() {
     std::vector<llvm::Constant*> rows;
+    std::vector<std::size_t> work(static_cast<std::size_t>(part_.count), 0);
     for (const ir::Function& function : kernels_.functions) {
       if (function.name == "prepare")
         continue;
-      if (!has_particle_arguments(function)) {
-        rows.push_back(kernel(function, 1));
-        continue;
+      const std::size_t size = operations(function.body);
+      for (const int lanes : has_particle_arguments(function) ? options_.lanes : std::vector{1}) {
+        const auto least = std::min_element(work.begin(), work.end());
+        *least += size + 10;
+        rows.push_back(kernel(function, lanes, least - work.begin() == part_.index));
       }
-      for (const int lanes : options_.lanes)
-        rows.push_back(kernel(function, lanes));
     }
-    llvm::Constant* prepare_function = prepare(kernels_.find("prepare"));
-    export_model(rows, prepare_function);
+    if (part_.index == 0)
+      export_model(rows, prepare(kernels_.find("prepare")));
     if (options_.verify)
       verify_module(*module_, "generation");
     return std::move(module_);
@@ -115,6 +124,14 @@ class Generator {
     return function;
   }
 
+  /// A function that the table names: with several parts, seen by all of them.
+  llvm::Function* make_shared_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& types) {
+    llvm::Function* function = make_function(name, result, types, part_.count == 1);
+    if (part_.count > 1)
+      function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return function;
+  }
+
   static void set_array_attributes(llvm::Argument& argument, bool written, std::uint64_t alignment) {
     llvm::AttrBuilder attributes(argument.getContext());
     attributes.addAttribute(llvm::Attribute::NoAlias);
@@ -130,8 +147,20 @@ class Generator {
   ///
   /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and arguments and
   /// calls it.
-  llvm::Constant* kernel(const ir::Function& function, int lanes) {
+  llvm::Constant* kernel(const ir::Function& function, int lanes, bool here) {
     const std::string name = function.name + "." + std::to_string(lanes);
+    llvm::Function* run = make_shared_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_});
+    llvm::Function* size = make_shared_function("workspace." + name, wide_, {pointer_});
+    if (here)
+      define_kernel(function, lanes, name, run, size);
+    std::vector<const Parameter*> arguments;
+    for (const Parameter& parameter : function.parameters)
+      if (parameter.axis != Axis::load)
+        arguments.push_back(&parameter);
+    return part_.index == 0 ? kernel_row(function, lanes, arguments, size, run) : nullptr;
+  }
+
+  void define_kernel(const ir::Function& function, int lanes, const std::string& name, llvm::Function* run, llvm::Function* size) {
     const Varying varying = find_varying(function, lanes);
     const std::vector<bool> used = used_values(function);
     std::vector<const Parameter*> passed;
@@ -154,7 +183,6 @@ class Generator {
       body->addFnAttr(vectorise_attribute);
     emit_body(function, varying, lanes, passed, body);
 
-    llvm::Function* run = make_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_}, true);
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
     std::vector<Value*> values;
     for (const Parameter* parameter : passed) {
@@ -169,7 +197,7 @@ class Generator {
     values.push_back(run->getArg(3));
     builder.CreateCall(body, values)->setTailCall();
     builder.CreateRetVoid();
-    return kernel_row(function, lanes, arguments, workspace_size(function, varying, lanes, name), run);
+    workspace_size(function, varying, lanes, size);
   }
 
   llvm::Type* scalar_type(Element element) const {
@@ -216,8 +244,7 @@ class Generator {
     emitter.finish();
   }
 
-  llvm::Constant* workspace_size(const ir::Function& function, const Varying& varying, int lanes, const std::string& name) {
-    llvm::Function* size = make_function("workspace." + name, wide_, {pointer_}, true);
+  void workspace_size(const ir::Function& function, const Varying& varying, int lanes, llvm::Function* size) {
     Emitter emitter(function, varying, lanes, options_.target, size);
     // All slots are read here; those that are not needed vanish when the function is optimised.
     for (const Parameter& parameter : function.parameters) {
@@ -231,7 +258,6 @@ class Generator {
     }
     emitter.builder().CreateRet(emitter.emit_workspace_size());
     emitter.finish();
-    return size;
   }
 
   llvm::Constant* text(const std::string& value) {
@@ -371,6 +397,7 @@ class Generator {
   const ir::Module& kernels_;
   const Options& options_;
   llvm::LLVMContext& context_;
+  Part part_;
   std::unique_ptr<llvm::Module> module_;
   std::map<std::string, std::size_t> slots_;
   std::map<std::string, llvm::Constant*> texts_;
@@ -382,7 +409,11 @@ class Generator {
 }  // namespace
 
 std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context) {
-  return Generator(kernels, options, context).run();
+  return Generator(kernels, options, context, {}).run();
+}
+
+std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part) {
+  return Generator(kernels, options, context, part).run();
 }
 
 }  // namespace vmodel::codegen

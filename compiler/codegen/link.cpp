@@ -136,8 +136,8 @@ bool link_shared(const std::string& object, std::string& shared, std::string& er
   const std::string output = folder.path() + "/model.so";
   if (!write_file(input, object, error))
     return false;
-  const std::array<const char*, 13> arguments = {"ld.lld", "-shared", "--strip-all", "--gc-sections", "--threads=1", "--build-id=none",
-                                                 "--hash-style=gnu", "-z", "noexecstack", "-Bsymbolic", "-o", output.c_str(), input.c_str()};
+  const std::array<const char*, 14> arguments = {"ld.lld", "-shared", "--strip-all", "--gc-sections", "--threads=1", "--build-id=none",
+                                                 "--hash-style=gnu", "-z", "noexecstack", "-Bsymbolic", "--whole-archive", "-o", output.c_str(), input.c_str()};
   std::string message;
   llvm::raw_string_ostream stream(message);
   const bool linked = lld::elf::link(arguments, stream, stream, false, false);

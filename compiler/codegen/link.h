@@ -5,7 +5,7 @@
 
 namespace vmodel::codegen {
 
-/// Links an object file to a shared object that exports `vmodel_model`, with LLD in this process. Functions of the C
+/// Links an object file, or an archive of them, to a shared object that exports `vmodel_model`, with LLD in this process. Functions of the C
 /// library stay undefined: the runtime has them. False with a message when that fails.
 bool link_shared(const std::string& object, std::string& shared, std::string& error);
 

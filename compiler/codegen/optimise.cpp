@@ -1,8 +1,12 @@
+#include <algorithm>
 #include <chrono>
+#include <exception>
+#include <thread>
 
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
+#include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
@@ -127,12 +131,15 @@ std::string emit_object(llvm::Module& module, const Options& options) {
   return emit(module, options, llvm::CodeGenFileType::ObjectFile);
 }
 
-Compiled compile(const ir::Module& kernels, const Options& options, Stage stage) {
+namespace {
+
+/// One part: seconds of the steps and the bytes.
+Compiled compile_part(const ir::Module& kernels, const Options& options, Stage stage, Part part) {
   Compiled result;
   llvm::LLVMContext context;
   context.setDiscardValueNames(stage == Stage::object || stage == Stage::assembly);
   const double start = seconds();
-  const std::unique_ptr<llvm::Module> module = generate(kernels, options, context);
+  const std::unique_ptr<llvm::Module> module = generate(kernels, options, context, part);
   const double generated = seconds();
   result.generate_seconds = generated - start;
   if (stage == Stage::llvm) {
@@ -142,12 +149,55 @@ Compiled compile(const ir::Module& kernels, const Options& options, Stage stage)
   optimise(*module, options);
   const double optimised = seconds();
   result.optimise_seconds = optimised - generated;
-  if (stage == Stage::optimised_llvm) {
+  if (stage == Stage::optimised_llvm)
     result.bytes = print(*module);
-    return result;
-  }
-  result.bytes = stage == Stage::assembly ? emit_assembly(*module, options) : emit_object(*module, options);
+  else
+    result.bytes = stage == Stage::assembly ? emit_assembly(*module, options) : emit_object(*module, options);
   result.emit_seconds = seconds() - optimised;
+  return result;
+}
+
+std::string archive(const std::vector<Compiled>& parts) {
+  std::vector<llvm::NewArchiveMember> members;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    llvm::NewArchiveMember member(llvm::MemoryBufferRef(parts[i].bytes, "part.o"));
+    members.push_back(std::move(member));
+  }
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> buffer =
+      llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  if (!buffer)
+    ir::internal_error("code generation: " + llvm::toString(buffer.takeError()));
+  return (*buffer)->getBuffer().str();
+}
+
+}  // namespace
+
+Compiled compile(const ir::Module& kernels, const Options& options, Stage stage) {
+  if (options.threads <= 1 || stage != Stage::object)
+    return compile_part(kernels, options, stage, {});
+  make_machine(options.target);  // registers the target before there are threads
+  const auto count = static_cast<std::size_t>(options.threads);
+  std::vector<Compiled> parts(count);
+  std::vector<std::exception_ptr> failures(count);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      try {
+        parts[i] = compile_part(kernels, options, stage, {static_cast<int>(i), options.threads});
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    });
+  for (std::thread& thread : threads)
+    thread.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure)
+      std::rethrow_exception(failure);
+  // The slowest part is what the user waits for.
+  Compiled result = *std::max_element(parts.begin(), parts.end(), [](const Compiled& a, const Compiled& b) {
+    return a.generate_seconds + a.optimise_seconds + a.emit_seconds < b.generate_seconds + b.optimise_seconds + b.emit_seconds;
+  });
+  result.bytes = archive(parts);
   return result;
 }
 

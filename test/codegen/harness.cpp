@@ -53,6 +53,7 @@ Compiled::Compiled(ir::Module module, const std::string& march, std::vector<int>
   options_.lanes = lanes.empty() ? std::vector{1, options_.target.lanes} : std::move(lanes);
   options_.metadata = "{}";
   options_.verify = true;
+  options_.threads = 2;
   std::set<std::string> seen;
   std::vector<std::string> prepared;
   if (const ir::Function* prepare = module_.find("prepare"))

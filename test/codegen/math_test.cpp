@@ -1,6 +1,7 @@
 // Elementary and special functions against tables of correctly rounded values (function_table.py).
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -62,9 +63,9 @@ double ulp(double y) {
   return std::ldexp(1.0, std::ilogb(size) - 52);
 }
 
-class Functions : public testing::TestWithParam<std::string> {};
+class FunctionTables : public testing::TestWithParam<std::string> {};
 
-TEST_P(Functions, MatchTheirTables) {
+TEST_P(FunctionTables, MatchTheirTables) {
   const auto table = read_table();
   ASSERT_EQ(table.size(), bounds.size());
   const std::string march = GetParam();
@@ -114,7 +115,40 @@ TEST_P(Functions, MatchTheirTables) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Functions, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4"), [](const auto& info) {
+/// Not a test: prints nanoseconds an element, for docs/numerics.md (--gtest_also_run_disabled_tests).
+TEST(Functions, DISABLED_Speed) {
+  ir::Module module;
+  for (const auto& [name, bound] : bounds) {
+    ir::Module one = module_of({{name, [&](Builder& b) {
+      const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+      const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
+      const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
+      b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) { b.store(y, i, b.unary(opcode_of(name), b.load(x, i))); });
+    }}});
+    module.functions.push_back(one.functions[0]);
+  }
+  Compiled compiled(module, "native");
+  const std::int64_t n = 512;
+  ASSERT_EQ(compiled.prepare({{"n", Array::index(n)}}), 0);
+  for (const auto& [name, bound] : bounds)
+    for (const int lanes : {1, compiled.native_lanes()}) {
+      const auto count = static_cast<std::size_t>(n * lanes);
+      std::vector<double> x(count);
+      std::vector<double> y(count);
+      for (std::size_t i = 0; i < count; ++i)
+        x[i] = 0.05 + 0.9 * static_cast<double>(i) / static_cast<double>(count);
+      void* arguments[] = {x.data(), y.data()};
+      double best = 1e9;
+      for (int repeat = 0; repeat < 200; ++repeat) {
+        const auto start = std::chrono::steady_clock::now();
+        compiled.find(name, lanes)->run(compiled.slots(), arguments, nullptr, nullptr);
+        best = std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
+      }
+      std::printf("%-20s %d lanes %6.2f ns\n", name.c_str(), lanes, best / static_cast<double>(count));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, FunctionTables, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4"), [](const auto& info) {
   return "v" + info.param.substr(info.param.size() - 1);
 });
 

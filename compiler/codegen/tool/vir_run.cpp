@@ -18,7 +18,7 @@ namespace {
 using namespace vmodel;
 
 const char* usage =
-    "usage: vir-run FILE.vir [--emit=llvm|optimised|asm|obj|so] [--lanes=1,8] [--march=native] [--time] [-o FILE]\n"
+    "usage: vir-run FILE.vir [--emit=llvm|optimised|asm|obj|so] [--lanes=1,8] [--march=native] [--threads=N] [--time] [-o FILE]\n"
     "The slots are the parameters of axis load, in order of appearance; those named data.* come first.\n";
 
 std::vector<std::string> split(const std::string& text) {
@@ -53,6 +53,7 @@ int run(const std::vector<std::string>& arguments) {
   std::string march = "native";
   std::vector<std::string> lanes;
   bool time = false;
+  int threads = 1;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     const auto value = [&] { return argument.substr(argument.find('=') + 1); };
@@ -62,6 +63,8 @@ int run(const std::vector<std::string>& arguments) {
       lanes = split(value());
     else if (argument.starts_with("--march="))
       march = value();
+    else if (argument.starts_with("--threads="))
+      threads = std::stoi(value());
     else if (argument == "--time")
       time = true;
     else if (argument == "-o" && i + 1 < arguments.size())
@@ -99,6 +102,7 @@ int run(const std::vector<std::string>& arguments) {
     options.lanes.push_back(std::stoi(count));
   options.metadata = "{}";
   options.verify = !time;
+  options.threads = threads;
   find_slots(*module, options);
   const codegen::Stage stage = emit == "llvm"        ? codegen::Stage::llvm
                                : emit == "optimised" ? codegen::Stage::optimised_llvm
