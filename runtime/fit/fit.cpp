@@ -98,6 +98,46 @@ class Fit {
       state_.notes.push_back("the Laplace start was not possible: " + refused);
     }
     state_.start = "plain (Laplace refused: " + refused + ")";
+    if (start_by_mean_field()) {
+      state_.start = "mean field with its mean curvature (Laplace refused: " + refused + ")";
+    }
+  }
+
+  // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
+  // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
+  bool start_by_mean_field() {
+    const Family* mean_field = model_.metadata().find_family("mean_field");
+    if (mean_field == nullptr || family_.name == "mean_field" ||
+        mean_field->gaussian_location.empty() || model_.dimension() > largest_dense_dimension) {
+      return false;
+    }
+    FitSettings settings = settings_;
+    settings.family = "mean_field";
+    settings.start = StartChoice::plain;
+    settings.steps = 500;
+    settings.particles = 16;
+    const FitObserver silent;
+    const FitState first = Fit(model_, settings, silent).run().state;
+    Laplace gaussian;
+    if (!mean_precision(model_, *mean_field, density_, first.phi, settings_.seed, 99,
+                        gaussian.precision, gaussian.factor)) {
+      return false;
+    }
+    for (const LearnableValue& l : model_.learnables(*mean_field)) {
+      if (l.name != mean_field->gaussian_location) continue;
+      const auto at = first.phi.begin() + static_cast<long>(l.phi_offset);
+      gaussian.mode.assign(at, at + static_cast<long>(l.phi_size));
+    }
+    if (static_cast<int64_t>(gaussian.mode.size()) != model_.dimension()) return false;
+    std::vector<double> phi = state_.phi;
+    if (!gaussian_start(model_, family_, gaussian, phi) &&
+        !likelihood_start(model_, family_, gaussian, settings_.seed, phi)) {
+      return false;
+    }
+    const double plain = elbo(state_.phi, 256).value, ours = elbo(phi, 256).value;
+    if (!std::isfinite(ours) || ours < plain) return false;
+    state_.phi = phi;
+    return true;
   }
 
   void choose_preconditioner(uint32_t number) {
@@ -241,15 +281,18 @@ class Fit {
     std::vector<double> units(n + 1);
     const int64_t stride = std::max<int64_t>(1, steps / trace_rows);
     trace_.reserve(static_cast<size_t>(steps / stride + 2));
-    double smooth = 0;
-    int64_t smoothed = 0;
+    double smooth = 0, slower = 1;
+    int64_t smoothed = 0, skipped_in_a_row = 0;
+    std::vector<double> sound = psi;  // the last iterate with a finite objective
     for (int64_t step = 0; step < steps; ++step) {
       const Evaluation e = objective.evaluate(
           phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(step)),
           g.data());
-      const double rate = settings_.schedule.at(step, steps);
+      const double rate = slower * settings_.schedule.at(step, steps);
       double norm = NAN;
       if (std::isfinite(e.value)) {
+        skipped_in_a_row = 0;
+        std::copy(psi.begin(), psi.end(), sound.begin());
         preconditioner_.pull_back(g.data(), g_psi.data());
         norm = euclidean_norm(g_psi.data(), n);
         adam.step(psi.data(), g_psi.data(), rate);
@@ -260,6 +303,15 @@ class Fit {
       } else {
         ++state_.skipped;
         state_.particles_not_finite += e.not_finite;
+        // A step into a place without density is taken back, and later ones are shorter.
+        if (++skipped_in_a_row == 3) {
+          skipped_in_a_row = 0;
+          slower *= 0.5;
+          std::copy(sound.begin(), sound.end(), psi.begin());
+          std::copy(origin.begin(), origin.end(), phi.begin());
+          preconditioner_.add_to(psi.data(), phi.data());
+          adam.restart();
+        }
       }
       if (step >= steps - averaged) {
         average.add(psi.data());

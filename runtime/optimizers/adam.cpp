@@ -41,6 +41,12 @@ void Adam::step(double* x, double* gradient, double rate) {
   }
 }
 
+void Adam::restart() {
+  std::fill(first_.begin(), first_.end(), 0.0);
+  std::fill(second_.begin(), second_.end(), 0.0);
+  steps_ = 0;
+}
+
 IterateAverage::IterateAverage(size_t size, int64_t iterates, int64_t batches)
     : size_(size), batches_(std::min(batches, iterates / 2 * 2)) {
   if (batches_ < 2) batches_ = iterates > 0 ? 1 : 0;

@@ -39,6 +39,9 @@ class Adam {
   // Moves `x` upwards along `gradient`, which is clipped in place.
   void step(double* x, double* gradient, double rate);
 
+  // Forgets the moments.
+  void restart();
+
   const std::vector<double>& first_moment() const { return first_; }
   const std::vector<double>& second_moment() const { return second_; }
   int64_t steps() const { return steps_; }

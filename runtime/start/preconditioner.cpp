@@ -88,6 +88,14 @@ class PreconditionerBuilder {
     return result_;
   }
 
+  bool mean(MatrixXd& precision, MatrixXd& factor) {
+    const int64_t d = model_.dimension();
+    if (d == 0 || d > largest_dense_dimension || !mean_factor()) return false;
+    precision = precision_;
+    factor = factor_;
+    return true;
+  }
+
  private:
   // factor_ = K^-T with K K' the mean negative Hessian made positive definite, and factor_ made
   // lower triangular.
@@ -236,6 +244,12 @@ class PreconditionerBuilder {
   // precision_ = root_ root_', inverse = factor_ factor_', factor_ lower.
   MatrixXd precision_, root_, factor_;
 };
+
+bool mean_precision(const PreparedModel& model, const Family& family,
+                    UnconstrainedDensity& density, const std::vector<double>& phi, uint64_t seed,
+                    uint32_t step, MatrixXd& precision, MatrixXd& factor) {
+  return PreconditionerBuilder(model, family, density, phi, seed, step).mean(precision, factor);
+}
 
 Preconditioner precondition(const PreparedModel& model, const Family& family,
                             UnconstrainedDensity& density, const std::vector<double>& phi,

@@ -50,4 +50,11 @@ Preconditioner precondition(const PreparedModel& model, const Family& family,
                             UnconstrainedDensity& density, const std::vector<double>& phi,
                             uint64_t seed, uint32_t step);
 
+// The mean over draws of q of the negative Hessian of the log density, made positive definite
+// (negative curvature counts with its magnitude), and the lower Cholesky factor of its inverse.
+// False where it is not to be had.
+bool mean_precision(const PreparedModel& model, const Family& family,
+                    UnconstrainedDensity& density, const std::vector<double>& phi, uint64_t seed,
+                    uint32_t step, Eigen::MatrixXd& precision, Eigen::MatrixXd& factor);
+
 }  // namespace vmodel::runtime
