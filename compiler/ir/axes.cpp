@@ -8,7 +8,7 @@ namespace vmodel::ir {
 namespace {
 
 class Analysis {
- public:
+public:
   Analysis(const Function& function, const Module* module)
       : function_(function), module_(module), axis_(function.values.size(), Axis::load) {}
 
@@ -27,7 +27,7 @@ class Analysis {
     return std::move(axis_);
   }
 
- private:
+private:
   Axis axis(ValueId v) const { return axis_[v.id]; }
   void raise(ValueId v, Axis to) {
     if (fixed_[v.id] || axis_[v.id] >= to)
@@ -150,8 +150,10 @@ void Analysis::op(const Op& op, Axis control) {
   }
 }
 
-}  // namespace
+} // namespace
 
-std::vector<Axis> axes(const Function& function, const Module* module) { return Analysis(function, module).run(); }
+std::vector<Axis> axes(const Function& function, const Module* module) {
+  return Analysis(function, module).run();
+}
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,13 +1,15 @@
 // Which values vary over what: data, family parameters, particles.
 #pragma once
 
-#include <vector>
-
 #include "compiler/ir/module.h"
+
+#include <vector>
 
 namespace vmodel::ir {
 
-inline Axis later(Axis a, Axis b) { return a < b ? b : a; }
+inline Axis later(Axis a, Axis b) {
+  return a < b ? b : a;
+}
 
 /// The axis of every value, by its id: the latest of what it is computed from. Memory (alloc) has the
 /// latest axis of what is stored in it, of the indices, and of the conditions around the stores;
@@ -16,4 +18,4 @@ inline Axis later(Axis a, Axis b) { return a < b ? b : a; }
 /// which is known only with a module.
 std::vector<Axis> axes(const Function& function, const Module* module = nullptr);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

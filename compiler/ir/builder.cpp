@@ -1,8 +1,8 @@
 #include "compiler/ir/builder.h"
 
-#include <bit>
-
 #include "compiler/ir/typing.h"
+
+#include <bit>
 
 namespace vmodel::ir {
 
@@ -12,7 +12,7 @@ const Type scalar_f64{Element::f64, false, {}};
 const Type scalar_index{Element::index, false, {}};
 const Type scalar_boolean{Element::boolean, false, {}};
 
-}  // namespace
+} // namespace
 
 Builder::Builder(Function& function) : function_(function) {
   open_.push_back(std::move(function_.body));
@@ -125,9 +125,15 @@ ValueId Builder::make(const Constant& constant) {
   return append(std::move(op))[0];
 }
 
-ValueId Builder::constant(double value) { return make(Constant::real(value)); }
-ValueId Builder::index(std::int64_t value) { return make(Constant::index(value)); }
-ValueId Builder::boolean(bool value) { return make(Constant::boolean(value)); }
+ValueId Builder::constant(double value) {
+  return make(Constant::real(value));
+}
+ValueId Builder::index(std::int64_t value) {
+  return make(Constant::index(value));
+}
+ValueId Builder::boolean(bool value) {
+  return make(Constant::boolean(value));
+}
 
 ValueId Builder::scalar(Opcode opcode, std::vector<ValueId> operands, Type result) {
   std::vector<Constant> values;
@@ -140,7 +146,9 @@ ValueId Builder::scalar(Opcode opcode, std::vector<ValueId> operands, Type resul
   return emit(opcode, std::move(operands), {std::move(result)})[0];
 }
 
-ValueId Builder::unary(Opcode opcode, ValueId x) { return scalar(opcode, {x}, type_of(x, opcode)); }
+ValueId Builder::unary(Opcode opcode, ValueId x) {
+  return scalar(opcode, {x}, type_of(x, opcode));
+}
 
 // x where the operation gives x back, else none. Adding zero is such an identity although it would
 // turn -0 into +0: no operation of VIR promises the sign of a zero.
@@ -179,7 +187,9 @@ ValueId Builder::binary(Opcode opcode, ValueId x, ValueId y) {
   return scalar(opcode, {x, y}, type);
 }
 
-ValueId Builder::compare(Opcode opcode, ValueId x, ValueId y) { return scalar(opcode, {x, y}, scalar_boolean); }
+ValueId Builder::compare(Opcode opcode, ValueId x, ValueId y) {
+  return scalar(opcode, {x, y}, scalar_boolean);
+}
 
 ValueId Builder::select(ValueId condition, ValueId a, ValueId b) {
   if (a == b)
@@ -205,8 +215,12 @@ ValueId Builder::logical_or(ValueId a, ValueId b) {
   return a == b ? a : scalar(Opcode::logical_or_, {a, b}, scalar_boolean);
 }
 
-ValueId Builder::logical_not(ValueId a) { return scalar(Opcode::logical_not_, {a}, scalar_boolean); }
-ValueId Builder::is_nan(ValueId x) { return scalar(Opcode::is_nan_, {x}, scalar_boolean); }
+ValueId Builder::logical_not(ValueId a) {
+  return scalar(Opcode::logical_not_, {a}, scalar_boolean);
+}
+ValueId Builder::is_nan(ValueId x) {
+  return scalar(Opcode::is_nan_, {x}, scalar_boolean);
+}
 
 ValueId Builder::to_real(ValueId x) {
   return type_of(x, Opcode::to_real_) == scalar_f64 ? x : scalar(Opcode::to_real_, {x}, scalar_f64);
@@ -216,7 +230,9 @@ ValueId Builder::to_index(ValueId x) {
   return type_of(x, Opcode::to_index_) == scalar_index ? x : scalar(Opcode::to_index_, {x}, scalar_index);
 }
 
-ValueId Builder::stop(ValueId x) { return scalar(Opcode::stop_, {x}, type_of(x, Opcode::stop_)); }
+ValueId Builder::stop(ValueId x) {
+  return scalar(Opcode::stop_, {x}, type_of(x, Opcode::stop_));
+}
 
 ValueId Builder::strong_mul(ValueId linear, ValueId coefficient) {
   const auto x = constant_value(linear);
@@ -232,7 +248,9 @@ ValueId Builder::strong_mul(ValueId linear, ValueId coefficient) {
   return scalar(Opcode::strong_mul_, {linear, coefficient}, type_of(linear, Opcode::strong_mul_));
 }
 
-ValueId Builder::lane_sum(ValueId x) { return emit(Opcode::lane_sum_, {x}, {type_of(x, Opcode::lane_sum_)})[0]; }
+ValueId Builder::lane_sum(ValueId x) {
+  return emit(Opcode::lane_sum_, {x}, {type_of(x, Opcode::lane_sum_)})[0];
+}
 
 // --- Extents --------------------------------------------------------------------------------------
 
@@ -242,7 +260,9 @@ Dim Builder::dim(ValueId extent) {
   return {0, extent};
 }
 
-ValueId Builder::extent(const Dim& dim) { return dim.value ? dim.value : index(dim.constant); }
+ValueId Builder::extent(const Dim& dim) {
+  return dim.value ? dim.value : index(dim.constant);
+}
 
 ValueId Builder::product(std::span<const Dim> dims) {
   ValueId result = index(1);
@@ -330,7 +350,7 @@ std::vector<Region> regions_of(Region first) {
   return regions;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<ValueId> Builder::reduce(const std::string& kind, std::span<const Dim> dims,
                                      const std::function<std::vector<ValueId>(Indices)>& body) {
@@ -355,9 +375,8 @@ void Builder::for_each(std::span<const Dim> dims, const std::function<void(Indic
   });
 }
 
-std::vector<ValueId>
-Builder::loop(const Dim& extent_, std::span<const ValueId> initial, bool reverse,
-              const std::function<std::vector<ValueId>(ValueId, std::span<const ValueId>)>& body) {
+std::vector<ValueId> Builder::loop(const Dim& extent_, std::span<const ValueId> initial, bool reverse,
+                                   const std::function<std::vector<ValueId>(ValueId, std::span<const ValueId>)>& body) {
   std::vector<ValueId> operands{extent(extent_)};
   operands.insert(operands.end(), initial.begin(), initial.end());
   std::vector<Type> types;
@@ -440,7 +459,9 @@ void Builder::site(SiteKind kind, const std::string& name, std::span<const Dim> 
   append(std::move(op));
 }
 
-void Builder::output(const std::string& name, ValueId value) { emit(Opcode::output_, {value}, {}, {}, name); }
+void Builder::output(const std::string& name, ValueId value) {
+  emit(Opcode::output_, {value}, {}, {}, name);
+}
 
 void Builder::require(ValueId condition, const std::string& message_id, std::span<const ValueId> values) {
   std::vector<ValueId> operands{condition};
@@ -452,4 +473,4 @@ ValueId Builder::random(const std::string& kind, std::int64_t site, ValueId elem
   return emit(Opcode::random_, {element, attempt}, {scalar_f64}, {}, kind, site)[0];
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

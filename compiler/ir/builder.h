@@ -1,6 +1,9 @@
 // Appends operations to a function. Interface header.
 #pragma once
 
+#include "compiler/ir/fold.h"
+#include "compiler/ir/module.h"
+
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -10,9 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "compiler/ir/fold.h"
-#include "compiler/ir/module.h"
-
 namespace vmodel::ir {
 
 /// Appends to the innermost open region. Every method checks operand types (a violation is a bug of
@@ -20,7 +20,7 @@ namespace vmodel::ir {
 /// foldable arithmetic (x + 0, x * 1, constant operands) are folded at once, so that callers need no
 /// special cases.
 class Builder {
- public:
+public:
   explicit Builder(Function& function);
 
   Function& function() { return function_; }
@@ -55,8 +55,8 @@ class Builder {
   ValueId neg(ValueId x) { return unary(Opcode::neg, x); }
 
   // extents
-  Dim dim(ValueId extent);           // folds constants
-  ValueId extent(const Dim& dim);    // the index value of a dim (a constant op if needed)
+  Dim dim(ValueId extent);        // folds constants
+  ValueId extent(const Dim& dim); // the index value of a dim (a constant op if needed)
   ValueId product(std::span<const Dim> dims);
 
   // arrays and memory
@@ -77,8 +77,9 @@ class Builder {
   ValueId sum(std::span<const Dim> extents, const std::function<ValueId(Indices)>& body);
   void for_each(std::span<const Dim> extents, const std::function<void(Indices)>& body);
   /// Sequential; body(index, carried) returns the next carried values.
-  std::vector<ValueId> loop(const Dim& extent, std::span<const ValueId> initial, bool reverse,
-                            const std::function<std::vector<ValueId>(ValueId index, std::span<const ValueId> carried)>& body);
+  std::vector<ValueId>
+  loop(const Dim& extent, std::span<const ValueId> initial, bool reverse,
+       const std::function<std::vector<ValueId>(ValueId index, std::span<const ValueId> carried)>& body);
   std::vector<ValueId> if_(ValueId condition, const std::function<std::vector<ValueId>()>& then_body,
                            const std::function<std::vector<ValueId>()>& else_body);
   std::vector<ValueId> while_(std::span<const ValueId> initial,
@@ -89,10 +90,10 @@ class Builder {
 
   // statements
   struct SiteBodies {
-    std::function<ValueId(Indices)> density;  // log density of the event at these batch indices: f64
-    std::function<ValueId(Indices)> sample;   // a draw of the event (scalar, or array of the event's shape)
-    std::function<ValueId(Indices)> support;  // bool: the value is in the support
-    std::function<ValueId(Indices)> entropy;  // f64
+    std::function<ValueId(Indices)> density; // log density of the event at these batch indices: f64
+    std::function<ValueId(Indices)> sample;  // a draw of the event (scalar, or array of the event's shape)
+    std::function<ValueId(Indices)> support; // bool: the value is in the support
+    std::function<ValueId(Indices)> entropy; // f64
     /// The position (index) of the event among all observed values: if set, the second yield of the
     /// density, sample and support regions.
     std::function<ValueId(Indices)> position;
@@ -118,7 +119,7 @@ class Builder {
   std::vector<ValueId> emit(Opcode opcode, std::vector<ValueId> operands, std::vector<Type> results,
                             std::vector<Region> regions = {}, std::string symbol = {}, std::int64_t integer = 0);
 
- private:
+private:
   // Element, bits of the value: constants are made once in a region and those inside it.
   using ConstantKey = std::pair<Element, std::int64_t>;
 
@@ -132,9 +133,9 @@ class Builder {
 
   Function& function_;
   SourceRange range_{};
-  std::vector<Region> open_;  // innermost last; closed regions move into their operation
-  std::vector<std::map<ConstantKey, ValueId>> constants_;  // one an open region
-  std::vector<std::optional<Constant>> known_;             // by value
+  std::vector<Region> open_;                              // innermost last; closed regions move into their operation
+  std::vector<std::map<ConstantKey, ValueId>> constants_; // one an open region
+  std::vector<std::optional<Constant>> known_;            // by value
 };
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

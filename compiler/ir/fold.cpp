@@ -80,7 +80,9 @@ std::optional<Constant> fold_binary(Opcode opcode, double x, double y) {
 }
 
 // Index arithmetic wraps, as the machine's does.
-std::int64_t wrapped(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+std::int64_t wrapped(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
 
 std::optional<Constant> fold_integer(Opcode opcode, std::int64_t x, std::int64_t y) {
   const auto ux = static_cast<std::uint64_t>(x);
@@ -103,7 +105,7 @@ std::optional<Constant> fold_integer(Opcode opcode, std::int64_t x, std::int64_t
   }
 }
 
-}  // namespace
+} // namespace
 
 std::optional<Constant> fold(Opcode opcode, std::span<const Constant> operands) {
   for (const Constant& operand : operands)
@@ -116,8 +118,7 @@ std::optional<Constant> fold(Opcode opcode, std::span<const Constant> operands) 
     switch (opcode) {
     case Opcode::logical_not_: return Constant::boolean(x.integer == 0);
     case Opcode::is_nan_: return Constant::boolean(std::isnan(x.number));
-    case Opcode::to_real_:
-      return x.element == Element::f64 ? x : Constant::real(static_cast<double>(x.integer));
+    case Opcode::to_real_: return x.element == Element::f64 ? x : Constant::real(static_cast<double>(x.integer));
     case Opcode::to_index_:
       if (x.element != Element::f64)
         return Constant::index(x.integer);
@@ -150,4 +151,4 @@ std::optional<Constant> fold(Opcode opcode, std::span<const Constant> operands) 
   return fold_integer(opcode, x.integer, y.integer);
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,19 +1,19 @@
 // Arithmetic on constants, as the compiled code would do it.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::ir {
 
 /// The value of a `constant` operation.
 struct Constant {
   Element element = Element::f64;
-  double number = 0;         // f64, f32
-  std::int64_t integer = 0;  // index; boolean as 0 or 1
+  double number = 0;        // f64, f32
+  std::int64_t integer = 0; // index; boolean as 0 or 1
 
   static Constant real(double value) { return {Element::f64, value, 0}; }
   static Constant index(std::int64_t value) { return {Element::index, 0, value}; }
@@ -33,4 +33,4 @@ Constant constant_of(const Function& function, const Op& op);
 std::int64_t floor_divide(std::int64_t a, std::int64_t b);
 std::int64_t floor_modulo(std::int64_t a, std::int64_t b);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

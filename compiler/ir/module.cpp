@@ -6,11 +6,16 @@ namespace vmodel::ir {
 
 const char* name(Opcode opcode) {
   switch (opcode) {
-#define VIR_UNARY(name, derivative) case Opcode::name: return #name;
-#define VIR_BINARY(name, d_dx, d_dy) case Opcode::name: return #name;
-#define VIR_INTEGER(name) case Opcode::name: return #name;
-#define VIR_COMPARE(name) case Opcode::name: return #name;
-#define VIR_OP(name) case Opcode::name##_: return #name;
+#define VIR_UNARY(name, derivative)                                                                                    \
+  case Opcode::name: return #name;
+#define VIR_BINARY(name, d_dx, d_dy)                                                                                   \
+  case Opcode::name: return #name;
+#define VIR_INTEGER(name)                                                                                              \
+  case Opcode::name: return #name;
+#define VIR_COMPARE(name)                                                                                              \
+  case Opcode::name: return #name;
+#define VIR_OP(name)                                                                                                   \
+  case Opcode::name##_: return #name;
 #include "compiler/ir/opcode.def"
   }
   return "unknown";
@@ -73,4 +78,4 @@ bool has_effect(Opcode opcode) {
   }
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

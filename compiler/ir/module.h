@@ -3,11 +3,11 @@
 // operation; opcode.def lists them.
 #pragma once
 
+#include "compiler/diagnostics/source.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "compiler/diagnostics/source.h"
 
 namespace vmodel::ir {
 
@@ -36,7 +36,7 @@ struct ValueId {
 
 /// The extent of one axis: a constant, or an index value in scope where the array is defined.
 struct Dim {
-  std::int64_t constant = 0;  // used when `value` is none
+  std::int64_t constant = 0; // used when `value` is none
   ValueId value;
   bool operator==(const Dim&) const = default;
 };
@@ -63,7 +63,7 @@ struct Region {
   std::vector<ValueId> arguments;
   std::vector<Op> ops;
   std::vector<ValueId> yields;
-  bool absent = false;  // an optional region of a site that is not there
+  bool absent = false; // an optional region of a site that is not there
 };
 
 /// Why a site is there; entry points choose by it.
@@ -76,22 +76,22 @@ struct Op {
   Opcode opcode{};
   std::vector<ValueId> operands;
   std::vector<ValueId> results;
-  double number = 0;         // constant of type f64
-  std::int64_t integer = 0;  // constant of type index or boolean; flags as opcode.def says
-  std::string symbol;        // callee, name of a site or output, kind of reduction or random number
+  double number = 0;        // constant of type f64
+  std::int64_t integer = 0; // constant of type index or boolean; flags as opcode.def says
+  std::string symbol;       // callee, name of a site or output, kind of reduction or random number
   SiteKind site_kind = SiteKind::factor;
   std::vector<Region> regions;
-  SourceRange range;         // where in the model this comes from
+  SourceRange range; // where in the model this comes from
 };
 
 struct Value {
   Type type;
-  std::string hint;  // a name for people, printed as %hint.id; may be empty
+  std::string hint; // a name for people, printed as %hint.id; may be empty
 };
 
 struct Parameter {
   ValueId value;
-  std::string name;  // unique within the function; how entry points are called by name
+  std::string name; // unique within the function; how entry points are called by name
   Axis axis = Axis::load;
 };
 
@@ -102,7 +102,7 @@ struct Function {
   std::vector<Parameter> parameters;
   std::vector<Type> results;
   Region body;
-  std::vector<Value> values{1};  // [0] is unused: ValueId 0 is "none"
+  std::vector<Value> values{1}; // [0] is unused: ValueId 0 is "none"
 
   const Type& type(ValueId v) const { return values[v.id].type; }
   Type& type(ValueId v) { return values[v.id].type; }
@@ -124,4 +124,4 @@ bool is_compare(Opcode opcode);
 /// site, output, require, random is pure: its value is a function of its counter).
 bool has_effect(Opcode opcode);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,18 +1,24 @@
 #include "compiler/ir/parse.h"
 
+#include "compiler/ir/typing.h"
+
 #include <charconv>
 #include <limits>
 #include <map>
-
-#include "compiler/ir/typing.h"
 
 namespace vmodel::ir {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_name_character(char c) { return is_letter(c) || is_digit(c) || c == '.'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_name_character(char c) {
+  return is_letter(c) || is_digit(c) || c == '.';
+}
 
 // Nesting beyond this is refused, so that no text overflows the stack.
 constexpr int max_depth = 200;
@@ -20,12 +26,12 @@ constexpr int max_depth = 200;
 struct Failure {};
 
 class Parser {
- public:
+public:
   Parser(std::string_view text, ParseError* error) : text_(text), error_(error) {}
 
   Module module();
 
- private:
+private:
   // --- tokens
   [[noreturn]] void fail(const std::string& message) {
     error_->message = message;
@@ -176,7 +182,9 @@ ValueId Parser::use(const std::string& name) {
   return found->second;
 }
 
-ValueId Parser::use() { return use(value_name()); }
+ValueId Parser::use() {
+  return use(value_name());
+}
 
 ValueId Parser::define(const std::string& name, Type type) {
   if (names_.contains(name))
@@ -453,7 +461,8 @@ Op Parser::op() {
       carried(op, names);
     types = result_types();
     if (types.size() != names.size())
-      fail("the loop carries " + std::to_string(names.size()) + " values and has " + std::to_string(types.size()) + " result types");
+      fail("the loop carries " + std::to_string(names.size()) + " values and has " + std::to_string(types.size()) +
+           " result types");
     for (ValueId v : define_arguments(names, types))
       header.arguments.push_back(v);
     op.regions.push_back(body());
@@ -471,7 +480,8 @@ Op Parser::op() {
     carried(op, names);
     types = result_types();
     if (types.size() != names.size())
-      fail("the loop carries " + std::to_string(names.size()) + " values and has " + std::to_string(types.size()) + " result types");
+      fail("the loop carries " + std::to_string(names.size()) + " values and has " + std::to_string(types.size()) +
+           " result types");
     std::vector<ValueId> arguments = define_arguments(names, types);
     op.regions.push_back(body());
     op.regions[0].arguments = std::move(arguments);
@@ -496,7 +506,8 @@ Op Parser::op() {
   default: simple(op, types); break;
   }
   if (types.size() != results.size())
-    fail("'" + mnemonic + "' names " + std::to_string(results.size()) + " results and " + std::to_string(types.size()) + " types");
+    fail("'" + mnemonic + "' names " + std::to_string(results.size()) + " results and " + std::to_string(types.size()) +
+         " types");
   for (const std::string& result : results)
     if (names_.contains(result)) {
       at_ = begin;
@@ -555,7 +566,7 @@ Module Parser::module() {
   return module;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<Module> parse(std::string_view text, ParseError* error) {
   try {
@@ -565,4 +576,4 @@ std::optional<Module> parse(std::string_view text, ParseError* error) {
   }
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,18 +1,18 @@
 // Reads the textual form of VIR.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "compiler/ir/module.h"
-
 namespace vmodel::ir {
 
 /// Where and why a text is not VIR.
 struct ParseError {
-  std::size_t line = 0;  // 1-based
+  std::size_t line = 0; // 1-based
   std::string message;
 };
 
@@ -20,4 +20,4 @@ struct ParseError {
 /// error. Only names and the syntax are checked; `verify` checks the rest.
 std::optional<Module> parse(std::string_view text, ParseError* error);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

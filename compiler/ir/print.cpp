@@ -1,9 +1,9 @@
 #include "compiler/ir/print.h"
 
+#include "compiler/ir/typing.h"
+
 #include <charconv>
 #include <cmath>
-
-#include "compiler/ir/typing.h"
 
 namespace vmodel::ir {
 
@@ -37,7 +37,7 @@ bool is_name_character(char c) {
 }
 
 class Printer {
- public:
+public:
   explicit Printer(const Function& function) : function_(function), names_(function.values.size()) {}
 
   std::string run();
@@ -48,7 +48,7 @@ class Printer {
       number(ValueId{i}, i);
   }
 
- private:
+private:
   void number(ValueId v, std::uint32_t id);
   void define(ValueId v) { number(v, next_++); }
   std::string ref(ValueId v) const;
@@ -144,7 +144,8 @@ void Printer::body(const Region& region) {
 }
 
 void Printer::site(const Op& op) {
-  std::string head = std::string("site ") + name(op.site_kind) + " " + quoted(op.symbol) + " (" + list(op.operands) + ") {";
+  std::string head =
+      std::string("site ") + name(op.site_kind) + " " + quoted(op.symbol) + " (" + list(op.operands) + ") {";
   line(head);
   ++depth_;
   for (std::size_t r = 0; r < op.regions.size(); ++r) {
@@ -167,7 +168,9 @@ void Printer::site(const Op& op) {
 // Operations without regions.
 std::string Printer::operation(const Op& op) {
   const std::string mnemonic = name(op.opcode);
-  const auto result_type = [&] { return op.results.empty() ? std::string() : " : " + type(function_.type(op.results[0])); };
+  const auto result_type = [&] {
+    return op.results.empty() ? std::string() : " : " + type(function_.type(op.results[0]));
+  };
   switch (op.opcode) {
   case Opcode::constant_: {
     if (op.results.empty())
@@ -179,18 +182,21 @@ std::string Printer::operation(const Op& op) {
     return mnemonic + " " + value + result_type();
   }
   case Opcode::load_:
-    return mnemonic + " " + (op.operands.empty() ? "" : ref(op.operands[0])) + "[" + list(op.operands, 1) + "]" + result_type();
+    return mnemonic + " " + (op.operands.empty() ? "" : ref(op.operands[0])) + "[" + list(op.operands, 1) + "]" +
+           result_type();
   case Opcode::store_:
   case Opcode::accumulate_:
     if (op.operands.size() < 2)
       return mnemonic + " " + list(op.operands);
-    return mnemonic + " " + ref(op.operands[0]) + "[" + list(op.operands, 1, op.operands.size() - 1) + "], " + ref(op.operands.back());
+    return mnemonic + " " + ref(op.operands[0]) + "[" + list(op.operands, 1, op.operands.size() - 1) + "], " +
+           ref(op.operands.back());
   case Opcode::alloc_:
     return mnemonic + (op.integer ? " zeroed (" : " (") + list(op.operands) + ")" + types(op.results);
   case Opcode::call_: return mnemonic + " @" + op.symbol + "(" + list(op.operands) + ")" + types(op.results);
   case Opcode::output_:
   case Opcode::require_: return mnemonic + " " + quoted(op.symbol) + ", " + list(op.operands);
-  case Opcode::random_: return mnemonic + " " + op.symbol + " " + std::to_string(op.integer) + ", " + list(op.operands) + result_type();
+  case Opcode::random_:
+    return mnemonic + " " + op.symbol + " " + std::to_string(op.integer) + ", " + list(op.operands) + result_type();
   default: return mnemonic + " " + list(op.operands) + result_type();
   }
 }
@@ -207,7 +213,9 @@ void Printer::op(const Op& op) {
   const Region& first = op.regions[0];
   switch (op.opcode) {
   case Opcode::build_: line(head + "build " + bounds(first, op.operands) + types(op.results) + " {"); break;
-  case Opcode::reduce_: line(head + "reduce " + op.symbol + " " + bounds(first, op.operands) + types(op.results) + " {"); break;
+  case Opcode::reduce_:
+    line(head + "reduce " + op.symbol + " " + bounds(first, op.operands) + types(op.results) + " {");
+    break;
   case Opcode::loop_: {
     std::string text = head + "loop " + (op.integer ? "reverse " : "");
     if (!first.arguments.empty()) {
@@ -268,9 +276,11 @@ std::string Printer::run() {
   return text_ + "}\n";
 }
 
-}  // namespace
+} // namespace
 
-std::string print(const Function& function) { return Printer(function).run(); }
+std::string print(const Function& function) {
+  return Printer(function).run();
+}
 
 std::string print(const Module& module) {
   std::string text;
@@ -285,4 +295,4 @@ std::string print(const Function& function, const Type& type) {
   return printer.type(type);
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,9 +1,9 @@
 // The textual form of VIR.
 #pragma once
 
-#include <string>
-
 #include "compiler/ir/module.h"
+
+#include <string>
 
 namespace vmodel::ir {
 
@@ -18,4 +18,4 @@ std::string print(const Function& function, const Type& type);
 /// The shortest text that reads back to the same number; `inf`, `-inf`, `nan`.
 std::string print_number(double value);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,9 +1,9 @@
 #include "compiler/ir/rewrite.h"
 
+#include "compiler/ir/typing.h"
+
 #include <algorithm>
 #include <set>
-
-#include "compiler/ir/typing.h"
 
 namespace vmodel::ir {
 
@@ -14,7 +14,8 @@ ValueId Rewriter::operator()(ValueId old) const {
   if (old.id == 0)
     return {};
   if (old.id >= map_.size() || map_[old.id].id == 0)
-    internal_error("in function '" + from_.name + "': value " + std::to_string(old.id) + " is copied before its definition");
+    internal_error("in function '" + from_.name + "': value " + std::to_string(old.id) +
+                   " is copied before its definition");
   return map_[old.id];
 }
 
@@ -26,7 +27,9 @@ std::vector<ValueId> Rewriter::operator()(const std::vector<ValueId>& old) const
   return result;
 }
 
-Dim Rewriter::operator()(const Dim& dim) const { return dim.value ? builder_.dim((*this)(dim.value)) : dim; }
+Dim Rewriter::operator()(const Dim& dim) const {
+  return dim.value ? builder_.dim((*this)(dim.value)) : dim;
+}
 
 Type Rewriter::operator()(const Type& type) const {
   Type result = type;
@@ -147,7 +150,7 @@ bool writes_outside(const Op& op, std::set<ValueId>& own, bool calls) {
   return false;
 }
 
-}  // namespace
+} // namespace
 
 bool has_effects(const Op& op, bool calls) {
   std::set<ValueId> own;
@@ -185,4 +188,4 @@ std::vector<ValueId> free_values(const Function& function, const Op& op) {
   return result;
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -2,18 +2,18 @@
 // that replaces some operations and let the others be copied.
 #pragma once
 
+#include "compiler/ir/builder.h"
+#include "compiler/ir/module.h"
+
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "compiler/ir/builder.h"
-#include "compiler/ir/module.h"
 
 namespace vmodel::ir {
 
 /// Appends copies of operations of `from` to the function of a builder.
 class Rewriter {
- public:
+public:
   /// Called for every operation before it is copied. It returns true if it has dealt with it: made
   /// what it wants with builder() and mapped the results with set().
   using Hook = std::function<bool(Rewriter&, const Op&)>;
@@ -41,7 +41,7 @@ class Rewriter {
   /// New values for these, of the same types and hints, mapped.
   std::vector<ValueId> declare(const std::vector<ValueId>& old);
 
- private:
+private:
   const Function& from_;
   Builder& builder_;
   Hook hook_;
@@ -66,4 +66,4 @@ bool has_effects(const Op& op, bool calls = true);
 /// order of their first use; extents in types included.
 std::vector<ValueId> free_values(const Function& function, const Op& op);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

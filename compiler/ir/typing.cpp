@@ -42,8 +42,7 @@ const char* name(SiteRegion region) {
 std::size_t extent_count(const Function& function, const Op& op) {
   switch (op.opcode) {
   case Opcode::build_:
-  case Opcode::alloc_:
-    return op.results.empty() ? op.operands.size() : function.type(op.results[0]).rank();
+  case Opcode::alloc_: return op.results.empty() ? op.operands.size() : function.type(op.results[0]).rank();
   case Opcode::reduce_:
   case Opcode::site_: return op.operands.size();
   case Opcode::loop_: return 1;
@@ -53,16 +52,18 @@ std::size_t extent_count(const Function& function, const Op& op) {
 
 namespace {
 
-bool is_real(Element element) { return element == Element::f64 || element == Element::f32; }
+bool is_real(Element element) {
+  return element == Element::f64 || element == Element::f32;
+}
 
 /// Collects the first violation; every method is a rule.
 class Checker {
- public:
+public:
   Checker(const Function& function, const Op& op) : function_(function), op_(op) {}
 
   std::string run();
 
- private:
+private:
   const Type& type(ValueId v) const { return function_.type(v); }
   const Type& operand(std::size_t i) const { return type(op_.operands[i]); }
   bool fail(const std::string& message) {
@@ -82,9 +83,7 @@ class Checker {
       return fail("expects " + std::to_string(regions) + " regions, has " + std::to_string(op_.regions.size()));
     return true;
   }
-  bool scalar(ValueId v, const std::string& what) {
-    return type(v).is_scalar() || fail(what + " is not a scalar");
-  }
+  bool scalar(ValueId v, const std::string& what) { return type(v).is_scalar() || fail(what + " is not a scalar"); }
   bool element(ValueId v, Element expected, const std::string& what) {
     if (!scalar(v, what))
       return false;
@@ -106,7 +105,8 @@ class Checker {
   }
   bool index_arguments(const Region& region, std::size_t count) {
     if (region.arguments.size() != count)
-      return fail("region expects " + std::to_string(count) + " arguments, has " + std::to_string(region.arguments.size()));
+      return fail("region expects " + std::to_string(count) + " arguments, has " +
+                  std::to_string(region.arguments.size()));
     for (ValueId argument : region.arguments)
       if (!element(argument, Element::index, "loop index"))
         return false;
@@ -172,7 +172,8 @@ void Checker::access(std::size_t extra) {
   if (array.is_scalar())
     fail("the first operand is a scalar");
   else if (op_.operands.size() != 1 + array.rank() + extra)
-    fail("has " + std::to_string(op_.operands.size() - 1 - extra) + " indices for rank " + std::to_string(array.rank()));
+    fail("has " + std::to_string(op_.operands.size() - 1 - extra) + " indices for rank " +
+         std::to_string(array.rank()));
   else
     for (std::size_t i = 0; i < array.rank(); ++i)
       element(op_.operands[1 + i], Element::index, "index " + std::to_string(i));
@@ -307,8 +308,8 @@ void Checker::control() {
       return;
     for (const Region& region : op_.regions)
       if (region.arguments.size() != op_.operands.size()) {
-        fail("a region has " + std::to_string(region.arguments.size()) + " arguments for " + std::to_string(op_.operands.size()) +
-             " carried values");
+        fail("a region has " + std::to_string(region.arguments.size()) + " arguments for " +
+             std::to_string(op_.operands.size()) + " carried values");
         return;
       }
     if (!yields(op_.regions[0], 1) || !element(op_.regions[0].yields[0], Element::boolean, "condition") ||
@@ -397,8 +398,8 @@ std::string Checker::run() {
       scalar(op_.results[0], "result");
     break;
   case Opcode::select_:
-    if (counts(3, 1) && element(op_.operands[0], Element::boolean, "condition") && scalar(op_.operands[1], "operand 1") &&
-        same(op_.operands[1], op_.operands[2], "operands"))
+    if (counts(3, 1) && element(op_.operands[0], Element::boolean, "condition") &&
+        scalar(op_.operands[1], "operand 1") && same(op_.operands[1], op_.operands[2], "operands"))
       same(op_.operands[1], op_.results[0], "operand and result");
     break;
   case Opcode::logical_and_:
@@ -457,8 +458,10 @@ std::string Checker::run() {
   return error_;
 }
 
-}  // namespace
+} // namespace
 
-std::string type_error(const Function& function, const Op& op) { return Checker(function, op).run(); }
+std::string type_error(const Function& function, const Op& op) {
+  return Checker(function, op).run();
+}
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

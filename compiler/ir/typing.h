@@ -1,16 +1,16 @@
 // The typing rules of single operations: shared by the builder and the verifier.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <stdexcept>
 #include <string>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::ir {
 
 /// A violated rule of VIR: a bug of the compiler, never of a model.
 class InternalError : public std::logic_error {
- public:
+public:
   using std::logic_error::logic_error;
 };
 
@@ -31,4 +31,4 @@ const char* name(SiteRegion region);
 /// How many operands of this operation are extents (those come first; loop has one).
 std::size_t extent_count(const Function& function, const Op& op);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

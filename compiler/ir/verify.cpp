@@ -1,12 +1,12 @@
 #include "compiler/ir/verify.h"
 
-#include <algorithm>
-#include <set>
-
 #include "compiler/ir/axes.h"
 #include "compiler/ir/print.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
+
+#include <algorithm>
+#include <set>
 
 namespace vmodel::ir {
 
@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t max_errors = 20;
 
 class FunctionVerifier {
- public:
+public:
   FunctionVerifier(const Module& module, const Function& function, const std::set<std::string>& earlier,
                    std::vector<std::string>& errors)
       : module_(module), function_(function), earlier_(earlier), errors_(errors),
@@ -25,10 +25,10 @@ class FunctionVerifier {
 
   void run();
 
- private:
+private:
   enum class State : std::uint8_t { unknown, in_scope, left };
   struct Memory {
-    bool write_once = false;  // an alloc of uninitialised memory
+    bool write_once = false; // an alloc of uninitialised memory
     bool frozen = false;
   };
 
@@ -228,7 +228,7 @@ void FunctionVerifier::run() {
   axes_of(function_.body, Axis::load);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> verify(const Module& module) {
   std::vector<std::string> errors;
@@ -241,4 +241,4 @@ std::vector<std::string> verify(const Module& module) {
   return errors;
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,10 +1,10 @@
 // The rules of VIR, checked after every pass in debug and test builds.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <string>
 #include <vector>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::ir {
 
@@ -12,4 +12,4 @@ namespace vmodel::ir {
 /// scopes of values and extents, yields, order of callees, memory, axes (see docs/architecture.md).
 std::vector<std::string> verify(const Module& module);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -45,4 +45,4 @@ double cost(const ir::Function& function, const ir::Op& op) {
   return is_index && op.opcode != Opcode::load_ ? 0.25 : 1;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -11,4 +11,4 @@ double cost(const ir::Function& function, const ir::Op& op);
 /// What is recomputed rather than kept: a few additions or loads.
 inline constexpr double cheap = 4;
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

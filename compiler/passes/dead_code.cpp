@@ -1,11 +1,12 @@
 // Removes what nothing needs: operations, results of reduces, carried values, parts of `if`s, and
 // stores to memory that nobody reads.
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/passes.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
-
-#include "compiler/ir/rewrite.h"
-#include "compiler/passes/passes.h"
+#include <unordered_map>
 
 namespace vmodel::passes {
 
@@ -22,7 +23,7 @@ namespace {
 /// Liveness by marking from what must stay. An operation with regions can be live for the sake of
 /// its effects alone; its results are live one by one.
 class Liveness {
- public:
+public:
   explicit Liveness(const Function& function)
       : function_(function), value_(function.values.size()), origin_(function.values.size()) {
     number(function.body, none);
@@ -40,18 +41,29 @@ class Liveness {
   }
 
   bool value(ValueId v) const { return value_[v.id]; }
+  /// Nothing is dead: there is nothing to do.
+  bool everything() const {
+    for (std::size_t i = 0; i < ops_.size(); ++i) {
+      if (!is_live_[i])
+        return false;
+      for (ValueId v : ops_[i].op->results)
+        if (!value_[v.id])
+          return false;
+    }
+    return true;
+  }
   bool op(const Op& op) const { return is_live_[index_.at(&op)]; }
 
- private:
+private:
   static constexpr std::uint32_t none = UINT32_MAX;
   struct Node {
     const Op* op;
     std::uint32_t parent;
   };
   struct Origin {
-    std::uint32_t op = none;   // the operation whose result or region argument it is
+    std::uint32_t op = none; // the operation whose result or region argument it is
     std::uint32_t position = 0;
-    std::int32_t region = -1;  // -1: a result
+    std::int32_t region = -1; // -1: a result
   };
 
   void number(const Region& region, std::uint32_t parent) {
@@ -76,7 +88,8 @@ class Liveness {
       return is_parameter_.contains(op.operands[0].id);
     // A callee can write only what it is given.
     if (op.opcode == Opcode::call_)
-      return std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId v) { return function_.type(v).reference; });
+      return std::any_of(op.operands.begin(), op.operands.end(),
+                         [&](ValueId v) { return function_.type(v).reference; });
     return ir::has_effect(op.opcode);
   }
 
@@ -161,7 +174,7 @@ class Liveness {
 
   const Function& function_;
   std::vector<Node> ops_;
-  std::map<const Op*, std::uint32_t> index_;  // looked up only, never walked
+  std::unordered_map<const Op*, std::uint32_t> index_; // looked up only, never walked
   std::map<std::uint32_t, std::vector<std::uint32_t>> stores_;
   std::map<std::uint32_t, bool> is_parameter_;
   std::vector<bool> value_;
@@ -205,17 +218,24 @@ bool copy_live(const Liveness& live, Rewriter& rewriter, const Op& op) {
   return true;
 }
 
-}  // namespace
+} // namespace
 
 Function remove_dead_code(const Function& function) {
   const Liveness live(function);
+  if (live.everything())
+    return function;
   return ir::rewrite(function, [&](Rewriter& rewriter, const Op& op) { return copy_live(live, rewriter, op); });
+}
+
+bool has_dead_code(const Function& function) {
+  return !Liveness(function).everything();
 }
 
 Module remove_dead_code(Module module) {
   for (Function& function : module.functions)
-    function = remove_dead_code(function);
+    if (has_dead_code(function))
+      function = remove_dead_code(function);
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,11 +1,11 @@
 #include "compiler/passes/entry_points.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
+
+#include <algorithm>
+#include <limits>
 
 namespace vmodel::passes {
 
@@ -28,7 +28,7 @@ std::string family_of(const std::string& name, const std::string& ending) {
 }
 
 class EntryPoints {
- public:
+public:
   EntryPoints(const KernelSizes& sizes, const std::vector<std::string>& wanted) : sizes_(sizes), wanted_(wanted) {}
 
   Module run(const Module& module) {
@@ -46,9 +46,10 @@ class EntryPoints {
     return std::move(result_);
   }
 
- private:
+private:
   // `users`: kernels that are made from this one.
-  void add(const std::string& name, const Function& master, const SitePolicy& policy, const std::vector<std::string>& users = {}) {
+  void add(const std::string& name, const Function& master, const SitePolicy& policy,
+           const std::vector<std::string>& users = {}) {
     bool is_needed = is_wanted(name, wanted_);
     for (const std::string& user : users)
       is_needed |= is_wanted(user, wanted_);
@@ -138,7 +139,7 @@ Function without_outputs(const Function& function, const std::vector<std::string
 }
 
 class Derivatives {
- public:
+public:
   Derivatives(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors)
       : module_(std::move(module)), wanted_(wanted), errors_(errors) {}
 
@@ -162,7 +163,7 @@ class Derivatives {
   Function* find(const std::string& name) { return module_.find(name); }
   Module finish() { return std::move(module_); }
 
- private:
+private:
   bool is_wanted_or_needed(const std::string& name) const {
     return is_wanted(name, wanted_) || (name == "log_density_gradient" && is_wanted("hessian_vector", wanted_));
   }
@@ -180,7 +181,7 @@ class Derivatives {
   std::vector<DerivativeError>& errors_;
 };
 
-}  // namespace
+} // namespace
 
 Module entry_points(const Module& module, const KernelSizes& sizes, const std::vector<std::string>& wanted) {
   return EntryPoints(sizes, wanted).run(module);
@@ -220,14 +221,15 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       move_parameter(*score, "weight", "log_q");
   }
   std::erase_if(derivatives.module().functions, [&](const Function& function) {
-    const bool is_base =
-        function.name == "log_density" || !family_of(function.name, ".draw").empty() || !family_of(function.name, ".log_density").empty();
+    const bool is_base = function.name == "log_density" || !family_of(function.name, ".draw").empty() ||
+                         !family_of(function.name, ".log_density").empty();
     return is_base && !is_wanted(function.name, wanted);
   });
   return derivatives.finish();
 }
 
-Module second_derivative_kernels(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors) {
+Module second_derivative_kernels(Module module, const std::vector<std::string>& wanted,
+                                 std::vector<DerivativeError>& errors) {
   Derivatives derivatives(std::move(module), wanted, errors);
   LineariseOptions options;
   options.inputs = {{"z", "v"}};
@@ -241,4 +243,4 @@ Module second_derivative_kernels(Module module, const std::vector<std::string>& 
   return derivatives.finish();
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

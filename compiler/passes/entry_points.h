@@ -1,11 +1,11 @@
 // From master functions to kernels (the table in docs/architecture.md).
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
+
+#include <string>
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -34,4 +34,4 @@ ir::Module derivative_kernels(ir::Module module, const std::vector<std::string>&
 ir::Module second_derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
                                      std::vector<DerivativeError>& errors);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -48,7 +48,9 @@ Affine Affine::plus(const Affine& other, std::int64_t factor) const {
   return result;
 }
 
-Affine Affine::times(std::int64_t factor) const { return Affine{}.plus(*this, factor); }
+Affine Affine::times(std::int64_t factor) const {
+  return Affine{}.plus(*this, factor);
+}
 
 void Expressions::define(ValueId v, Opcode opcode, const std::vector<ValueId>& operands) {
   definitions_.insert_or_assign(v.id, Definition{opcode, operands});
@@ -67,7 +69,9 @@ Affine Expressions::affine(ValueId v) const {
   return {0, {{v, 1}}};
 }
 
-void Expressions::set_affine(ValueId v, Affine affine) { affine_.insert_or_assign(v.id, std::move(affine)); }
+void Expressions::set_affine(ValueId v, Affine affine) {
+  affine_.insert_or_assign(v.id, std::move(affine));
+}
 
 std::size_t Expressions::Hash::operator()(const Key& key) const {
   std::uint64_t hash = 0xCBF29CE484222325u;
@@ -93,7 +97,9 @@ void Expressions::insert_all(Key key, std::vector<ValueId> values) {
     scopes_.back().push_back(std::move(key));
 }
 
-void Expressions::insert(Key key, ValueId v) { insert_all(std::move(key), {v}); }
+void Expressions::insert(Key key, ValueId v) {
+  insert_all(std::move(key), {v});
+}
 
 void Expressions::close_scope() {
   for (const Key& key : scopes_.back())
@@ -167,4 +173,4 @@ Expressions::Key Expressions::structural_key(const Op& op, const std::function<s
   return key;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -2,6 +2,8 @@
 // values as sums of others, and which were computed before (common subexpressions).
 #pragma once
 
+#include "compiler/ir/builder.h"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,8 +11,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include "compiler/ir/builder.h"
 
 namespace vmodel::passes {
 
@@ -32,7 +32,7 @@ struct Definition {
 };
 
 class Expressions {
- public:
+public:
   explicit Expressions(ir::Builder& builder) : builder_(builder) {}
 
   // --- definitions
@@ -61,7 +61,7 @@ class Expressions {
   /// order, so that equal regions have equal keys. `memory(reference)` tells states of memory apart.
   Key structural_key(const ir::Op& op, const std::function<std::uint64_t(ir::ValueId)>& memory) const;
 
- private:
+private:
   struct Hash {
     std::size_t operator()(const Key& key) const;
   };
@@ -69,11 +69,11 @@ class Expressions {
   ir::Builder& builder_;
   std::unordered_map<std::uint32_t, Definition> definitions_;
   std::unordered_map<std::uint32_t, Affine> affine_;
-  std::unordered_map<Key, std::vector<ir::ValueId>, Hash> known_;  // looked up only, never walked
+  std::unordered_map<Key, std::vector<ir::ValueId>, Hash> known_; // looked up only, never walked
   std::vector<std::vector<Key>> scopes_{1};
 };
 
 /// True where exchanging the operands gives the same bits.
 bool is_commutative(ir::Opcode opcode);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

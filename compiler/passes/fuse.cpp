@@ -14,4 +14,4 @@ ir::Module fuse(ir::Module module) {
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -12,4 +12,4 @@ ir::Function fuse_builds(const ir::Function& function);
 /// Independent reduces over the same extents in the same region become one.
 ir::Function fuse_reduces(const ir::Function& function);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

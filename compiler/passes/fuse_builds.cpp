@@ -1,12 +1,12 @@
 // Substitution of builds into the loads of their elements.
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/passes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -28,18 +28,18 @@ struct LoopIndex {
 /// Where an array is used.
 struct Use {
   const Op* op = nullptr;
-  std::vector<LoopIndex> loops;  // all around it, outermost first
+  std::vector<LoopIndex> loops; // all around it, outermost first
 };
 
 struct Uses {
   std::map<ValueId, std::vector<Use>> by_array;
-  std::map<ValueId, std::size_t> depth;  // number of loops around the definition
-  std::set<ValueId> other;               // arrays that are used otherwise than by loads
+  std::map<ValueId, std::size_t> depth; // number of loops around the definition
+  std::set<ValueId> other;              // arrays that are used otherwise than by loads
   std::map<ValueId, const Op*> producer;
 };
 
 class UseCollector {
- public:
+public:
   explicit UseCollector(const Function& function) : function_(function) {
     walk(function.body);
     for (ValueId v : function.body.yields)
@@ -47,7 +47,7 @@ class UseCollector {
   }
   Uses uses;
 
- private:
+private:
   void walk(const Region& region) {
     for (const Op& op : region.ops) {
       for (std::size_t i = 0; i < op.operands.size(); ++i) {
@@ -65,8 +65,8 @@ class UseCollector {
       }
       for (const Region& inner : op.regions) {
         const std::size_t outer = loops_.size();
-        const bool counted = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ || op.opcode == Opcode::loop_ ||
-                             op.opcode == Opcode::site_;
+        const bool counted = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ ||
+                             op.opcode == Opcode::loop_ || op.opcode == Opcode::site_;
         for (std::size_t i = 0; i < inner.arguments.size(); ++i)
           if (counted && (op.opcode != Opcode::loop_ || i == 0))
             loops_.push_back({inner.arguments[i], op.operands[i]});
@@ -97,7 +97,7 @@ bool same_extent(const Uses& uses, ValueId a, ValueId b) {
 
 /// Decides which builds are substituted.
 class BuildChoice {
- public:
+public:
   explicit BuildChoice(const Function& function) : function_(function), collector_(function) {
     ir::for_each_op(function.body, [&](const Op& op) {
       if (op.opcode != Opcode::build_)
@@ -115,7 +115,7 @@ class BuildChoice {
     return found == chosen_.end() ? nullptr : found->second;
   }
 
- private:
+private:
   // Of an element, with the builds that are substituted in it.
   double body_cost(const Op& build) const {
     double sum = 0;
@@ -135,7 +135,8 @@ class BuildChoice {
     ir::for_each_op(build.regions[0], [&](const Op& op) {
       if (op.opcode == Opcode::load_ && function_.type(op.operands[0]).reference) {
         const auto found = collector_.uses.producer.find(op.operands[0]);
-        result &= found != collector_.uses.producer.end() && found->second->opcode == Opcode::alloc_ && found->second->integer == 0;
+        result &= found != collector_.uses.producer.end() && found->second->opcode == Opcode::alloc_ &&
+                  found->second->integer == 0;
       }
       result &= op.opcode != Opcode::alloc_ && !ir::has_effect(op.opcode);
     });
@@ -152,7 +153,8 @@ class BuildChoice {
     std::size_t matched = 0;
     for (std::size_t i = 0; i < build.operands.size(); ++i)
       for (std::size_t l = outer; l < use.loops.size(); ++l)
-        matched += use.loops[l].index == use.op->operands[i + 1] && same_extent(collector_.uses, use.loops[l].extent, build.operands[i]);
+        matched += use.loops[l].index == use.op->operands[i + 1] &&
+                   same_extent(collector_.uses, use.loops[l].extent, build.operands[i]);
     return matched == inner;
   }
 
@@ -183,10 +185,10 @@ class BuildChoice {
   const Function& function_;
   UseCollector collector_;
   std::map<ValueId, const Op*> chosen_;
-  std::map<ValueId, double> cost_;  // of the chosen ones
+  std::map<ValueId, double> cost_; // of the chosen ones
 };
 
-}  // namespace
+} // namespace
 
 Function fuse_builds(const Function& function) {
   const BuildChoice choice(function);
@@ -217,12 +219,12 @@ namespace {
 /// Memory that is filled by exactly one store, at the indices of the loop around it.
 struct Filled {
   const Op* alloc = nullptr;
-  const Op* loop = nullptr;   // a reduce at the level of the alloc
-  const Op* store = nullptr;  // directly in it
+  const Op* loop = nullptr;  // a reduce at the level of the alloc
+  const Op* store = nullptr; // directly in it
 };
 
 class FilledMemory {
- public:
+public:
   explicit FilledMemory(const Function& function) : function_(function) {
     ir::for_each_op(function.body, [&](const Op& op) {
       if (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_)
@@ -238,7 +240,7 @@ class FilledMemory {
   }
   bool is_filled(ValueId memory) const { return filled_.contains(memory); }
 
- private:
+private:
   void walk(const Region& region) {
     std::map<ValueId, const Op*> allocs;
     for (const Op& op : region.ops) {
@@ -283,11 +285,11 @@ class FilledMemory {
 
   const Function& function_;
   std::map<ValueId, std::size_t> writes_;
-  std::map<const Op*, std::vector<Filled>> by_loop_;  // looked up only, never walked
+  std::map<const Op*, std::vector<Filled>> by_loop_; // looked up only, never walked
   std::set<ValueId> filled_;
 };
 
-}  // namespace
+} // namespace
 
 Function stores_to_builds(const Function& function) {
   const FilledMemory memory(function);
@@ -323,4 +325,4 @@ Function stores_to_builds(const Function& function) {
   return result;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

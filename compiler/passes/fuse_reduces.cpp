@@ -1,11 +1,11 @@
 // Reduces over the same extents that do not depend on each other become one.
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -21,7 +21,7 @@ namespace {
 
 /// The operations of one region, what each has to wait for, and groups of reduces that are merged.
 class Schedule {
- public:
+public:
   Schedule(const Function& function, const std::vector<Axis>& axis, const Region& region)
       : function_(function), axis_(axis), region_(region), depends_(region.ops.size()), group_(region.ops.size()) {
     for (std::size_t i = 0; i < region.ops.size(); ++i) {
@@ -36,7 +36,7 @@ class Schedule {
   const std::vector<std::size_t>& depends(std::size_t op) const { return depends_[op]; }
   bool has_groups() const { return has_groups_; }
 
- private:
+private:
   enum class Touch : std::uint8_t { load, accumulate, store };
 
   void touches(const Op& op, std::map<ValueId, Touch>& result) const {
@@ -66,9 +66,9 @@ class Schedule {
   void add_edges() {
     std::map<ValueId, std::size_t> producer;
     struct Accesses {
-      std::vector<std::size_t> last;  // all of the same kind
+      std::vector<std::size_t> last; // all of the same kind
       Touch kind = Touch::load;
-      std::vector<std::size_t> before;  // what those wait for
+      std::vector<std::size_t> before; // what those wait for
     };
     std::map<ValueId, Accesses> memory;
     std::size_t last_effect = SIZE_MAX;
@@ -92,7 +92,8 @@ class Schedule {
       // Other effects keep their order among themselves.
       bool ordered = false;
       const auto check = [&](const Op& inner) {
-        ordered |= ir::has_effect(inner.opcode) && inner.opcode != Opcode::store_ && inner.opcode != Opcode::accumulate_;
+        ordered |=
+            ir::has_effect(inner.opcode) && inner.opcode != Opcode::store_ && inner.opcode != Opcode::accumulate_;
       };
       check(op);
       for (const Region& region : op.regions)
@@ -171,10 +172,11 @@ class Schedule {
 };
 
 class ReduceFusion {
- public:
+public:
   ReduceFusion(const Function& from, Function& to)
-      : from_(from), axis_(ir::axes(from)), b_(to),
-        r_(from, b_, [this](Rewriter&, const Op& op) { return op.regions.empty() ? false : (copy_regions(op), true); }) {}
+      : from_(from), axis_(ir::axes(from)), b_(to), r_(from, b_, [this](Rewriter&, const Op& op) {
+          return op.regions.empty() ? false : (copy_regions(op), true);
+        }) {}
 
   void run() {
     b_.function().name = from_.name;
@@ -183,7 +185,7 @@ class ReduceFusion {
     b_.yield(r_(from_.body.yields));
   }
 
- private:
+private:
   void copy_ops(const Region& region) {
     const Schedule schedule(from_, axis_, region);
     std::vector<bool> done(region.ops.size());
@@ -265,7 +267,7 @@ class ReduceFusion {
   Rewriter r_;
 };
 
-}  // namespace
+} // namespace
 
 Function fuse_reduces(const Function& function) {
   Function result;
@@ -273,4 +275,4 @@ Function fuse_reduces(const Function& function) {
   return result;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,8 +1,8 @@
 // Loop-invariant code moves out of reduces, loops and builds, one level in a round.
-#include <set>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
+
+#include <set>
 
 namespace vmodel::passes {
 
@@ -20,7 +20,7 @@ namespace {
 constexpr int max_rounds = 6;
 
 class LoopHoister {
- public:
+public:
   explicit LoopHoister(const Function& function) : function_(function) {
     ir::for_each_op(function.body, [&](const Op& op) {
       for (ValueId v : op.results)
@@ -38,7 +38,7 @@ class LoopHoister {
   }
   std::size_t moved() const { return moved_.size(); }
 
- private:
+private:
   // A load may be done although the loop has no iteration if its index is certainly in range: a
   // constant, the index of a loop around it, or what such a load gives.
   bool is_safe_load(const Op& op) const {
@@ -63,7 +63,8 @@ class LoopHoister {
   }
 
   bool is_pure(const Op& op) const {
-    if (ir::has_effects(op) || op.opcode == Opcode::alloc_ || op.opcode == Opcode::freeze_ || op.opcode == Opcode::while_)
+    if (ir::has_effects(op) || op.opcode == Opcode::alloc_ || op.opcode == Opcode::freeze_ ||
+        op.opcode == Opcode::while_)
       return false;
     if (op.opcode == Opcode::load_ && !is_safe_load(op))
       return false;
@@ -109,10 +110,10 @@ class LoopHoister {
   const Function& function_;
   std::vector<const Op*> producer_;
   std::set<ValueId> loop_indices_;
-  std::set<const Op*> moved_;  // looked up only, never walked
+  std::set<const Op*> moved_; // looked up only, never walked
 };
 
-}  // namespace
+} // namespace
 
 Module hoist_loops(Module module) {
   for (Function& function : module.functions)
@@ -126,4 +127,4 @@ Module hoist_loops(Module module) {
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,14 +1,14 @@
 // Moves what depends on data only from all kernels to `prepare`, which runs once when data are
 // loaded. Equal values of several kernels share a slot.
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/cost.h"
 #include "compiler/passes/passes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -32,7 +32,7 @@ bool runs_before_prepare(const std::string& name) {
 
 /// What of one kernel can move, and what its rest needs of that.
 class KernelSplit {
- public:
+public:
   explicit KernelSplit(const Function& function) : function_(function), axis_(ir::axes(function)) {
     for (const Op& op : function.body.ops) {
       movable_.push_back(is_movable(op));
@@ -55,7 +55,7 @@ class KernelSplit {
   const std::vector<ValueId>& slots() const { return slots_; }
   bool is_movable(std::size_t op) const { return movable_[op]; }
 
- private:
+private:
   bool is_load(ValueId v) const { return axis_[v.id] == Axis::load; }
 
   bool only_load(const Op& op) const {
@@ -182,7 +182,7 @@ class KernelSplit {
   const Function& function_;
   std::vector<Axis> axis_;
   std::vector<bool> movable_;
-  std::set<ValueId> own_;  // memory that the kernel allocates itself
+  std::set<ValueId> own_; // memory that the kernel allocates itself
   std::set<ValueId> moved_;
   std::map<ValueId, const Op*> producer_;
   std::vector<ValueId> slots_;
@@ -190,7 +190,7 @@ class KernelSplit {
 
 /// `prepare`, while it is being put together.
 class Preparation {
- public:
+public:
   Preparation() : builder_(function_) { function_.name = "prepare"; }
 
   void declare(const Function& kernel) {
@@ -228,7 +228,7 @@ class Preparation {
     return simplify(function_);
   }
 
- private:
+private:
   Function function_;
   ir::Builder builder_;
   std::map<std::string, ValueId> parameters_;
@@ -236,7 +236,7 @@ class Preparation {
 
 /// Slots of the finished `prepare`: a number for every value that is an output.
 class Slots {
- public:
+public:
   explicit Slots(Function& prepare) : prepare_(prepare) {
     // Extents first, since the types of the others name them.
     for (const bool indices : {true, false})
@@ -269,7 +269,7 @@ class Slots {
   const Type& type(std::size_t number) const { return prepare_.type(values_[number]); }
   const Function& prepare() const { return prepare_; }
 
- private:
+private:
   Function& prepare_;
   std::vector<ValueId> values_;
   std::map<ValueId, std::size_t> number_;
@@ -278,7 +278,7 @@ class Slots {
 
 /// The kernel with parameters instead of what has moved.
 class KernelRest {
- public:
+public:
   KernelRest(const KernelSplit& split, const Slots& slots, std::size_t label)
       : split_(split), slots_(slots), label_(label), builder_(result_),
         rewriter_(split.function(), builder_, [this](Rewriter& r, const Op& op) { return copy(r, op); }) {}
@@ -308,7 +308,8 @@ class KernelRest {
       by_name_[Slots::name(k)] = builder_.parameter(Slots::name(k), type_of(k), Axis::load);
     parameters(false);
     for (std::size_t i = 0; i < split_.slots().size(); ++i)
-      replaced_[split_.slots()[i]] = by_name_.at(Slots::name(slots_.number(slots_.value(std::to_string(label_) + "." + std::to_string(i)))));
+      replaced_[split_.slots()[i]] =
+          by_name_.at(Slots::name(slots_.number(slots_.value(std::to_string(label_) + "." + std::to_string(i)))));
     for (const auto& [old, parameter] : replaced_)
       rewriter_.set(old, parameter);
     rewriter_.copy_ops(kernel.body);
@@ -316,7 +317,7 @@ class KernelRest {
     return remove_dead_code(result_);
   }
 
- private:
+private:
   // A slot and the slots that its type names.
   void need(std::size_t slot, std::set<std::size_t>& needed) {
     for (const Dim& dim : slots_.type(slot).dims)
@@ -380,7 +381,7 @@ class KernelRest {
   std::map<ValueId, ValueId> replaced_;
 };
 
-}  // namespace
+} // namespace
 
 Module hoist_to_load(Module module) {
   std::vector<Function> kernels;
@@ -424,4 +425,4 @@ Module hoist_to_load(Module module) {
   return result;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

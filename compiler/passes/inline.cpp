@@ -1,9 +1,9 @@
 // Calls become the bodies of their callees. Callees come before callers, so one walk is enough.
-#include <map>
-#include <set>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
+
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -41,4 +41,4 @@ Module inline_calls(Module module) {
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,13 +1,13 @@
 // Costly expressions of data inside loops over particles' work, such as lgamma(y[n] + 1), become
 // arrays outside of the loops, which then move to `prepare`.
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
 #include "compiler/passes/passes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t max_rank = 2;
 
 class LoadExpressions {
- public:
+public:
   LoadExpressions(const Function& from, Function& to)
       : from_(from), axis_(ir::axes(from)), b_(to),
         r_(from, b_, [this](Rewriter& rewriter, const Op& op) { return copy(rewriter, op); }) {}
@@ -46,7 +46,7 @@ class LoadExpressions {
     b_.yield(r_(from_.body.yields));
   }
 
- private:
+private:
   bool is_load(ValueId v) const { return axis_[v.id] == Axis::load; }
 
   // Finds the expressions in an operation of the top level and makes their arrays before it.
@@ -100,10 +100,11 @@ class LoadExpressions {
     }
     const auto found = inner_.find(v);
     if (found == inner_.end())
-      return r_.has(v);  // of the top level, or an argument that carries a value
+      return r_.has(v); // of the top level, or an argument that carries a value
     const Op& op = *found->second;
     // Only scalars: memory and loops inside loops stay where they are.
-    if (!op.regions.empty() || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ || op.opcode == Opcode::lane_sum_)
+    if (!op.regions.empty() || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ ||
+        op.opcode == Opcode::lane_sum_)
       return false;
     if (op.opcode == Opcode::load_ && from_.type(op.operands[0]).reference)
       return false;
@@ -162,8 +163,8 @@ class LoadExpressions {
   }
 
   struct Replacement {
-    ValueId value;                 // in the new function: the scalar, or the array
-    std::vector<ValueId> indices;  // in the old one
+    ValueId value;                // in the new function: the scalar, or the array
+    std::vector<ValueId> indices; // in the old one
   };
 
   const Function& from_;
@@ -171,13 +172,13 @@ class LoadExpressions {
   ir::Builder b_;
   Rewriter r_;
   std::map<ValueId, const Op*> inner_;
-  std::map<ValueId, ValueId> extent_;  // loop index -> extent
+  std::map<ValueId, ValueId> extent_; // loop index -> extent
   std::set<ValueId> seen_;
   std::vector<ValueId> used_;
   std::map<ValueId, Replacement> replaced_;
 };
 
-}  // namespace
+} // namespace
 
 Function materialise_load_expressions(const Function& function) {
   Function result;
@@ -185,4 +186,4 @@ Function materialise_load_expressions(const Function& function) {
   return remove_dead_code(result);
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

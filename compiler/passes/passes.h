@@ -1,13 +1,13 @@
 // Passes over VIR modules and the pipeline from master functions to kernels. Interface header.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
-
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
 #include "compiler/passes/entry_points.h"
+
+#include <functional>
+#include <string>
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -35,6 +35,7 @@ ir::Function materialise_load_expressions(const ir::Function& function);
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
 ir::Function remove_dead_code(const ir::Function& function);
+bool has_dead_code(const ir::Function& function);
 
 /// A pass by name, for --print-after, --pass and the list of them.
 struct Pass {
@@ -67,4 +68,4 @@ struct PipelineOptions {
 /// Stops with an internal error when verification fails.
 ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

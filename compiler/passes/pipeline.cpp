@@ -10,7 +10,7 @@ namespace vmodel::passes {
 namespace {
 
 class Pipeline {
- public:
+public:
   Pipeline(ir::Module module, const PipelineOptions& options) : module_(std::move(module)), options_(options) {
     after("lower");
   }
@@ -23,14 +23,13 @@ class Pipeline {
 
   void optimise() {
     run("reductions", reductions);
-    run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
     run("fuse", fuse);
     run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   }
 
   ir::Module finish() { return std::move(module_); }
 
- private:
+private:
   void after(const std::string& name) {
     if (options_.after)
       options_.after(name, module_);
@@ -45,7 +44,7 @@ class Pipeline {
   const PipelineOptions& options_;
 };
 
-}  // namespace
+} // namespace
 
 ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors) {
   Pipeline pipeline(std::move(module), options);
@@ -66,4 +65,4 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   return pipeline.finish();
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,9 +1,9 @@
 // Loops whose iterations share nothing but sums (or maxima, minima) become reduces.
-#include <map>
-#include <set>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
+
+#include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -20,13 +20,13 @@ namespace {
 
 /// How a carried value is accumulated: yield = combine(carried, term), nothing else reads it.
 struct Accumulation {
-  std::string kind;  // add, max, min; empty: it is not one
+  std::string kind; // add, max, min; empty: it is not one
   ValueId term;
-  bool negated = false;  // yield = carried - term
+  bool negated = false; // yield = carried - term
 };
 
 class LoopAnalysis {
- public:
+public:
   LoopAnalysis(const Function& function, const Op& loop) : loop_(loop), body_(loop.regions[0]) {
     for (std::size_t i = 1; i < body_.arguments.size(); ++i)
       uses_[body_.arguments[i]] = 0;
@@ -71,7 +71,7 @@ class LoopAnalysis {
     return result;
   }
 
- private:
+private:
   void use(ValueId v) { ++uses_[v]; }
   int count(ValueId v) const {
     const auto found = uses_.find(v);
@@ -151,7 +151,8 @@ bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
   for (std::size_t i = 0; i < loop.results.size(); ++i) {
     accumulations.push_back(analysis.accumulation(i));
     const Accumulation& a = accumulations.back();
-    if (a.kind.empty() || a.kind != accumulations.front().kind || function.type(loop.results[i]).element == Element::f32)
+    if (a.kind.empty() || a.kind != accumulations.front().kind ||
+        function.type(loop.results[i]).element == Element::f32)
       return false;
   }
   ir::Builder& b = rewriter.builder();
@@ -178,7 +179,7 @@ bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
   return true;
 }
 
-}  // namespace
+} // namespace
 
 namespace {
 
@@ -188,7 +189,7 @@ std::size_t count_loops(const Function& function) {
   return count;
 }
 
-}  // namespace
+} // namespace
 
 Module reductions(Module module) {
   for (Function& function : module.functions) {
@@ -196,10 +197,11 @@ Module reductions(Module module) {
     std::size_t before = 0;
     for (std::size_t loops = count_loops(function); loops != 0 && loops != before; loops = count_loops(function)) {
       before = loops;
-      function = ir::rewrite(function, [&](Rewriter& rewriter, const Op& op) { return convert(function, rewriter, op); });
+      function =
+          ir::rewrite(function, [&](Rewriter& rewriter, const Op& op) { return convert(function, rewriter, op); });
     }
   }
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,10 +1,9 @@
 // The passes by name.
+#include "compiler/passes/expand.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/sites.h"
 
 #include <sstream>
-
-#include "compiler/passes/expand.h"
-#include "compiler/passes/sites.h"
 
 namespace vmodel::passes {
 
@@ -43,7 +42,7 @@ ir::Module pipeline(ir::Module module, const std::string& argument, std::vector<
   return module;
 }
 
-}  // namespace
+} // namespace
 
 const std::vector<Pass>& all_passes() {
   // `simplify` and `remove_dead_code` have forms for one function too.
@@ -59,7 +58,8 @@ const std::vector<Pass>& all_passes() {
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},
       {"gradient", "reverse mode: of:OUTPUT=COTANGENT;wrt:INPUT=ADJOINT;keep:OUTPUT or drop", gradient_pass},
       {"pipeline", "all passes from master functions to kernels; the argument lists kernels", pipeline},
-      {"expand", "special functions become sequences of simpler operations", plain("expand", "", static_cast<Whole>(expand)).run},
+      {"expand", "special functions become sequences of simpler operations",
+       plain("expand", "", static_cast<Whole>(expand)).run},
       plain("simplify", "folding, algebra, common subexpressions, dead code", static_cast<Whole>(simplify)),
   };
   return passes;
@@ -72,4 +72,4 @@ const Pass* find_pass(const std::string& name) {
   return nullptr;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

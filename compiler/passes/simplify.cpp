@@ -1,13 +1,13 @@
 // Folding, identities that keep NaN and infinity, index arithmetic in affine form, common
 // subexpressions across scopes, values of memory that are known, trivial control flow.
-#include <cmath>
-#include <optional>
-#include <set>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/expressions.h"
 #include "compiler/passes/passes.h"
+
+#include <cmath>
+#include <optional>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -28,13 +28,13 @@ namespace {
 constexpr std::size_t max_terms = 8;
 
 class Simplifier {
- public:
+public:
   Simplifier(const Function& from, ir::Builder& builder)
       : b_(builder), known_(builder), r_(from, builder, [this](Rewriter&, const Op& op) { return simplify(op); }) {}
 
   void run(Function& result);
 
- private:
+private:
   bool is(ValueId v, double number) const {
     const auto value = b_.constant_value(v);
     return value && value->is_real(number);
@@ -66,10 +66,10 @@ class Simplifier {
   ir::Builder& b_;
   Expressions known_;
   Rewriter r_;
-  std::map<ValueId, std::uint64_t> state_;  // of memory; a new number after every write
+  std::map<ValueId, std::uint64_t> state_; // of memory; a new number after every write
   std::uint64_t next_state_ = 1;
-  std::map<ValueId, ValueId> frozen_;  // array -> its write-once memory
-  std::set<ValueId> write_once_;  // in the new function: an element never changes after its one store
+  std::map<ValueId, ValueId> frozen_; // array -> its write-once memory
+  std::set<ValueId> write_once_;      // in the new function: an element never changes after its one store
 };
 
 // --- Scalars --------------------------------------------------------------------------------------
@@ -337,7 +337,8 @@ ValueId Simplifier::value_of(const Op& op, const std::vector<ValueId>& x) {
   case Opcode::to_real_:
     if (element(x[0]) == Element::f64 && r_.from().type(op.results[0]).element == Element::f64)
       return x[0];
-    return b_.constant_value(x[0]) && r_.from().type(op.results[0]).element == Element::f64 ? b_.to_real(x[0]) : ValueId{};
+    return b_.constant_value(x[0]) && r_.from().type(op.results[0]).element == Element::f64 ? b_.to_real(x[0])
+                                                                                            : ValueId{};
   case Opcode::to_index_:
     if (const Definition* real = known_.defined_as(x[0], Opcode::to_real_))
       if (element(real->operands[0]) == Element::index)
@@ -616,7 +617,7 @@ std::size_t count_ops(const Region& region) {
   return count;
 }
 
-}  // namespace
+} // namespace
 
 Function simplify(const Function& function) {
   Function current = remove_dead_code(function);
@@ -626,7 +627,8 @@ Function simplify(const Function& function) {
     Function next;
     ir::Builder builder(next);
     Simplifier(current, builder).run(next);
-    current = remove_dead_code(next);
+    current = has_dead_code(next) ? remove_dead_code(next) : std::move(next);
+    // Rewriting that removes nothing has hardly anything left to find.
     if (count_ops(current.body) == before)
       break;
   }
@@ -639,4 +641,4 @@ Module simplify(Module module) {
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

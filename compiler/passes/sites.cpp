@@ -1,13 +1,13 @@
 #include "compiler/passes/sites.h"
 
-#include <algorithm>
-#include <map>
-#include <sstream>
-
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/passes.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
 
 namespace vmodel::passes {
 
@@ -26,17 +26,19 @@ using Indices = ir::Builder::Indices;
 
 namespace {
 
-const Region& region_of(const Op& site, SiteRegion which) { return site.regions[static_cast<std::size_t>(which)]; }
+const Region& region_of(const Op& site, SiteRegion which) {
+  return site.regions[static_cast<std::size_t>(which)];
+}
 
 class SiteLowering {
- public:
+public:
   SiteLowering(const Function& from, const SitePolicy& policy, Function& to)
       : from_(from), policy_(policy), b_(to), axis_(ir::axes(from)),
         r_(from, b_, [this](Rewriter&, const Op& op) { return lower(op); }) {}
 
   void run();
 
- private:
+private:
   // Running totals by target, in the region that is being copied; none: nothing was added yet.
   using Totals = std::vector<ValueId>;
 
@@ -72,7 +74,8 @@ class SiteLowering {
 };
 
 ValueId SiteLowering::declare_array(const std::string& name) {
-  const auto found = std::find_if(policy_.arrays.begin(), policy_.arrays.end(), [&](const ArrayOutput& a) { return a.name == name; });
+  const auto found =
+      std::find_if(policy_.arrays.begin(), policy_.arrays.end(), [&](const ArrayOutput& a) { return a.name == name; });
   Type type{Element::f64, true, {Dim{}}};
   Axis axis = Axis::particle;
   if (found != policy_.arrays.end()) {
@@ -119,7 +122,8 @@ std::vector<ValueId> SiteLowering::yields_of(const Region& region, Indices argum
 void SiteLowering::sum(const Op& op, const SiteRule& rule) {
   const bool has_entropy = !region_of(op, SiteRegion::entropy).absent;
   const bool negated = rule.action == SiteAction::entropy && !has_entropy;
-  const Region& region = region_of(op, rule.action == SiteAction::entropy && has_entropy ? SiteRegion::entropy : SiteRegion::density);
+  const Region& region =
+      region_of(op, rule.action == SiteAction::entropy && has_entropy ? SiteRegion::entropy : SiteRegion::density);
   if (region.absent)
     return;
   const auto term = [&](Indices i) { return yields_of(region, i)[0]; };
@@ -293,7 +297,7 @@ void SiteLowering::run() {
   b_.yield({});
 }
 
-}  // namespace
+} // namespace
 
 Function lower_sites(const Function& function, const SitePolicy& policy) {
   Function lowered;
@@ -329,7 +333,8 @@ std::optional<SitePolicy> parse_site_policy(const std::string& text) {
     words >> verb >> first >> second;
     if (const auto action = actions.find(verb); action != actions.end()) {
       std::optional<ir::SiteKind> kind;
-      for (ir::SiteKind k : {ir::SiteKind::prior, ir::SiteKind::observe, ir::SiteKind::factor, ir::SiteKind::jacobian, ir::SiteKind::draw})
+      for (ir::SiteKind k : {ir::SiteKind::prior, ir::SiteKind::observe, ir::SiteKind::factor, ir::SiteKind::jacobian,
+                             ir::SiteKind::draw})
         if (first == ir::name(k))
           kind = k;
       if (!kind || second.empty())
@@ -357,4 +362,4 @@ std::optional<SitePolicy> parse_site_policy(const std::string& text) {
   return policy;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,21 +1,21 @@
 // Lowers sites and outputs of a function to sums and stores, as an entry point wants them.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::passes {
 
 /// What becomes of the sites of a kind.
 enum class SiteAction : std::uint8_t {
-  sum,        // the density regions are summed and stored to the scalar output `target`
-  entropy,    // likewise the entropy regions, or minus the density where there is none
-  pointwise,  // each density is stored to the array `target` at the event's position
-  sample,     // each draw is stored to `target` at the event's position (all its elements from there on)
-  support,    // 1 or 0 to `target` at the position, where the support depends on data only
+  sum,       // the density regions are summed and stored to the scalar output `target`
+  entropy,   // likewise the entropy regions, or minus the density where there is none
+  pointwise, // each density is stored to the array `target` at the event's position
+  sample,    // each draw is stored to `target` at the event's position (all its elements from there on)
+  support,   // 1 or 0 to `target` at the position, where the support depends on data only
 };
 
 struct SiteRule {
@@ -55,4 +55,4 @@ ir::Function lower_sites(const ir::Function& function, const SitePolicy& policy)
 /// not have that form.
 std::optional<SitePolicy> parse_site_policy(const std::string& text);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

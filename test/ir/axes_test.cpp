@@ -1,11 +1,10 @@
 // Axes of values, by the hint of the value.
 #include "compiler/ir/axes.h"
-
-#include <map>
+#include "compiler/ir/parse.h"
 
 #include <gtest/gtest.h>
 
-#include "compiler/ir/parse.h"
+#include <map>
 
 namespace {
 
@@ -34,31 +33,32 @@ TEST(Axes, LatestOfOperands) {
 }
 
 TEST(Axes, LoopCarriedValuesReachAFixedPoint) {
-  const auto axes = axes_by_name(
-      "%zero = constant 0 : f64 %a, %b = loop (%i < %n) carry (%p = %zero, %q = %zero) -> f64, f64 { %e = add %q, %z : f64 yield %q, %e }");
+  const auto axes = axes_by_name("%zero = constant 0 : f64 %a, %b = loop (%i < %n) carry (%p = %zero, %q = %zero) -> "
+                                 "f64, f64 { %e = add %q, %z : f64 yield %q, %e }");
   EXPECT_EQ(axes.at("a"), Axis::particle);
   EXPECT_EQ(axes.at("p"), Axis::particle);
   EXPECT_EQ(axes.at("i"), Axis::load);
 }
 
 TEST(Axes, MemoryHasTheAxisOfWhatIsStored) {
-  const auto axes = axes_by_name(
-      "%m = alloc (%n) -> &f64[%n] %k = alloc (%n) -> &f64[%n] reduce add (%i < %n) { %v = load %x[%i] : f64 store %m[%i], %v store %k[%i], %z yield }"
-      " %fm = freeze %m : f64[%n] %fk = freeze %k : f64[%n]");
+  const auto axes = axes_by_name("%m = alloc (%n) -> &f64[%n] %k = alloc (%n) -> &f64[%n] reduce add (%i < %n) { %v = "
+                                 "load %x[%i] : f64 store %m[%i], %v store %k[%i], %z yield }"
+                                 " %fm = freeze %m : f64[%n] %fk = freeze %k : f64[%n]");
   EXPECT_EQ(axes.at("fm"), Axis::load);
   EXPECT_EQ(axes.at("fk"), Axis::particle);
 }
 
 TEST(Axes, StoresUnderAVaryingConditionVary) {
-  const auto axes = axes_by_name(
-      "%m = alloc zeroed (%n) -> &f64[%n] %c = lt %z, %s : boolean if %c { store %m[%n], %s yield } %l = load %m[%n] : f64");
+  const auto axes = axes_by_name("%m = alloc zeroed (%n) -> &f64[%n] %c = lt %z, %s : boolean if %c { store %m[%n], %s "
+                                 "yield } %l = load %m[%n] : f64");
   EXPECT_EQ(axes.at("l"), Axis::particle);
 }
 
 TEST(Axes, RandomAndLaneSum) {
-  const auto axes = axes_by_name("%zero = constant 0 : index %r = random uniform 1, %zero, %zero : f64 %t = lane_sum %r : f64");
+  const auto axes =
+      axes_by_name("%zero = constant 0 : index %r = random uniform 1, %zero, %zero : f64 %t = lane_sum %r : f64");
   EXPECT_EQ(axes.at("r"), Axis::particle);
   EXPECT_EQ(axes.at("t"), Axis::step);
 }
 
-}  // namespace
+} // namespace

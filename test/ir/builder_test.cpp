@@ -1,13 +1,12 @@
 // What the builder folds, and what it refuses.
 #include "compiler/ir/builder.h"
-
-#include <cstdlib>
-#include <limits>
+#include "compiler/ir/print.h"
+#include "compiler/ir/typing.h"
 
 #include <gtest/gtest.h>
 
-#include "compiler/ir/print.h"
-#include "compiler/ir/typing.h"
+#include <cstdlib>
+#include <limits>
 
 namespace {
 
@@ -19,7 +18,7 @@ using vmodel::ir::Opcode;
 using vmodel::ir::ValueId;
 
 class BuilderTest : public testing::Test {
- protected:
+protected:
   Function function_;
   Builder b_{function_};
   ValueId x_ = b_.parameter("x", {Element::f64, false, {}}, Axis::particle);
@@ -72,4 +71,4 @@ TEST(Print, NumbersReadBack) {
     EXPECT_EQ(std::strtod(vmodel::ir::print_number(value).c_str(), nullptr), value);
 }
 
-}  // namespace
+} // namespace

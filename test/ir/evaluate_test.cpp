@@ -1,12 +1,11 @@
 // The reference evaluator itself.
+#include "compiler/ir/parse.h"
+#include "test/support/special_functions.h"
 #include "test/support/vir_evaluate.h"
-
-#include <cmath>
 
 #include <gtest/gtest.h>
 
-#include "compiler/ir/parse.h"
-#include "test/support/special_functions.h"
+#include <cmath>
 
 namespace {
 
@@ -31,7 +30,8 @@ func @f(%n: index load, %out: &f64[%n] particle) {
     yield %q, %next
   }
   yield
-})", {{"n", Array::index(6)}});
+})",
+                            {{"n", Array::index(6)}});
   EXPECT_EQ(result.at("out").numbers, (std::vector<double>{1, 1, 2, 3, 5, 8}));
 }
 
@@ -43,7 +43,8 @@ func @f(%n: index load) -> f64, f64, f64 {
   %b = reduce max (%i.1 < %n) -> f64 { yield %one }
   %c = reduce min (%i.2 < %n) -> f64 { yield %one }
   yield %a, %b, %c
-})", {{"n", Array::index(0)}});
+})",
+                            {{"n", Array::index(0)}});
   EXPECT_EQ(result.at("result.0").numbers[0], 0);
   EXPECT_EQ(result.at("result.1").numbers[0], -INFINITY);
   EXPECT_EQ(result.at("result.2").numbers[0], INFINITY);
@@ -61,7 +62,8 @@ func @f(%x: f64 particle) -> f64 {
     yield %twice
   }
   yield %r
-})", {{"x", Array::scalar(3)}});
+})",
+                            {{"x", Array::scalar(3)}});
   EXPECT_EQ(result.at("result.0").numbers[0], 192);
 }
 
@@ -82,4 +84,4 @@ TEST(SpecialFunctions, KnownValues) {
   EXPECT_NEAR(vmodel::log_std_normal_cdf(-40), -804.608442013754, 1e-9);
 }
 
-}  // namespace
+} // namespace

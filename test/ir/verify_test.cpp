@@ -1,8 +1,8 @@
 // Every rule of the verifier has a program that breaks it.
-#include <gtest/gtest.h>
-
 #include "compiler/ir/parse.h"
 #include "compiler/ir/verify.h"
+
+#include <gtest/gtest.h>
 
 namespace {
 
@@ -16,8 +16,8 @@ std::vector<std::string> errors(const std::string& text) {
   return module ? vmodel::ir::verify(*module) : std::vector<std::string>{"parse error"};
 }
 
-const std::string parameters =
-    "func @f(%n: index load, %x: f64[%n] load, %s: f64 step, %z: f64 particle, %out: &f64 step, %p: &f64[%n] particle) {\n";
+const std::string parameters = "func @f(%n: index load, %x: f64[%n] load, %s: f64 step, %z: f64 particle, %out: &f64 "
+                               "step, %p: &f64[%n] particle) {\n";
 
 void expect_error(const std::string& body, const std::string& message) {
   const auto found = errors(parameters + body + "\n}\n");
@@ -26,7 +26,8 @@ void expect_error(const std::string& body, const std::string& message) {
 }
 
 TEST(Verify, AcceptsASoundFunction) {
-  EXPECT_EQ(errors(parameters + "%v = reduce add (%i < %n) -> f64 { %e = load %x[%i] : f64 yield %e }\n store %p[%n], %v yield }"),
+  EXPECT_EQ(errors(parameters +
+                   "%v = reduce add (%i < %n) -> f64 { %e = load %x[%i] : f64 yield %e }\n store %p[%n], %v yield }"),
             std::vector<std::string>{});
 }
 
@@ -60,18 +61,21 @@ TEST(Verify, AccumulateNeedsZeros) {
 }
 
 TEST(Verify, Scopes) {
-  expect_error("%v = reduce add (%i < %n) -> f64 { %e = load %x[%i] : f64 yield %e } store %p[%i], %v yield", "outside the region");
+  expect_error("%v = reduce add (%i < %n) -> f64 { %e = load %x[%i] : f64 yield %e } store %p[%i], %v yield",
+               "outside the region");
 }
 
 TEST(Verify, Yields) {
   expect_error("%v = reduce add (%i < %n) -> f64 { yield } yield", "region yields 0 values, expected 1");
   expect_error("%v = reduce and (%i < %n) -> f64 { yield %z } yield", "a result of kind and is f64");
   expect_error("%v = reduce mean (%i < %n) -> f64 { yield %z } yield", "unknown kind 'mean'");
-  expect_error("%v = loop (%i < %n) carry (%c = %z) -> f64 { yield %n } yield", "carried value and yield differ in type");
+  expect_error("%v = loop (%i < %n) carry (%c = %z) -> f64 { yield %n } yield",
+               "carried value and yield differ in type");
 }
 
 TEST(Verify, Extents) {
-  expect_error("%two = constant 2 : index %a = build (%i < %two) -> f64[3] { yield %z } yield", "is not that of the operand");
+  expect_error("%two = constant 2 : index %a = build (%i < %two) -> f64[3] { yield %z } yield",
+               "is not that of the operand");
   expect_error("%a = build (%i < %n) -> f64[%n, %n] { yield %z } yield", "another rank");
   expect_error("%k = to_index %z : index %v = reduce add (%i < %k) -> f64 { yield %z } yield", "varies over particles");
 }
@@ -92,7 +96,8 @@ TEST(Verify, RequiresAreAboutData) {
 
 TEST(Verify, Calls) {
   expect_error("%a = call @g(%z) -> f64 yield", "not an earlier function");
-  const auto found = errors("func @g(%a: f64 load) -> f64 { yield %a }\n" + parameters + "%a = call @g(%n) -> f64 yield }");
+  const auto found =
+      errors("func @g(%a: f64 load) -> f64 { yield %a }\n" + parameters + "%a = call @g(%n) -> f64 yield }");
   ASSERT_FALSE(found.empty());
   EXPECT_NE(found.front().find("argument 0 has the wrong type"), std::string::npos);
 }
@@ -102,4 +107,4 @@ TEST(Verify, Names) {
   EXPECT_FALSE(errors("func @f(%a \"x\": f64 load, %b \"x\": f64 load) { yield }").empty());
 }
 
-}  // namespace
+} // namespace

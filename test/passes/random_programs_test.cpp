@@ -1,14 +1,14 @@
 // Random programs mean the same before and after every pass.
-#include <cmath>
-
-#include <gtest/gtest.h>
-
 #include "compiler/ir/parse.h"
 #include "compiler/ir/print.h"
 #include "compiler/ir/verify.h"
 #include "compiler/passes/passes.h"
 #include "test/support/vir_evaluate.h"
 #include "test/support/vir_random.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
 
 namespace {
 
@@ -69,16 +69,33 @@ void check_all(const std::vector<std::string>& passes) {
   }
 }
 
-TEST(RandomPrograms, Inline) { check_all({"inline"}); }
-TEST(RandomPrograms, DeadCode) { check_all({"dead-code"}); }
-TEST(RandomPrograms, Simplify) { check_all({"inline", "simplify"}); }
-TEST(RandomPrograms, Reductions) { check_all({"inline", "reductions"}); }
-TEST(RandomPrograms, Fuse) { check_all({"inline", "fuse"}); }
-TEST(RandomPrograms, FuseAfterSimplify) { check_all({"inline", "simplify", "fuse", "simplify"}); }
-TEST(RandomPrograms, HoistLoops) { check_all({"inline", "hoist-loops"}); }
-TEST(RandomPrograms, HoistToLoad) { check_all({"inline", "hoist-to-load"}); }
+TEST(RandomPrograms, Inline) {
+  check_all({"inline"});
+}
+TEST(RandomPrograms, DeadCode) {
+  check_all({"dead-code"});
+}
+TEST(RandomPrograms, Simplify) {
+  check_all({"inline", "simplify"});
+}
+TEST(RandomPrograms, Reductions) {
+  check_all({"inline", "reductions"});
+}
+TEST(RandomPrograms, Fuse) {
+  check_all({"inline", "fuse"});
+}
+TEST(RandomPrograms, FuseAfterSimplify) {
+  check_all({"inline", "simplify", "fuse", "simplify"});
+}
+TEST(RandomPrograms, HoistLoops) {
+  check_all({"inline", "hoist-loops"});
+}
+TEST(RandomPrograms, HoistToLoad) {
+  check_all({"inline", "hoist-to-load"});
+}
 TEST(RandomPrograms, AllPasses) {
-  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "hoist-loops", "hoist-to-load", "simplify"});
+  check_all(
+      {"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "hoist-loops", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
@@ -98,4 +115,4 @@ TEST(RandomPrograms, SimplifyIsStable) {
   }
 }
 
-}  // namespace
+} // namespace

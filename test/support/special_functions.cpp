@@ -31,7 +31,7 @@ double series(int order, double x) {
   return -inverse * inverse - inverse * inverse * inverse + sum;
 }
 
-}  // namespace
+} // namespace
 
 double polygamma(int order, double x) {
   if (std::isnan(x))
@@ -58,7 +58,8 @@ double log_std_normal_cdf(double x) {
   if (x > -30)
     return x > 6 ? std::log1p(-0.5 * std::erfc(x / std::sqrt(2.0))) : std::log(0.5 * std::erfc(-x / std::sqrt(2.0)));
   const double s = 1 / (x * x);
-  return -0.5 * x * x - std::log(-x) - 0.5 * std::log(2 * pi) + std::log1p(-s * (1 - 3 * s * (1 - 5 * s * (1 - 7 * s))));
+  return -0.5 * x * x - std::log(-x) - 0.5 * std::log(2 * pi) +
+         std::log1p(-s * (1 - 3 * s * (1 - 5 * s * (1 - 7 * s))));
 }
 
 double std_normal_quantile(double p) {
@@ -83,4 +84,4 @@ double std_normal_quantile(double p) {
   return x;
 }
 
-}  // namespace vmodel
+} // namespace vmodel

@@ -10,4 +10,4 @@ double polygamma(int order, double x);
 double std_normal_quantile(double p);
 double log_std_normal_cdf(double x);
 
-}  // namespace vmodel
+} // namespace vmodel

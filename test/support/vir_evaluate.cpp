@@ -1,20 +1,22 @@
 #include "test/support/vir_evaluate.h"
 
+#include "compiler/ir/fold.h"
+#include "compiler/ir/typing.h"
+#include "test/support/special_functions.h"
+
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <stdexcept>
 
-#include "compiler/ir/fold.h"
-#include "compiler/ir/typing.h"
-#include "test/support/special_functions.h"
-
 namespace vmodel::ir {
 
 namespace {
 
-bool is_real(Element element) { return element == Element::f64 || element == Element::f32; }
+bool is_real(Element element) {
+  return element == Element::f64 || element == Element::f32;
+}
 
 // A scalar, or memory that several values may share (a reference and what it is frozen to).
 struct Cell {
@@ -24,12 +26,12 @@ struct Cell {
 };
 
 class Evaluator {
- public:
+public:
   Evaluator(const Module& module, std::uint64_t seed) : module_(module), seed_(seed) {}
 
   Arrays run(const Function& function, const Arrays& inputs);
 
- private:
+private:
   struct Frame {
     const Function& function;
     std::vector<Cell> cells;
@@ -169,7 +171,8 @@ std::size_t Evaluator::offset(Frame& f, const Op& op) {
     const std::int64_t index = cell(f, op.operands[1 + i]).integer;
     if (index < 0 || index >= array.dims[i])
       throw std::runtime_error("index " + std::to_string(index) + " of a " + name(op.opcode) + " from " +
-                               f.function.values[op.operands[0].id].hint + " is outside 0.." + std::to_string(array.dims[i]));
+                               f.function.values[op.operands[0].id].hint + " is outside 0.." +
+                               std::to_string(array.dims[i]));
     result = result * array.dims[i] + index;
   }
   return static_cast<std::size_t>(result);
@@ -196,7 +199,8 @@ void Evaluator::access(Frame& f, const Op& op) {
     array.integers[at] = add ? array.integers[at] + value.integer : value.integer;
 }
 
-void Evaluator::each(Frame& f, const std::vector<ValueId>& extents, const std::function<void(const std::vector<Cell>&)>& visit) {
+void Evaluator::each(Frame& f, const std::vector<ValueId>& extents,
+                     const std::function<void(const std::vector<Cell>&)>& visit) {
   std::vector<std::int64_t> limits;
   for (ValueId v : extents) {
     limits.push_back(cell(f, v).integer);
@@ -250,7 +254,8 @@ void Evaluator::reduce(Frame& f, const Op& op) {
                                                : Opcode::logical_or_;
       const Element element = f.function.type(op.results[i]).element;
       const Element kind = is_real(element) ? Element::f64 : element;
-      const Constant pair[] = {{kind, totals[i].number, totals[i].integer}, {kind, values[i].number, values[i].integer}};
+      const Constant pair[] = {{kind, totals[i].number, totals[i].integer},
+                               {kind, values[i].number, values[i].integer}};
       const Constant sum = fold(code, pair).value();
       totals[i] = {sum.number, sum.integer, nullptr};
     }
@@ -377,7 +382,8 @@ Arrays Evaluator::run(const Function& function, const Arrays& inputs) {
       continue;
     }
     const Array& input = found->second;
-    if ((is_real(type.element) ? input.numbers : std::vector<double>(input.integers.begin(), input.integers.end())).empty() &&
+    if ((is_real(type.element) ? input.numbers : std::vector<double>(input.integers.begin(), input.integers.end()))
+            .empty() &&
         input.dims.empty())
       throw std::runtime_error("input " + parameter.name + " has another element type");
     if (!type.is_scalar())
@@ -398,7 +404,7 @@ Arrays Evaluator::run(const Function& function, const Arrays& inputs) {
   return all;
 }
 
-}  // namespace
+} // namespace
 
 Arrays evaluate(const Module& module, const std::string& name, const Arrays& inputs, std::uint64_t seed) {
   const Function* function = module.find(name);
@@ -407,4 +413,4 @@ Arrays evaluate(const Module& module, const std::string& name, const Arrays& inp
   return Evaluator(module, seed).run(*function, inputs);
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -2,12 +2,12 @@
 // code generation, lanes or speed.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::ir {
 
@@ -45,4 +45,4 @@ using Arrays = std::map<std::string, Array>;
 /// out of range, a missing input, a step budget of 5e7 operations exceeded. Uninitialised memory is NaN.
 Arrays evaluate(const Module& module, const std::string& function, const Arrays& inputs, std::uint64_t seed = 1);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

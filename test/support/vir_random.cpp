@@ -1,8 +1,8 @@
 #include "test/support/vir_random.h"
 
-#include <random>
-
 #include "compiler/ir/builder.h"
+
+#include <random>
 
 namespace vmodel::ir {
 
@@ -12,7 +12,7 @@ const Type real{Element::f64, false, {}};
 const Type index_type{Element::index, false, {}};
 
 class Generator {
- public:
+public:
   Generator(Function& function, std::uint32_t seed) : b_(function), random_(seed) {}
 
   void kernel() {
@@ -34,13 +34,14 @@ class Generator {
       sum = b_.add(sum, scalar());
     b_.store(value, {}, sum);
     if (pick(2) == 0)
-      b_.for_each(std::vector<Dim>{Dim{0, n_}}, [&](Builder::Indices i) { b_.store(out_, i, b_.load(long_array(), i)); });
+      b_.for_each(std::vector<Dim>{Dim{0, n_}},
+                  [&](Builder::Indices i) { b_.store(out_, i, b_.load(long_array(), i)); });
     for (int i = 0; i < 4; ++i)
       b_.accumulate(total_, std::vector<ValueId>{b_.index(i)}, scalar());
     b_.yield({});
   }
 
- private:
+private:
   std::size_t pick(std::size_t count) { return random_() % count; }
   ValueId scalar() { return scalars_[scalars_.size() - 1 - pick(std::min<std::size_t>(scalars_.size(), 8))]; }
   ValueId long_array() { return long_arrays_[pick(long_arrays_.size())]; }
@@ -57,8 +58,10 @@ class Generator {
   }
 
   void expression() {
-    static const Opcode unary[] = {Opcode::neg, Opcode::tanh, Opcode::sin, Opcode::abs, Opcode::log1p_exp, Opcode::inv_logit, Opcode::square, Opcode::atan};
-    static const Opcode binary[] = {Opcode::add, Opcode::sub, Opcode::mul, Opcode::add, Opcode::max, Opcode::min, Opcode::div};
+    static const Opcode unary[] = {Opcode::neg,       Opcode::tanh,      Opcode::sin,    Opcode::abs,
+                                   Opcode::log1p_exp, Opcode::inv_logit, Opcode::square, Opcode::atan};
+    static const Opcode binary[] = {Opcode::add, Opcode::sub, Opcode::mul, Opcode::add,
+                                    Opcode::max, Opcode::min, Opcode::div};
     switch (pick(8)) {
     case 0:
     case 1: scalars_.push_back(b_.unary(unary[pick(8)], scalar())); return;
@@ -66,7 +69,8 @@ class Generator {
     case 3: scalars_.push_back(b_.binary(binary[pick(7)], scalar(), scalar())); return;
     case 4: {
       const double values[] = {-1, 0, 1, 2, 0.25, -3.5};
-      scalars_.push_back(b_.emit(pick(2) ? Opcode::mul : Opcode::add, {scalar(), b_.constant(values[pick(6)])}, {real})[0]);
+      scalars_.push_back(
+          b_.emit(pick(2) ? Opcode::mul : Opcode::add, {scalar(), b_.constant(values[pick(6)])}, {real})[0]);
       return;
     }
     case 5: scalars_.push_back(b_.select(condition(), scalar(), scalar())); return;
@@ -83,7 +87,9 @@ class Generator {
         scalars_.push_back(b_.load(array, {b_.index(static_cast<std::int64_t>(pick(size)))}));
       }
       return;
-    default: scalars_.push_back(b_.unary(Opcode::tanh, b_.to_real(indices_.empty() ? m_ : b_.mul(long_index(), m_)))); return;
+    default:
+      scalars_.push_back(b_.unary(Opcode::tanh, b_.to_real(indices_.empty() ? m_ : b_.mul(long_index(), m_))));
+      return;
     }
   }
 
@@ -233,15 +239,15 @@ class Generator {
 
   Builder b_;
   std::mt19937 random_;
-  int builds_ = 0;  // around the current place
+  int builds_ = 0; // around the current place
   ValueId n_, m_, k_, z_, out_, total_;
   std::vector<ValueId> scalars_;
-  std::vector<ValueId> indices_;  // below n
+  std::vector<ValueId> indices_; // below n
   std::vector<ValueId> long_arrays_;
   std::vector<std::pair<ValueId, std::size_t>> short_arrays_;
 };
 
-}  // namespace
+} // namespace
 
 Module random_module(std::uint32_t seed) {
   Module module;
@@ -273,7 +279,8 @@ Arrays random_inputs(std::uint32_t seed, std::int64_t n) {
     s.push_back(number());
   for (int i = 0; i < 4; ++i)
     z.push_back(number());
-  return {{"n", Array::index(n)}, {"m", Array::index(3)}, {"x", Array::vector(x)}, {"k", Array::indices(k)}, {"s", Array::vector(s)}, {"z", Array::vector(z)}};
+  return {{"n", Array::index(n)},   {"m", Array::index(3)},  {"x", Array::vector(x)},
+          {"k", Array::indices(k)}, {"s", Array::vector(s)}, {"z", Array::vector(z)}};
 }
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,10 +1,10 @@
 // Random well-typed VIR programs, for tests of passes.
 #pragma once
 
-#include <cstdint>
-
 #include "compiler/ir/module.h"
 #include "test/support/vir_evaluate.h"
+
+#include <cstdint>
 
 namespace vmodel::ir {
 
@@ -16,4 +16,4 @@ Module random_module(std::uint32_t seed);
 /// Inputs for `kernel` with n elements.
 Arrays random_inputs(std::uint32_t seed, std::int64_t n);
 
-}  // namespace vmodel::ir
+} // namespace vmodel::ir

@@ -1,4 +1,10 @@
 // vir-opt: reads VIR, runs passes, prints VIR. For tests of single passes.
+#include "compiler/ir/parse.h"
+#include "compiler/ir/print.h"
+#include "compiler/ir/typing.h"
+#include "compiler/ir/verify.h"
+#include "compiler/passes/passes.h"
+
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -6,12 +12,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include "compiler/ir/parse.h"
-#include "compiler/ir/print.h"
-#include "compiler/ir/typing.h"
-#include "compiler/ir/verify.h"
-#include "compiler/passes/passes.h"
 
 namespace {
 
@@ -26,7 +26,7 @@ FILE is VIR text; - reads standard input. Prints the module after the passes.
 
 struct Request {
   std::string file;
-  std::vector<std::pair<std::string, std::string>> passes;  // name, argument
+  std::vector<std::pair<std::string, std::string>> passes; // name, argument
   bool verify_only = false;
 };
 
@@ -93,7 +93,7 @@ int run(const Request& request) {
   return 0;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   Request request;
