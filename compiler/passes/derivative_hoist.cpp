@@ -220,6 +220,51 @@ class Hoist {
     return true;
   }
 
+  // Tangents in a tree of sums and products in this loop that themselves change in it.
+  int varying_leaves(const std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, ValueId v, int level) const {
+    if (level_[v.id] < level)
+      return 0;
+    const auto found = position.find(v);
+    if (found == position.end() || uses_[v.id] != 1)
+      return 1;
+    const Op& op = ops[found->second];
+    if (op.opcode == Opcode::add || op.opcode == Opcode::sub)
+      return varying_leaves(ops, position, op.operands[0], level) + varying_leaves(ops, position, op.operands[1], level);
+    return op.opcode == Opcode::neg || linear_product(op) ? varying_leaves(ops, position, op.operands[0], level) : 1;
+  }
+
+  // (s + t) c becomes s c + t c where that makes no more products in the loop than there were.
+  bool distributes(std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, std::size_t inner_at, std::size_t outer_at, int level) {
+    Op& inner = ops[inner_at];
+    Op& outer = ops[outer_at];
+    const ValueId sum = inner.results[0];
+    if ((inner.opcode != Opcode::add && inner.opcode != Opcode::sub) || !l_.is_linear(inner.operands[0]) ||
+        !l_.is_linear(inner.operands[1]) || varying_leaves(ops, position, sum, level) > 1)
+      return false;
+    const ValueId factor = outer.operands[1], result = outer.results[0];
+    const ValueId second = f_.add_value(f_.type(sum));
+    level_.push_back(level);
+    uses_.push_back(1);
+    root_.push_back(second);
+    number_.emplace_back();
+    l_.linear.resize(f_.values.size());
+    l_.vanishing.resize(f_.values.size());
+    l_.linear[second.id] = true;
+    l_.vanishing[second.id] = l_.vanishing[sum.id] = l_.vanishing[result.id];
+    l_.vanishing[result.id] = false;
+    Op product = inner;
+    product.opcode = Opcode::mul;
+    product.operands = {inner.operands[1], factor};
+    product.results = {second};
+    outer.opcode = inner.opcode;
+    outer.operands = {sum, second};
+    inner.opcode = Opcode::mul;
+    inner.operands = {inner.operands[0], factor};
+    ++uses_[factor.id];
+    ops.insert(ops.begin() + static_cast<std::ptrdiff_t>(inner_at) + 1, std::move(product));
+    return true;
+  }
+
   // (t a) c and (-t) c become (t c) a and -(t c) where c does not change in the loop and a does.
   bool apply_invariant_first(std::vector<Op>& ops, int level) {
     std::map<ValueId, std::size_t> position;
@@ -240,6 +285,8 @@ class Hoist {
         changed = true;
         continue;
       }
+      if (distributes(ops, position, found->second, i, level))
+        return true;  // positions have changed
       if (linear_product(inner) && level_[inner.operands[1].id] >= level) {
         std::swap(inner.operands[1], outer.operands[1]);
         const bool vanishing = l_.vanishing[a.id];
