@@ -1,6 +1,7 @@
 // The order of checking: callables, the model, its families, its fits.
 #include "compiler/check/checker.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "compiler/syntax/parser.h"
@@ -92,6 +93,17 @@ void Checker::check_file(const ast::File& file) {
     for (const char* name : {"mean_field", "full_rank"}) add_default_family(name);
   }
   for (const ast::Fit* fit : fit_items_) check_fit(*fit);
+  for (const Fit& fit : program_->fits) {
+    const auto start = fit.settings.find("start");
+    if (start == fit.settings.end()) continue;
+    std::vector<std::string> names;
+    for (const Fit& other : program_->fits) {
+      if (!other.name.empty() && other.name != fit.name) names.push_back(other.name);
+    }
+    if (std::find(names.begin(), names.end(), start->second) != names.end()) continue;
+    auto report = error(Code::unknown_name, fit.range, "the fit starts from '" + start->second + "', and no other fit has that name");
+    if (const auto guess = nearest(start->second, names)) report.hint("did you mean '" + *guess + "'?");
+  }
 }
 
 void Checker::check_library_items() {

@@ -321,6 +321,15 @@ void Checker::quantity(const ast::Quantity& s, Block& into) {
       error(Code::type_mismatch, s.value->range, "a quantity of " + type_text(value->type));
       value = nullptr;
     }
+    if (value && value->type.element == Element::boolean) {
+      // An indicator: its mean is a probability.
+      if (!value->type.is_scalar()) {
+        error(Code::type_mismatch, s.value->range, "a quantity of " + type_text(value->type)).hint("write [c[i] ? 1 : 0 for i in 1:N]");
+        value = nullptr;
+      } else {
+        value = make(ExprKind::conditional, s.value->range, Type{}, {value, to_real(int_literal(1, s.value->range)), to_real(int_literal(0, s.value->range))});
+      }
+    }
     Declaration* d = declare(DeclarationKind::quantity, s.name.text, value ? value->type : Type{}, s.name.range);
     if (!value) poisoned_.insert(d);
     if (value) {
