@@ -80,6 +80,7 @@ void* open_library(const std::string& path) { return dlopen(path.c_str(), RTLD_N
 }  // namespace
 
 const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string& error) {
+  error.clear();
   void* library = nullptr;
   {
     File file(memfd_create("vmodel", MFD_CLOEXEC));
