@@ -23,7 +23,13 @@ class Share {
       same_[id] = ValueId{id};
   }
 
-  void run() { process(l_.function.body); }
+  void run() {
+    process(l_.function.body);
+    for (ir::Value& value : l_.function.values)
+      for (ir::Dim& dim : value.type.dims)
+        if (dim.value)
+          dim.value = same_[dim.value.id];
+  }
 
  private:
   using Key = std::tuple<Opcode, std::vector<ValueId>, std::int64_t, std::uint64_t, ir::Element>;

@@ -22,8 +22,8 @@ void check(std::uint64_t first, std::uint64_t last) {
   }
 }
 
-TEST(RandomPrograms, DerivativesAgree) { check(1, 60); }
-TEST(RandomPrograms, DerivativesAgreeForManySlow) { check(60, 2000); }
+TEST(RandomPrograms, DerivativesAgree) { check(1, 100); }
+TEST(RandomPrograms, DerivativesAgreeForManySlow) { check(100, 2000); }
 
 }  // namespace
 }  // namespace vmodel::passes
