@@ -24,7 +24,7 @@ constexpr double most_skipped = 0.01;
 // this share of a unit.
 constexpr int64_t least_particles = 16;
 constexpr int64_t most_particles = 256;
-constexpr double wanted_error = 0.004;
+constexpr double wanted_error = 0.003;
 constexpr int64_t trace_rows = 10000;
 // Steps of the random streams that are not steps of the optimiser.
 constexpr uint32_t step_of_estimator_trial = 0x20000000;
@@ -81,6 +81,7 @@ class Fit {
       if (gaussian_start(model_, family_, laplace, phi)) {
         state_.phi = phi;
         state_.start = "laplace";
+        started_at_mode_ = true;
         return;
       }
       if (likelihood_start(model_, family_, laplace, settings_.seed, phi)) {
@@ -285,6 +286,14 @@ class Fit {
     int64_t smoothed = 0, skipped_in_a_row = 0;
     std::vector<double> sound = psi;  // the last iterate with a finite objective
     for (int64_t step = 0; step < steps; ++step) {
+      if (step > 0 && step == steps / 4 && !started_at_mode_ && settings_.precondition) {
+        // What the start could not know of the curvature is known by now.
+        state_.phi = phi;
+        choose_preconditioner(50);
+        origin = phi;
+        std::fill(psi.begin(), psi.end(), 0.0);
+        adam.restart();
+      }
       const Evaluation e = objective.evaluate(
           phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(step)),
           g.data());
@@ -379,6 +388,7 @@ class Fit {
   Clock::time_point begin_;
   Estimator estimator_ = Estimator::total;
   int64_t particles_ = 1;
+  bool started_at_mode_ = false;
   FitState state_;
   std::vector<TraceRow> trace_;
 };

@@ -11,7 +11,7 @@ namespace vmodel::runtime {
 struct RateSchedule {
   enum class Kind { constant, cosine };
   Kind kind = Kind::cosine;
-  double rate = 0.05;
+  double rate = 0.02;
   // Cosine: the last rate as a share of the first.
   double last = 0.02;
   // Steps over which the rate rises linearly from 0.
