@@ -1,21 +1,24 @@
 // Calls of functions: overloads, sizes bound by shapes, lifting of scalar functions.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 
-bool Checker::order_arguments(const std::vector<ast::Argument>& arguments, const std::vector<const Declaration*>& parameters,
-                              const std::string& callee, SourceRange range, std::vector<const ast::Argument*>& ordered,
+bool Checker::order_arguments(const std::vector<ast::Argument>& arguments,
+                              const std::vector<const Declaration*>& parameters, const std::string& callee,
+                              SourceRange range, std::vector<const ast::Argument*>& ordered,
                               const std::map<const Declaration*, const Expr*>& defaults, bool report) {
   ordered.assign(parameters.size(), nullptr);
   std::size_t position = 0;
   bool named_seen = false;
   std::vector<std::string> names;
-  for (const Declaration* p : parameters) names.push_back(p->name);
+  for (const Declaration* p : parameters)
+    names.push_back(p->name);
   const auto signature = [&] {
     std::string result = callee + "(";
-    for (std::size_t i = 0; i < names.size(); ++i) result += (i == 0 ? "" : ", ") + names[i];
+    for (std::size_t i = 0; i < names.size(); ++i)
+      result += (i == 0 ? "" : ", ") + names[i];
     return result + ")";
   };
   for (const ast::Argument& argument : arguments) {
@@ -25,37 +28,43 @@ bool Checker::order_arguments(const std::vector<ast::Argument>& arguments, const
       place = static_cast<std::size_t>(std::find(names.begin(), names.end(), argument.name->text) - names.begin());
       if (place == names.size()) {
         if (report) {
-          auto r = error(Code::wrong_arguments, argument.name->range, "'" + callee + "' has no argument named '" + argument.name->text + "'");
+          auto r = error(Code::wrong_arguments, argument.name->range,
+                         "'" + callee + "' has no argument named '" + argument.name->text + "'");
           const auto guess = nearest(argument.name->text, names);
           r.hint(guess ? "did you mean '" + *guess + "'?" : "it is " + signature());
         }
         return false;
       }
     } else if (named_seen) {
-      if (report) error(Code::wrong_arguments, argument.range, "an argument without a name after a named one");
+      if (report)
+        error(Code::wrong_arguments, argument.range, "an argument without a name after a named one");
       return false;
     } else {
       ++position;
     }
     if (place >= parameters.size()) {
       if (report) {
-        error(Code::wrong_arguments, argument.range, "'" + callee + "' takes " + std::to_string(parameters.size()) + " argument" +
-                                                         (parameters.size() == 1 ? "" : "s") + ", not " + std::to_string(arguments.size()))
+        error(Code::wrong_arguments, argument.range,
+              "'" + callee + "' takes " + std::to_string(parameters.size()) + " argument" +
+                  (parameters.size() == 1 ? "" : "s") + ", not " + std::to_string(arguments.size()))
             .hint("it is " + signature());
       }
       return false;
     }
     if (ordered[place]) {
-      if (report) error(Code::wrong_arguments, argument.range, "a second value for '" + names[place] + "'");
+      if (report)
+        error(Code::wrong_arguments, argument.range, "a second value for '" + names[place] + "'");
       return false;
     }
     ordered[place] = &argument;
   }
   std::vector<std::string> missing;
   for (std::size_t i = 0; i < ordered.size(); ++i) {
-    if (!ordered[i] && defaults.count(parameters[i]) == 0) missing.push_back("'" + names[i] + "'");
+    if (!ordered[i] && defaults.count(parameters[i]) == 0)
+      missing.push_back("'" + names[i] + "'");
   }
-  if (missing.empty()) return true;
+  if (missing.empty())
+    return true;
   if (report) {
     error(Code::wrong_arguments, range, "'" + callee + "' needs " + listed(missing)).hint("it is " + signature());
   }
@@ -69,20 +78,26 @@ const Expr* Checker::call(const ast::Call& e) {
   }
   const std::string& name = ast::as<ast::NameReference>(*e.callee).name;
   if (callables_.count(name) == 0) {
-    if (name == "size" || name == "rows" || name == "cols") return size_call(e, name);
-    if (name == "dim") return dim_call(e);
-    if (name == "unconstrained") return unconstrained_call(e);
+    if (name == "size" || name == "rows" || name == "cols")
+      return size_call(e, name);
+    if (name == "dim")
+      return dim_call(e);
+    if (name == "unconstrained")
+      return unconstrained_call(e);
   }
   std::vector<Callable*> candidates;
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind == ast::ItemKind::Function) candidates.push_back(callable);
+    if (callable->item->kind == ast::ItemKind::Function)
+      candidates.push_back(callable);
   }
   if (candidates.empty()) {
     for (const ast::Argument& argument : e.arguments) {
-      if (argument.value->kind != ast::ExpressionKind::LearnHole) expression(*argument.value);
+      if (argument.value->kind != ast::ExpressionKind::LearnHole)
+        expression(*argument.value);
     }
-    static const std::set<std::string> later{"ode", "hmm", "hmm_log_density", "hmm_states", "impute", "count_missing", "eigen_sym",
-                                             "search_sorted", "reshape", "mlp", "chain", "transformed", "censored", "gp"};
+    static const std::set<std::string> later{"ode",           "hmm",         "hmm_log_density", "hmm_states", "impute",
+                                             "count_missing", "eigen_sym",   "search_sorted",   "reshape",    "mlp",
+                                             "chain",         "transformed", "censored",        "gp"};
     if (later.count(name) != 0 && find_callables(name).empty()) {
       not_supported_yet(e.callee->range, "'" + name + "'");
       return nullptr;
@@ -96,21 +111,25 @@ const Expr* Checker::call(const ast::Call& e) {
 const Expr* Checker::size_call(const ast::Call& e, const std::string& name) {
   const std::size_t most = name == "size" ? 2 : 1;
   if (e.arguments.empty() || e.arguments.size() > most) {
-    error(Code::wrong_arguments, e.range, "'" + name + "' takes " + (most == 2 ? "an array and, if wanted, an axis" : "a matrix"));
+    error(Code::wrong_arguments, e.range,
+          "'" + name + "' takes " + (most == 2 ? "an array and, if wanted, an axis" : "a matrix"));
     return nullptr;
   }
   const Expr* x = expression(*e.arguments[0].value);
-  if (!x) return nullptr;
+  if (!x)
+    return nullptr;
   if (name != "size") {
     if (x->type.rank() != 2) {
-      error(Code::shape_mismatch, e.range, "'" + name + "' of " + type_text(x->type)).hint("size(x, 1) is the size of the first axis");
+      error(Code::shape_mismatch, e.range, "'" + name + "' of " + type_text(x->type))
+          .hint("size(x, 1) is the size of the first axis");
       return nullptr;
     }
     return size_expr(x->type.shape[name == "rows" ? 0 : 1], e.range);
   }
   if (e.arguments.size() == 2) {
     const Expr* axis = scalar_int(*e.arguments[1].value, "the axis");
-    if (!axis) return nullptr;
+    if (!axis)
+      return nullptr;
     const auto value = to_size(axis).as_constant();
     if (!value || *value < 1 || *value > static_cast<std::int64_t>(x->type.rank())) {
       error(Code::wrong_arguments, e.arguments[1].range, "axis " + canonical(axis) + " of " + type_text(x->type));
@@ -119,7 +138,8 @@ const Expr* Checker::size_call(const ast::Call& e, const std::string& name) {
     return size_expr(x->type.shape[static_cast<std::size_t>(*value - 1)], e.range);
   }
   Size total = Size::constant(1);
-  for (const Size& s : x->type.shape) total = total * s;
+  for (const Size& s : x->type.shape)
+    total = total * s;
   return size_expr(total, e.range);
 }
 
@@ -133,9 +153,10 @@ struct Match {
   std::vector<const Expr*> arguments;
 };
 
-}  // namespace
+} // namespace
 
-const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name, const std::vector<Callable*>& candidates) {
+const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name,
+                                     const std::vector<Callable*>& candidates) {
   // Arguments once, in the order written.
   std::map<const ast::Argument*, const Expr*> values;
   bool good = true;
@@ -144,15 +165,18 @@ const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name
     values[&argument] = value;
     good = good && value;
   }
-  if (!good) return nullptr;
+  if (!good)
+    return nullptr;
   std::optional<Match> best;
   bool any_signature = false;
   for (Callable* candidate : candidates) {
-    if (!check_signature(*candidate)) continue;
+    if (!check_signature(*candidate))
+      continue;
     any_signature = true;
     const Function& function = *candidate->function;
     std::vector<const ast::Argument*> ordered;
-    if (!order_arguments(e.arguments, function.parameters, name, e.range, ordered, candidate->defaults, false)) continue;
+    if (!order_arguments(e.arguments, function.parameters, name, e.range, ordered, candidate->defaults, false))
+      continue;
     Match fit;
     fit.callable = candidate;
     bool fits = true;
@@ -160,7 +184,8 @@ const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name
       const Declaration* p = function.parameters[i];
       const Expr* a = ordered[i] ? values[ordered[i]] : candidate->defaults[p];
       fit.arguments.push_back(a);
-      if (!a->type.tuple.empty()) fits = false;
+      if (!a->type.tuple.empty())
+        fits = false;
       if (a->type.element != p->type.element) {
         fits = fits && a->type.element == Element::integer && p->type.element == Element::real;
         ++fit.conversions;
@@ -171,37 +196,50 @@ const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name
       }
     }
     if (fit.lifted) {
-      for (const Declaration* p : function.parameters) fits = fits && p->type.is_scalar();
+      for (const Declaration* p : function.parameters)
+        fits = fits && p->type.is_scalar();
       fits = fits && function.results.size() == 1 && function.results[0].is_scalar();
     }
-    if (!fits) continue;
-    if (!best || std::pair(fit.lifted, fit.conversions) < std::pair(best->lifted, best->conversions)) best = fit;
+    if (!fits)
+      continue;
+    if (!best || std::pair(fit.lifted, fit.conversions) < std::pair(best->lifted, best->conversions))
+      best = fit;
   }
-  if (best) return build_call(e.range, *best->callable, best->arguments);
-  if (!any_signature) return nullptr;
+  if (best)
+    return build_call(e.range, *best->callable, best->arguments);
+  if (!any_signature)
+    return nullptr;
   // Nothing fits: with one candidate the mistake is said precisely.
   std::vector<const ast::Argument*> ordered;
   if (candidates.size() == 1) {
     const Function& function = *candidates[0]->function;
-    if (!order_arguments(e.arguments, function.parameters, name, e.range, ordered, candidates[0]->defaults, true)) return nullptr;
+    if (!order_arguments(e.arguments, function.parameters, name, e.range, ordered, candidates[0]->defaults, true))
+      return nullptr;
     for (std::size_t i = 0; i < ordered.size(); ++i) {
-      if (!ordered[i]) continue;
+      if (!ordered[i])
+        continue;
       const Expr* a = values[ordered[i]];
       const Type& wanted = function.parameters[i]->type;
-      const bool element_fits = a->type.element == wanted.element || (a->type.element == Element::integer && wanted.element == Element::real);
-      if (element_fits && a->type.rank() == wanted.rank() && a->type.tuple.empty()) continue;
-      auto report = error(Code::wrong_arguments, ordered[i]->range, "argument '" + function.parameters[i]->name + "' of '" + name + "' is " +
-                                                                        type_text(a->type) + ", not " + type_text(wanted));
-      if (!candidates[0]->library) report.label(function.parameters[i]->range, "declared here");
+      const bool element_fits =
+          a->type.element == wanted.element || (a->type.element == Element::integer && wanted.element == Element::real);
+      if (element_fits && a->type.rank() == wanted.rank() && a->type.tuple.empty())
+        continue;
+      auto report = error(Code::wrong_arguments, ordered[i]->range,
+                          "argument '" + function.parameters[i]->name + "' of '" + name + "' is " + type_text(a->type) +
+                              ", not " + type_text(wanted));
+      if (!candidates[0]->library)
+        report.label(function.parameters[i]->range, "declared here");
       return nullptr;
     }
     return nullptr;
   }
   std::string given;
-  for (const ast::Argument& argument : e.arguments) given += (given.empty() ? "" : ", ") + type_text(values[&argument]->type);
+  for (const ast::Argument& argument : e.arguments)
+    given += (given.empty() ? "" : ", ") + type_text(values[&argument]->type);
   std::string forms;
   for (Callable* candidate : candidates) {
-    if (!candidate->function) continue;
+    if (!candidate->function)
+      continue;
     std::string form = name + "(";
     for (const Declaration* p : candidate->function->parameters) {
       form += (form.back() == '(' ? "" : ", ") + type_text(p->type);
@@ -214,23 +252,27 @@ const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name
 
 const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::vector<const Expr*>& given) {
   if (callee.state == Callable::State::body) {
-    error(Code::recursion, range, "'" + callee.function->name + "' calls itself").hint("functions are inlined; write a loop");
+    error(Code::recursion, range, "'" + callee.function->name + "' calls itself")
+        .hint("functions are inlined; write a loop");
     return nullptr;
   }
-  if (!check_body(callee)) return nullptr;
+  if (!check_body(callee))
+    return nullptr;
   const Function& function = *callee.function;
   std::vector<const Expr*> arguments;
   Binding binding;
   std::vector<std::pair<Size, Size>> pending;
   Shape lifted;
   bool lift = false;
-  for (std::size_t i = 0; i < given.size(); ++i) lift = lift || given[i]->type.rank() != function.parameters[i]->type.rank();
+  for (std::size_t i = 0; i < given.size(); ++i)
+    lift = lift || given[i]->type.rank() != function.parameters[i]->type.rank();
   for (std::size_t i = 0; i < given.size(); ++i) {
     const Declaration* p = function.parameters[i];
     const Expr* a = p->type.element == Element::real ? to_real(given[i]) : given[i];
     arguments.push_back(a);
     if (lift) {
-      if (a->type.rank() == 0) continue;
+      if (a->type.rank() == 0)
+        continue;
       if (lifted.empty()) {
         lifted = a->type.shape;
       } else if (!same_shape(lifted, a->type.shape)) {
@@ -241,7 +283,8 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
     }
     binding.arguments[p] = a;
     // Int arguments are sizes where the signature names them.
-    if (a->type.is_scalar() && a->type.element == Element::integer) binding.sizes[p->name] = to_size(a);
+    if (a->type.is_scalar() && a->type.element == Element::integer)
+      binding.sizes[p->name] = to_size(a);
     for (std::size_t k = 0; k < a->type.rank(); ++k) {
       const Size& declared = p->type.shape[k];
       const bool bare = declared.atoms().size() == 1 && declared == Size::atom(declared.atoms().begin()->second);
@@ -249,39 +292,50 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
         pending.emplace_back(declared, a->type.shape[k]);
         continue;
       }
-      if (bind_size(declared, a->type.shape[k], binding, function.size_names)) continue;
+      if (bind_size(declared, a->type.shape[k], binding, function.size_names))
+        continue;
       const Size known = instantiate(declared, binding);
-      report_shapes(a->range, "argument '" + p->name + "' of '" + function.name + "' does not fit: " + declared.text() + " is " + known.text() +
-                                  " and " + a->type.shape[k].text(), {known}, {a->type.shape[k]});
+      report_shapes(a->range,
+                    "argument '" + p->name + "' of '" + function.name + "' does not fit: " + declared.text() + " is " +
+                        known.text() + " and " + a->type.shape[k].text(),
+                    {known}, {a->type.shape[k]});
       return nullptr;
     }
   }
   for (const auto& [declared, actual] : pending) {
-    if (bind_remaining({{declared, actual}}, binding, function.size_names)) continue;
-    report_shapes(range, "arguments of '" + function.name + "' do not fit: " + declared.text() + " is not " + actual.text(),
+    if (bind_remaining({{declared, actual}}, binding, function.size_names))
+      continue;
+    report_shapes(range,
+                  "arguments of '" + function.name + "' do not fit: " + declared.text() + " is not " + actual.text(),
                   {instantiate(declared, binding)}, {actual});
     return nullptr;
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (!argument_in_support(arguments[i], *function.parameters[i], function.name, binding)) return nullptr;
+    if (!argument_in_support(arguments[i], *function.parameters[i], function.name, binding))
+      return nullptr;
     const auto needed = callee.load_time_arguments.find(function.parameters[i]->name);
-    if (needed == callee.load_time_arguments.end() || arguments[i]->load_time) continue;
+    if (needed == callee.load_time_arguments.end() || arguments[i]->load_time)
+      continue;
     if (!require_load_time(arguments[i], "argument '" + function.parameters[i]->name + "' of '" + function.name + "'",
-                           "a condition, size or loop of '" + function.name + "' depends on it; there, choose with ?:")) {
+                           "a condition, size or loop of '" + function.name +
+                               "' depends on it; there, choose with ?:")) {
       return nullptr;
     }
   }
   Type type;
   if (function.results.size() > 1) {
-    for (const Type& result : function.results) type.tuple.push_back(instantiate(result, binding));
+    for (const Type& result : function.results)
+      type.tuple.push_back(instantiate(result, binding));
   } else {
     type = instantiate(function.results[0], binding);
   }
-  if (lift) type.shape = lifted;
+  if (lift)
+    type.shape = lifted;
   Expr* result = make(function.builtin ? ExprKind::builtin : ExprKind::call, range, type, arguments);
   result->lifted = lifted;
   for (const Declaration* name : function.size_names) {
-    if (const auto bound = binding.sizes.find(name->name); bound != binding.sizes.end()) result->sizes[name->name] = bound->second;
+    if (const auto bound = binding.sizes.find(name->name); bound != binding.sizes.end())
+      result->sizes[name->name] = bound->second;
   }
   if (function.builtin) {
     result->builtin_name = function.name;
@@ -295,21 +349,24 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
 
 bool Checker::is_distribution_call(const ast::Expression& e) {
   const auto* call = ast::as_if<ast::Call>(e);
-  if (!call || call->callee->kind != ast::ExpressionKind::NameReference) return false;
+  if (!call || call->callee->kind != ast::ExpressionKind::NameReference)
+    return false;
   const std::string& name = ast::as<ast::NameReference>(*call->callee).name;
   static const std::set<std::string> combinators{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
-  if (combinators.count(name) != 0) return true;
+  if (combinators.count(name) != 0)
+    return true;
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind == ast::ItemKind::Distribution) return true;
+    if (callable->item->kind == ast::ItemKind::Distribution)
+      return true;
   }
   return false;
 }
 
 const Expr* Checker::method_call(const ast::MethodCall& e) {
-  static const std::map<std::string, Method> methods{{"log_density", Method::log_density}, {"cdf", Method::cdf},
-                                                     {"log_cdf", Method::log_cdf},         {"log_ccdf", Method::log_ccdf},
-                                                     {"quantile", Method::quantile},       {"sample", Method::sample},
-                                                     {"entropy", Method::entropy}};
+  static const std::map<std::string, Method> methods{
+      {"log_density", Method::log_density}, {"cdf", Method::cdf},           {"log_cdf", Method::log_cdf},
+      {"log_ccdf", Method::log_ccdf},       {"quantile", Method::quantile}, {"sample", Method::sample},
+      {"entropy", Method::entropy}};
   const auto method = methods.find(e.method.text);
   if (!is_distribution_call(*e.receiver)) {
     error(Code::type_mismatch, e.range, "'." + e.method.text + "' of something that is not a distribution")
@@ -318,7 +375,8 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
   }
   if (method == methods.end()) {
     std::vector<std::string> names;
-    for (const auto& [name, m] : methods) names.push_back(name);
+    for (const auto& [name, m] : methods)
+      names.push_back(name);
     auto report = error(Code::unknown_name, e.method.range, "distributions have no '" + e.method.text + "'");
     const auto guess = nearest(e.method.text, names);
     report.hint(guess ? "did you mean '" + *guess + "'?" : "they have " + listed(names));
@@ -326,7 +384,8 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
   }
   const bool takes_value = method->second != Method::sample && method->second != Method::entropy;
   if (e.arguments.size() != (takes_value ? 1U : 0U) || (takes_value && e.arguments[0].name)) {
-    error(Code::wrong_arguments, e.range, "'." + e.method.text + "' takes " + (takes_value ? "one value" : "no arguments"));
+    error(Code::wrong_arguments, e.range,
+          "'." + e.method.text + "' takes " + (takes_value ? "one value" : "no arguments"));
     return nullptr;
   }
   if (method->second == Method::sample) {
@@ -340,33 +399,41 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
   const Expr* value = nullptr;
   if (takes_value) {
     value = expression(*e.arguments[0].value);
-    if (!value) return nullptr;
+    if (!value)
+      return nullptr;
     target.known = true;
     target.shape = value->type.shape;
     target.range = value->range;
     target.name = "the argument";
   }
   const DistributionExpr* d = distribution(*e.receiver, target);
-  if (!d) return nullptr;
-  if (value && d->element == Element::real) value = to_real(value);
+  if (!d)
+    return nullptr;
+  if (value && d->element == Element::real)
+    value = to_real(value);
   if (value && method->second == Method::log_density && value->type.element != d->element) {
-    error(Code::type_mismatch, value->range, "the value is " + type_text(value->type) + ", and the distribution's are ints");
+    error(Code::type_mismatch, value->range,
+          "the value is " + type_text(value->type) + ", and the distribution's are ints");
     return nullptr;
   }
-  if (method->second == Method::quantile) value = to_real(value);
+  if (method->second == Method::quantile)
+    value = to_real(value);
   if (d->kind == DistributionKind::named) {
     const Distribution& named = *d->distribution;
     const Method m = method->second;
     const bool any_cdf = named.cdf || named.log_cdf || named.log_ccdf;
-    const bool there = m == Method::log_density || ((m == Method::cdf || m == Method::log_cdf || m == Method::log_ccdf) && any_cdf) ||
-                       (m == Method::quantile && named.quantile) || (m == Method::sample && (named.sample || named.quantile)) ||
-                       (m == Method::entropy && named.entropy);
+    const bool there =
+        m == Method::log_density || ((m == Method::cdf || m == Method::log_cdf || m == Method::log_ccdf) && any_cdf) ||
+        (m == Method::quantile && named.quantile) || (m == Method::sample && (named.sample || named.quantile)) ||
+        (m == Method::entropy && named.entropy);
     if (!there) {
-      error(Code::missing_member, e.range, "'" + named.name + "' has no " + e.method.text).label(named.range, "declared here");
+      error(Code::missing_member, e.range, "'" + named.name + "' has no " + e.method.text)
+          .label(named.range, "declared here");
       return nullptr;
     }
   } else if (method->second == Method::quantile || method->second == Method::entropy ||
-             ((d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised || d->kind == DistributionKind::sorted) &&
+             ((d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised ||
+               d->kind == DistributionKind::sorted) &&
               method->second != Method::log_density)) {
     error(Code::missing_member, e.range, "this distribution has no " + e.method.text);
     return nullptr;
@@ -378,7 +445,8 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
     type.shape.insert(type.shape.end(), d->event.begin(), d->event.end());
   }
   Expr* result = make(ExprKind::method, e.range, type);
-  if (value) result->operands.push_back(value);
+  if (value)
+    result->operands.push_back(value);
   result->method = method->second;
   result->distribution = d;
   result->load_time = (!value || value->load_time) && method->second != Method::sample && distribution_load_time(d);
@@ -387,10 +455,13 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
 
 bool Checker::distribution_load_time(const DistributionExpr* d) const {
   bool result = true;
-  for (const Expr* a : d->arguments) result = result && a->load_time;
-  for (const DistributionExpr* c : d->components) result = result && distribution_load_time(c);
-  for (const Expr* a : {d->weights, d->lower, d->upper}) result = result && (!a || a->load_time);
+  for (const Expr* a : d->arguments)
+    result = result && a->load_time;
+  for (const DistributionExpr* c : d->components)
+    result = result && distribution_load_time(c);
+  for (const Expr* a : {d->weights, d->lower, d->upper})
+    result = result && (!a || a->load_time);
   return result;
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,14 +1,14 @@
 // From syntax tree to typed AST: names, types, shapes, supports, families against their model.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-
 #include "compiler/check/library.h"
 #include "compiler/check/typed_ast.h"
 #include "compiler/diagnostics/diagnostic.h"
 #include "compiler/syntax/ast.h"
+
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace vmodel::check {
 
@@ -33,14 +33,14 @@ std::string dump(const Program& program);
 
 /// An import loader for CheckOptions that reads files relative to the importing one.
 class ImportLoader {
- public:
+public:
   ImportLoader(SourceManager& sources, DiagnosticEngine& diagnostics) : sources_(sources), diagnostics_(diagnostics) {}
   const ast::File* load(const std::string& path, FileId importer, std::string* reason);
 
- private:
+private:
   SourceManager& sources_;
   DiagnosticEngine& diagnostics_;
-  std::map<std::string, std::unique_ptr<ast::File>> files_;  // by normalised path
+  std::map<std::string, std::unique_ptr<ast::File>> files_; // by normalised path
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,10 +1,10 @@
 // The order of checking: callables, the model, its families, its fits.
 #include "compiler/check/checker.h"
 
+#include "compiler/syntax/parser.h"
+
 #include <algorithm>
 #include <filesystem>
-
-#include "compiler/syntax/parser.h"
 
 namespace vmodel::check {
 
@@ -26,7 +26,8 @@ void Checker::import(const ast::Import& item) {
     error(Code::import_failed, item.path.range, "cannot import \"" + item.path.text + "\": " + reason);
     return;
   }
-  if (!imported_.insert(item.path.text + "@" + std::to_string(file->file.index)).second) return;
+  if (!imported_.insert(item.path.text + "@" + std::to_string(file->file.index)).second)
+    return;
   collect_items(*file, true);
 }
 
@@ -34,14 +35,20 @@ void Checker::collect_items(const ast::File& file, bool imported) {
   const auto add = [&](const ast::Item& item, const ast::Name& name) {
     const auto [first, last] = callables_.equal_range(name.text);
     for (auto place = first; place != last; ++place) {
-      if (place->second->item == &item) return;
-      if (place->second->library) continue;
-      error(Code::duplicate_name, name.range, "'" + name.text + "' is already declared").label(place->second->item->range, "first declared here");
+      if (place->second->item == &item)
+        return;
+      if (place->second->library)
+        continue;
+      error(Code::duplicate_name, name.range, "'" + name.text + "' is already declared")
+          .label(place->second->item->range, "first declared here");
       return;
     }
-    static const std::set<std::string> reserved{"size", "rows", "cols", "dim", "unconstrained", "mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
+    static const std::set<std::string> reserved{"size",          "rows",         "cols",      "dim",
+                                                "unconstrained", "mixture",      "truncated", "joint",
+                                                "sorted",        "unnormalised", "flat"};
     if (reserved.count(name.text) != 0) {
-      error(Code::duplicate_name, name.range, "'" + name.text + "' is a word of the language").hint("choose another name");
+      error(Code::duplicate_name, name.range, "'" + name.text + "' is a word of the language")
+          .hint("choose another name");
       return;
     }
     auto callable = std::make_unique<Callable>();
@@ -50,21 +57,24 @@ void Checker::collect_items(const ast::File& file, bool imported) {
   };
   for (const ast::ItemPtr& item : file.items) {
     switch (item->kind) {
-      case ast::ItemKind::Import: import(ast::as<ast::Import>(*item)); break;
-      case ast::ItemKind::Function: add(*item, ast::as<ast::Function>(*item).name); break;
-      case ast::ItemKind::Distribution: add(*item, ast::as<ast::Distribution>(*item).name); break;
-      case ast::ItemKind::Bijector: add(*item, ast::as<ast::Bijector>(*item).name); break;
-      case ast::ItemKind::FamilyGeneric: add(*item, ast::as<ast::FamilyGeneric>(*item).name); break;
-      case ast::ItemKind::Model:
-        if (!imported) models_.push_back(&ast::as<ast::Model>(*item));
-        break;
-      case ast::ItemKind::FamilyAlias:
-      case ast::ItemKind::FamilyBlock:
-        if (!imported) family_items_.push_back(item.get());
-        break;
-      case ast::ItemKind::Fit:
-        if (!imported) fit_items_.push_back(&ast::as<ast::Fit>(*item));
-        break;
+    case ast::ItemKind::Import: import(ast::as<ast::Import>(*item)); break;
+    case ast::ItemKind::Function: add(*item, ast::as<ast::Function>(*item).name); break;
+    case ast::ItemKind::Distribution: add(*item, ast::as<ast::Distribution>(*item).name); break;
+    case ast::ItemKind::Bijector: add(*item, ast::as<ast::Bijector>(*item).name); break;
+    case ast::ItemKind::FamilyGeneric: add(*item, ast::as<ast::FamilyGeneric>(*item).name); break;
+    case ast::ItemKind::Model:
+      if (!imported)
+        models_.push_back(&ast::as<ast::Model>(*item));
+      break;
+    case ast::ItemKind::FamilyAlias:
+    case ast::ItemKind::FamilyBlock:
+      if (!imported)
+        family_items_.push_back(item.get());
+      break;
+    case ast::ItemKind::Fit:
+      if (!imported)
+        fit_items_.push_back(&ast::as<ast::Fit>(*item));
+      break;
     }
   }
 }
@@ -73,46 +83,61 @@ void Checker::check_file(const ast::File& file) {
   collect_items(file, false);
   std::vector<Callable*> own;
   for (const auto& [name, callable] : callables_) {
-    if (!callable->library) own.push_back(callable.get());
+    if (!callable->library)
+      own.push_back(callable.get());
   }
-  for (Callable* callable : own) check_callable(*callable);
+  for (Callable* callable : own)
+    check_callable(*callable);
   if (models_.size() > 1) {
-    error(Code::model_count, models_[1]->name.range, "a second model in one file").label(models_[0]->name.range, "the first");
+    error(Code::model_count, models_[1]->name.range, "a second model in one file")
+        .label(models_[0]->name.range, "the first");
     return;
   }
   if (models_.empty()) {
-    if (!family_items_.empty()) error(Code::model_count, family_items_[0]->range, "a family without a model");
-    if (!fit_items_.empty()) error(Code::model_count, fit_items_[0]->keyword_range, "a fit without a model");
+    if (!family_items_.empty())
+      error(Code::model_count, family_items_[0]->range, "a family without a model");
+    if (!fit_items_.empty())
+      error(Code::model_count, fit_items_[0]->keyword_range, "a fit without a model");
     return;
   }
   check_model(*models_[0]);
   // A family is compared with a model that is in order only.
   if (model_checked_) {
     ContextGuard guard(*this, model_context_);
-    for (const ast::Item* item : family_items_) check_family(*item);
-    for (const char* name : {"mean_field", "full_rank"}) add_default_family(name);
+    for (const ast::Item* item : family_items_)
+      check_family(*item);
+    for (const char* name : {"mean_field", "full_rank"})
+      add_default_family(name);
   }
-  for (const ast::Fit* fit : fit_items_) check_fit(*fit);
+  for (const ast::Fit* fit : fit_items_)
+    check_fit(*fit);
   for (const Fit& fit : program_->fits) {
     const auto start = fit.settings.find("start");
-    if (start == fit.settings.end()) continue;
+    if (start == fit.settings.end())
+      continue;
     std::vector<std::string> names;
     for (const Fit& other : program_->fits) {
-      if (!other.name.empty() && other.name != fit.name) names.push_back(other.name);
+      if (!other.name.empty() && other.name != fit.name)
+        names.push_back(other.name);
     }
-    if (std::find(names.begin(), names.end(), start->second) != names.end()) continue;
-    auto report = error(Code::unknown_name, fit.range, "the fit starts from '" + start->second + "', and no other fit has that name");
-    if (const auto guess = nearest(start->second, names)) report.hint("did you mean '" + *guess + "'?");
+    if (std::find(names.begin(), names.end(), start->second) != names.end())
+      continue;
+    auto report = error(Code::unknown_name, fit.range,
+                        "the fit starts from '" + start->second + "', and no other fit has that name");
+    if (const auto guess = nearest(start->second, names))
+      report.hint("did you mean '" + *guess + "'?");
   }
 }
 
 void Checker::check_library_items() {
   for (const std::string_view name : library_.names()) {
-    for (Callable* callable : find_callables(std::string(name))) check_callable(*callable);
+    for (Callable* callable : find_callables(std::string(name)))
+      check_callable(*callable);
   }
 }
 
-std::unique_ptr<Program> check(const ast::File& file, const Library& library, DiagnosticEngine& diagnostics, const CheckOptions& options) {
+std::unique_ptr<Program> check(const ast::File& file, const Library& library, DiagnosticEngine& diagnostics,
+                               const CheckOptions& options) {
   Checker checker(library, diagnostics, options);
   checker.check_file(file);
   return checker.take();
@@ -127,13 +152,16 @@ void check_library(const Library& library, DiagnosticEngine& diagnostics) {
 const ast::File* ImportLoader::load(const std::string& path, FileId importer, std::string* reason) {
   namespace fs = std::filesystem;
   fs::path full = path;
-  if (full.is_relative() && importer.valid()) full = fs::path(sources_.file(importer).name()).parent_path() / full;
+  if (full.is_relative() && importer.valid())
+    full = fs::path(sources_.file(importer).name()).parent_path() / full;
   const std::string key = full.lexically_normal().string();
-  if (const auto known = files_.find(key); known != files_.end()) return known->second.get();
+  if (const auto known = files_.find(key); known != files_.end())
+    return known->second.get();
   const auto id = sources_.load(key, reason);
-  if (!id) return nullptr;
+  if (!id)
+    return nullptr;
   auto file = std::make_unique<ast::File>(parse_file(sources_.file(*id), diagnostics_));
   return files_.emplace(key, std::move(file)).first->second.get();
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -4,6 +4,11 @@
 // passed on silently: one mistake gives one diagnostic.
 #pragma once
 
+#include "compiler/check/check.h"
+#include "compiler/check/dependencies.h"
+#include "compiler/check/facts.h"
+#include "compiler/check/interval.h"
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,11 +18,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "compiler/check/check.h"
-#include "compiler/check/dependencies.h"
-#include "compiler/check/facts.h"
-#include "compiler/check/interval.h"
 
 namespace vmodel::check {
 
@@ -31,7 +31,7 @@ struct Callable {
   Distribution* distribution = nullptr;
   Bijector* bijector = nullptr;
   FamilyTemplate* family = nullptr;
-  std::map<const Declaration*, const Expr*> defaults;  // of parameters
+  std::map<const Declaration*, const Expr*> defaults; // of parameters
   /// Arguments on which conditions, sizes or loop bounds of the body depend, and the place that does.
   std::map<std::string, SourceRange> load_time_arguments;
 };
@@ -48,23 +48,23 @@ struct OpenLoop {
 struct Context {
   BlockKind kind{};
   std::vector<std::vector<const Declaration*>> scopes;
-  std::map<std::string, SourceRange> declared_later;  // of the whole block, for "declare it above"
+  std::map<std::string, SourceRange> declared_later; // of the whole block, for "declare it above"
   Facts facts;
   Dependencies dependencies;
-  Callable* callable = nullptr;         // function, member, ...
+  Callable* callable = nullptr; // function, member, ...
   bool in_quantity = false;
   int loop_depth = 0;
-  int conditional_depth = 0;            // a loop's extreme index may not be reached
-  std::vector<Type> results;            // of the function
+  int conditional_depth = 0; // a loop's extreme index may not be reached
+  std::vector<Type> results; // of the function
   std::string site_prefix;
   std::map<std::string, int> site_names;
-  Family* family = nullptr;             // holes become learnables of it
+  Family* family = nullptr; // holes become learnables of it
   FamilyTemplate* family_template = nullptr;
 };
 
 /// Bindings of a callee's names at a use.
 struct Binding {
-  std::map<std::string, Size> sizes;                       // size names and int parameters
+  std::map<std::string, Size> sizes; // size names and int parameters
   std::map<const Declaration*, const Expr*> arguments;
 };
 
@@ -72,22 +72,22 @@ struct Binding {
 struct Target {
   bool known = false;
   Shape shape;
-  const Type* type = nullptr;  // the declared type of a parameter
-  std::string name;            // as the user calls it: "theta"
+  const Type* type = nullptr; // the declared type of a parameter
+  std::string name;           // as the user calls it: "theta"
   SourceRange range;
-  std::string site;            // prefix of the names of `learn` holes
-  bool holes = false;          // `learn` may stand for arguments
-  bool allow_suffix = false;   // arguments may have the last axes of the batch only
+  std::string site;          // prefix of the names of `learn` holes
+  bool holes = false;        // `learn` may stand for arguments
+  bool allow_suffix = false; // arguments may have the last axes of the batch only
 };
 
 class Checker {
- public:
+public:
   Checker(const Library& library, DiagnosticEngine& diagnostics, const CheckOptions& options);
   void check_file(const ast::File& file);
   void check_library_items();
   std::unique_ptr<Program> take() { return std::move(program_); }
 
- private:
+private:
   // ---- nodes
   Expr* make(ExprKind kind, SourceRange range, Type type, std::vector<const Expr*> operands = {});
   const Expr* int_literal(std::int64_t value, SourceRange range);
@@ -104,7 +104,7 @@ class Checker {
   // ---- names and scopes (scopes.cpp)
   class ScopeGuard;
   class ContextGuard;
-  void enter(const Declaration* declaration);  // checks for a second declaration
+  void enter(const Declaration* declaration); // checks for a second declaration
   const Declaration* find(std::string_view name) const;
   const Declaration* find_or_report(const std::string& name, SourceRange range);
   void report_unknown_value(const std::string& name, SourceRange range);
@@ -122,7 +122,7 @@ class Checker {
   struct TypeRules {
     bool allow_int = true, allow_bool = false;
     bool support_allowed = true;
-    std::string what;  // "param", for messages
+    std::string what; // "param", for messages
   };
   std::optional<Type> type(const ast::Type& type, const TypeRules& rules);
   std::optional<Size> size(const ast::Expression& e, const char* what);
@@ -166,7 +166,8 @@ class Checker {
   const Expr* comprehension(const ast::Comprehension& e);
   std::optional<Shape> broadcast(const Expr* a, const Expr* b, SourceRange range, std::string_view op);
   const Expr* index(const ast::Index& e);
-  std::optional<Index> index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base, std::size_t axis);
+  std::optional<Index> index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base,
+                                   std::size_t axis);
   /// Values at the first and last turn of the loops that are open.
   std::pair<Size, Size> loop_extremes(const Size& size) const;
   bool prove_index(const Expr* at, const Size& extent, Index& index, const Expr* base, std::size_t axis);
@@ -210,11 +211,13 @@ class Checker {
   DistributionExpr* make(DistributionKind kind, SourceRange range);
   /// Rank of one event, without checking arguments; negative if unknown.
   int event_rank(const ast::Expression& e);
-  bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee, const Binding& binding);
+  bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
+                           const Binding& binding);
   const Expr* hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch,
                    const Target& target);
   Support support_of(const DistributionExpr* d);
-  const DistributionExpr* match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range, bool family);
+  const DistributionExpr* match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range,
+                                      bool family);
   bool has_cdf(const DistributionExpr* d) const;
   std::string canonical(const Expr* e);
   std::string support_text(const Support& support, Element element);
@@ -246,7 +249,7 @@ class Checker {
   void observe(const ast::Observe& s, Block& into);
   void factor(const ast::Factor& s, Block& into);
   void quantity(const ast::Quantity& s, Block& into);
-  void sample(const ast::Sample& s, Block& into);  // element-wise priors, draws of families
+  void sample(const ast::Sample& s, Block& into); // element-wise priors, draws of families
   std::string shape_suffix(const Shape& shape);
   void element_prior(const ast::Sample& s, const Expr* target, Block& into);
   void report_missing_priors();
@@ -293,31 +296,31 @@ class Checker {
   Context* context_ = nullptr;
   Context model_context_;
   std::set<const Declaration*> poisoned_;
-  std::map<const Declaration*, Size> known_sizes_;     // of int lets
-  std::map<const Declaration*, Interval> intervals_;   // of lets and vars
-  std::map<const Declaration*, IntRange> int_ranges_;  // of lets and vars
+  std::map<const Declaration*, Size> known_sizes_;    // of int lets
+  std::map<const Declaration*, Interval> intervals_;  // of lets and vars
+  std::map<const Declaration*, IntRange> int_ranges_; // of lets and vars
   std::map<const Declaration*, SourceRange> var_without_fill_;
-  std::set<const Declaration*> pending_priors_;        // params whose prior comes element-wise
+  std::set<const Declaration*> pending_priors_; // params whose prior comes element-wise
   std::set<const Declaration*> parameters_used_;
-  std::vector<const Declaration*> rest_;               // of the family being checked
+  std::vector<const Declaration*> rest_; // of the family being checked
   bool model_checked_ = false;
 };
 
 /// Opens a scope of names while it lives.
 class Checker::ScopeGuard {
- public:
+public:
   explicit ScopeGuard(Checker& checker) : context_(*checker.context_) { context_.scopes.emplace_back(); }
   ~ScopeGuard() { context_.scopes.pop_back(); }
   ScopeGuard(const ScopeGuard&) = delete;
   ScopeGuard& operator=(const ScopeGuard&) = delete;
 
- private:
+private:
   Context& context_;
 };
 
 /// Makes a context the current one while it lives.
 class Checker::ContextGuard {
- public:
+public:
   ContextGuard(Checker& checker, Context& context) : checker_(checker), before_(checker.context_) {
     checker.context_ = &context;
   }
@@ -325,7 +328,7 @@ class Checker::ContextGuard {
   ContextGuard(const ContextGuard&) = delete;
   ContextGuard& operator=(const ContextGuard&) = delete;
 
- private:
+private:
   Checker& checker_;
   Context* before_;
 };
@@ -336,4 +339,4 @@ std::optional<std::string> nearest(const std::string& name, const std::vector<st
 /// "a, b and c".
 std::string listed(const std::vector<std::string>& words);
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -4,9 +4,9 @@
 // A write is a box, an interval of positions for each axis, with ends that are sizes. A loop widens the
 // boxes of its body; distinct intervals of an axis must chain from 1 to the end, and every combination of
 // them must be written once.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 namespace {
@@ -22,18 +22,20 @@ struct Problem {
   std::string text;
 };
 
-
 class Cover {
- public:
+public:
   Cover(Facts facts, const Declaration& name, StatementKind writes, std::function<Size(const Expr*)> to_size,
         std::function<bool(const Size&)> mentions_var)
-      : facts_(std::move(facts)), name_(name), writes_(writes), to_size_(std::move(to_size)), mentions_var_(std::move(mentions_var)) {}
+      : facts_(std::move(facts)), name_(name), writes_(writes), to_size_(std::move(to_size)),
+        mentions_var_(std::move(mentions_var)) {}
 
   std::optional<Problem> run(const Block& block, bool reads_in_writes_only) {
     reads_in_writes_only_ = reads_in_writes_only;
     std::vector<Box> boxes = collect(block);
-    if (!problem_) check_partition(boxes);
-    if (problem_) return problem_;
+    if (!problem_)
+      check_partition(boxes);
+    if (problem_)
+      return problem_;
     std::vector<Box> available;
     walk(block, available);
     return read_problem_;
@@ -41,13 +43,15 @@ class Cover {
 
   bool read_problem() const { return read_problem_.has_value(); }
 
- private:
+private:
   bool is_write(const Statement& s) const {
-    if (s.kind != writes_) return false;
+    if (s.kind != writes_)
+      return false;
     if (writes_ == StatementKind::draw && !s.target) {
       return std::find(s.declarations.begin(), s.declarations.end(), &name_) != s.declarations.end();
     }
-    if (!s.target || (writes_ == StatementKind::prior && s.declaration)) return false;
+    if (!s.target || (writes_ == StatementKind::prior && s.declaration))
+      return false;
     if (s.target->kind == ExprKind::unconstrained) {
       return std::find(s.declarations.begin(), s.declarations.end(), &name_) != s.declarations.end();
     }
@@ -60,7 +64,8 @@ class Cover {
     Box box;
     box.range = s.range;
     if (!s.target || s.target->kind != ExprKind::index) {
-      for (const Size& n : name_.type.shape) box.axes.emplace_back(one, n);
+      for (const Size& n : name_.type.shape)
+        box.axes.emplace_back(one, n);
       return box;
     }
     return index_box(*s.target, s.target->range);
@@ -78,16 +83,17 @@ class Cover {
       }
       const Index& index = e.indices[axis];
       switch (index.kind) {
-        case Index::Kind::scalar: box.axes.emplace_back(to_size_(index.at), to_size_(index.at)); break;
-        case Index::Kind::range: box.axes.emplace_back(to_size_(index.from), to_size_(index.to)); break;
-        default: box.axes.emplace_back(one, n); break;
+      case Index::Kind::scalar: box.axes.emplace_back(to_size_(index.at), to_size_(index.at)); break;
+      case Index::Kind::range: box.axes.emplace_back(to_size_(index.from), to_size_(index.to)); break;
+      default: box.axes.emplace_back(one, n); break;
       }
     }
     return box;
   }
 
   void fail(SourceRange range, std::string text) {
-    if (!problem_) problem_ = Problem{range, std::move(text)};
+    if (!problem_)
+      problem_ = Problem{range, std::move(text)};
   }
 
   /// The union of the box over all values of a loop index. Nothing if that is not a box.
@@ -96,22 +102,26 @@ class Cover {
     int axes = 0;
     for (auto& [low, high] : result.axes) {
       const bool in_low = low.atoms().count(index) != 0, in_high = high.atoms().count(index) != 0;
-      if (!in_low && !in_high) continue;
+      if (!in_low && !in_high)
+        continue;
       ++axes;
       // Up by one with the index, or down by one.
       const auto step = [&](const Size& s) -> std::int64_t {
         const auto term = s.terms().find({{index, 1}});
-        if (term == s.terms().end() || term->second.denominator != 1) return 0;
+        if (term == s.terms().end() || term->second.denominator != 1)
+          return 0;
         const std::int64_t c = term->second.numerator;
         const Size rest = s - Size::atom(s.atoms().at(index)) * Size::constant(c);
         return rest.atoms().count(index) == 0 && (c == 1 || c == -1) ? c : 0;
       };
       const std::int64_t direction = in_low && in_high && low == high ? step(low) : 0;
-      if (direction == 0) return std::nullopt;
+      if (direction == 0)
+        return std::nullopt;
       low = low.substitute({{index, direction > 0 ? from : to}});
       high = high.substitute({{index, direction > 0 ? to : from}});
     }
-    if (axes != 1) return std::nullopt;
+    if (axes != 1)
+      return std::nullopt;
     return result;
   }
 
@@ -121,13 +131,15 @@ class Cover {
       if (is_write(*s)) {
         boxes.push_back(write_box(*s));
         for (const auto& [low, high] : boxes.back().axes) {
-          if (mentions_var_(low) || mentions_var_(high)) fail(s->range, "the position reads a var");
+          if (mentions_var_(low) || mentions_var_(high))
+            fail(s->range, "the position reads a var");
         }
       }
       if (s->kind == StatementKind::for_) {
         const Size from = to_size_(s->from), to = to_size_(s->to);
         if (mentions_var_(from) || mentions_var_(to)) {
-          if (!collect(s->body).empty()) fail(s->range, "the range of the loop reads a var");
+          if (!collect(s->body).empty())
+            fail(s->range, "the range of the loop reads a var");
         }
         for (const Box& box : collect(s->body)) {
           if (const auto wide = widen(box, s->declaration->name, from, to)) {
@@ -137,14 +149,16 @@ class Cover {
           }
         }
       }
-      if (s->kind == StatementKind::while_ && !collect(s->body).empty()) fail(s->range, "it is given inside of a while loop");
+      if (s->kind == StatementKind::while_ && !collect(s->body).empty())
+        fail(s->range, "it is given inside of a while loop");
       if (s->kind == StatementKind::if_) {
         std::vector<Box> a = collect(s->body), b = collect(s->otherwise);
         bool same = a.size() == b.size();
         for (const Box& box : a) {
           same = same && std::any_of(b.begin(), b.end(), [&](const Box& other) { return equal(box, other); });
         }
-        if (!same) fail(s->range, "the branches of the condition do not give the same elements");
+        if (!same)
+          fail(s->range, "the branches of the condition do not give the same elements");
         boxes.insert(boxes.end(), a.begin(), a.end());
       }
     }
@@ -153,16 +167,20 @@ class Cover {
 
   bool equal(const Box& a, const Box& b) const {
     for (std::size_t i = 0; i < a.axes.size(); ++i) {
-      if (!facts_.equal(a.axes[i].first, b.axes[i].first) || !facts_.equal(a.axes[i].second, b.axes[i].second)) return false;
+      if (!facts_.equal(a.axes[i].first, b.axes[i].first) || !facts_.equal(a.axes[i].second, b.axes[i].second))
+        return false;
     }
     return true;
   }
 
   void check_partition(const std::vector<Box>& boxes) {
-    if (boxes.empty()) return fail(name_.range, "it is not given at all");
+    if (boxes.empty())
+      return fail(name_.range, "it is not given at all");
     for (std::size_t i = 0; i < boxes.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) {
-        if (equal(boxes[i], boxes[j])) return fail(boxes[i].range, name_.type.shape.empty() ? "it is given twice" : "the same elements are given twice");
+        if (equal(boxes[i], boxes[j]))
+          return fail(boxes[i].range,
+                      name_.type.shape.empty() ? "it is given twice" : "the same elements are given twice");
       }
     }
     std::size_t combinations = 1;
@@ -173,7 +191,8 @@ class Cover {
         const bool known = std::any_of(intervals.begin(), intervals.end(), [&](const auto& other) {
           return facts_.equal(other.first, interval.first) && facts_.equal(other.second, interval.second);
         });
-        if (!known) intervals.push_back(interval);
+        if (!known)
+          intervals.push_back(interval);
       }
       combinations *= intervals.size();
       Size next = Size::constant(1);
@@ -181,7 +200,8 @@ class Cover {
       for (std::size_t step = 0; step < intervals.size(); ++step) {
         bool found = false;
         for (std::size_t i = 0; i < intervals.size() && !found; ++i) {
-          if (used[i] || !facts_.equal(intervals[i].first, next)) continue;
+          if (used[i] || !facts_.equal(intervals[i].first, next))
+            continue;
           used[i] = found = true;
           next = intervals[i].second + Size::constant(1);
         }
@@ -189,10 +209,15 @@ class Cover {
           // The place of the first box that does not go on from there.
           SourceRange place = boxes.front().range;
           for (const Box& box : boxes) {
-            const std::size_t i = static_cast<std::size_t>(std::find_if(intervals.begin(), intervals.end(), [&](const auto& other) {
-                                                             return facts_.equal(other.first, box.axes[axis].first) && facts_.equal(other.second, box.axes[axis].second);
-                                                           }) - intervals.begin());
-            if (i >= used.size() || used[i]) continue;
+            const std::size_t i =
+                static_cast<std::size_t>(std::find_if(intervals.begin(), intervals.end(),
+                                                      [&](const auto& other) {
+                                                        return facts_.equal(other.first, box.axes[axis].first) &&
+                                                               facts_.equal(other.second, box.axes[axis].second);
+                                                      }) -
+                                         intervals.begin());
+            if (i >= used.size() || used[i])
+              continue;
             place = box.range;
             break;
           }
@@ -202,18 +227,22 @@ class Cover {
       }
       const Size end = next - Size::constant(1);
       if (!facts_.equal(end, name_.type.shape[axis])) {
-        return fail(boxes.back().range, "the positions end at " + end.text() + ", and the axis has size " + name_.type.shape[axis].text());
+        return fail(boxes.back().range,
+                    "the positions end at " + end.text() + ", and the axis has size " + name_.type.shape[axis].text());
       }
     }
-    if (combinations != boxes.size()) fail(boxes.front().range, "not every combination of positions is given");
+    if (combinations != boxes.size())
+      fail(boxes.front().range, "not every combination of positions is given");
   }
 
   // ---- reads
 
   bool contains(const Box& outer, const Box& inner) const {
     for (std::size_t i = 0; i < inner.axes.size(); ++i) {
-      if (!facts_.at_most(outer.axes[i].first, inner.axes[i].first)) return false;
-      if (!facts_.at_most(inner.axes[i].second, outer.axes[i].second)) return false;
+      if (!facts_.at_most(outer.axes[i].first, inner.axes[i].first))
+        return false;
+      if (!facts_.at_most(inner.axes[i].second, outer.axes[i].second))
+        return false;
     }
     return true;
   }
@@ -225,10 +254,12 @@ class Cover {
       changed = false;
       for (std::size_t i = 0; i < boxes.size() && !changed; ++i) {
         for (std::size_t j = 0; j < boxes.size() && !changed; ++j) {
-          if (i == j) continue;
+          if (i == j)
+            continue;
           std::size_t different = 0, axis = 0;
           for (std::size_t k = 0; k < boxes[i].axes.size(); ++k) {
-            const bool same = facts_.equal(boxes[i].axes[k].first, boxes[j].axes[k].first) && facts_.equal(boxes[i].axes[k].second, boxes[j].axes[k].second);
+            const bool same = facts_.equal(boxes[i].axes[k].first, boxes[j].axes[k].first) &&
+                              facts_.equal(boxes[i].axes[k].second, boxes[j].axes[k].second);
             if (!same) {
               ++different;
               axis = k;
@@ -237,7 +268,8 @@ class Cover {
           if (different == 0) {
             boxes.erase(boxes.begin() + static_cast<std::ptrdiff_t>(j));
             changed = true;
-          } else if (different == 1 && facts_.equal(boxes[i].axes[axis].second + Size::constant(1), boxes[j].axes[axis].first)) {
+          } else if (different == 1 &&
+                     facts_.equal(boxes[i].axes[axis].second + Size::constant(1), boxes[j].axes[axis].first)) {
             boxes[i].axes[axis].second = boxes[j].axes[axis].second;
             boxes.erase(boxes.begin() + static_cast<std::ptrdiff_t>(j));
             changed = true;
@@ -249,42 +281,54 @@ class Cover {
   }
 
   void read(const Box& box, const std::vector<Box>& available, const std::string& text) {
-    if (read_problem_) return;
+    if (read_problem_)
+      return;
     for (const Box& candidate : merged(available)) {
-      if (contains(candidate, box)) return;
+      if (contains(candidate, box))
+        return;
     }
     read_problem_ = Problem{box.range, text};
   }
 
   void reads(const DistributionExpr* d, const std::vector<Box>& available) {
-    if (!d) return;
-    for (const Expr* a : d->arguments) reads(a, available);
-    for (const DistributionExpr* c : d->components) reads(c, available);
+    if (!d)
+      return;
+    for (const Expr* a : d->arguments)
+      reads(a, available);
+    for (const DistributionExpr* c : d->components)
+      reads(c, available);
     reads(d->weights, available);
     reads(d->lower, available);
     reads(d->upper, available);
   }
 
   void reads(const Expr* e, const std::vector<Box>& available) {
-    if (!e) return;
-    const bool indexed = e->kind == ExprKind::index && e->operands[0]->kind == ExprKind::name && e->operands[0]->declaration == &name_;
+    if (!e)
+      return;
+    const bool indexed =
+        e->kind == ExprKind::index && e->operands[0]->kind == ExprKind::name && e->operands[0]->declaration == &name_;
     if (indexed) {
       read(index_box(*e, e->range), available, "is read before it is given");
     } else if (e->kind == ExprKind::name && e->declaration == &name_) {
       Box box;
       box.range = e->range;
-      for (const Size& n : name_.type.shape) box.axes.emplace_back(Size::constant(1), n);
+      for (const Size& n : name_.type.shape)
+        box.axes.emplace_back(Size::constant(1), n);
       read(box, available, "is read before all of it is given");
     }
     for (const Declaration* d : e->declarations) {
-      if (d != &name_) continue;
+      if (d != &name_)
+        continue;
       Box box;
       box.range = e->range;
-      for (const Size& n : name_.type.shape) box.axes.emplace_back(Size::constant(1), n);
+      for (const Size& n : name_.type.shape)
+        box.axes.emplace_back(Size::constant(1), n);
       read(box, available, "is read before all of it is given");
     }
-    for (const Generator& g : e->generators) facts_.add_bounds(g.index->name, {{to_size_(g.from)}, {to_size_(g.to)}});
-    for (std::size_t i = indexed ? 1 : 0; i < e->operands.size(); ++i) reads(e->operands[i], available);
+    for (const Generator& g : e->generators)
+      facts_.add_bounds(g.index->name, {{to_size_(g.from)}, {to_size_(g.to)}});
+    for (std::size_t i = indexed ? 1 : 0; i < e->operands.size(); ++i)
+      reads(e->operands[i], available);
     for (const Index& index : e->indices) {
       reads(index.at, available);
       reads(index.from, available);
@@ -311,9 +355,11 @@ class Cover {
             reads(index.to, available);
           }
         }
-        if (s->target && !is_write(*s)) reads(s->target, available);
+        if (s->target && !is_write(*s))
+          reads(s->target, available);
       }
-      if (is_write(*s)) available.push_back(write_box(*s));
+      if (is_write(*s))
+        available.push_back(write_box(*s));
       if (s->kind == StatementKind::for_) {
         const std::string& index = s->declaration->name;
         const Size from = to_size_(s->from), to = to_size_(s->to);
@@ -322,17 +368,20 @@ class Cover {
         const std::vector<Box> own = collect(s->body);
         std::vector<Box> inside = available;
         for (const Box& box : own) {
-          if (const auto earlier = widen(box, index, from, here - Size::constant(1))) inside.push_back(*earlier);
+          if (const auto earlier = widen(box, index, from, here - Size::constant(1)))
+            inside.push_back(*earlier);
         }
         walk(s->body, inside);
         for (const Box& box : own) {
-          if (const auto all = widen(box, index, from, to)) available.push_back(*all);
+          if (const auto all = widen(box, index, from, to))
+            available.push_back(*all);
         }
       } else if (s->kind == StatementKind::if_) {
         std::vector<Box> first = available, second = available;
         walk(s->body, first);
         walk(s->otherwise, second);
-        for (const Box& box : collect(s->body)) available.push_back(box);
+        for (const Box& box : collect(s->body))
+          available.push_back(box);
       } else if (s->kind == StatementKind::while_) {
         std::vector<Box> inside = available;
         walk(s->body, inside);
@@ -349,36 +398,49 @@ class Cover {
   std::optional<Problem> problem_, read_problem_;
 };
 
-}  // namespace
+} // namespace
 
 void Checker::check_cover(const Block& block, StatementKind writes, const std::vector<const Declaration*>& names) {
   std::vector<const Declaration*> all = names;
   if (writes == StatementKind::assign) {
     for (const Statement* s : block) {
-      if (s->kind == StatementKind::var && s->declaration->write_once) all.push_back(s->declaration);
-      if (!s->body.empty()) check_cover(s->body, writes, {});
-      if (!s->otherwise.empty()) check_cover(s->otherwise, writes, {});
+      if (s->kind == StatementKind::var && s->declaration->write_once)
+        all.push_back(s->declaration);
+      if (!s->body.empty())
+        check_cover(s->body, writes, {});
+      if (!s->otherwise.empty())
+        check_cover(s->otherwise, writes, {});
     }
   }
   for (const Declaration* name : all) {
-    Cover cover(context_->facts, *name, writes, [this](const Expr* e) { return to_size(e); },
-                [this](const Size& s) { return mentions_var(s); });
+    Cover cover(
+        context_->facts, *name, writes, [this](const Expr* e) { return to_size(e); },
+        [this](const Size& s) { return mentions_var(s); });
     const auto problem = cover.run(block, writes == StatementKind::prior);
-    if (!problem) continue;
+    if (!problem)
+      continue;
     if (cover.read_problem()) {
-      error(writes == StatementKind::draw ? Code::drawn_too_late : Code::read_before_write, problem->range, "'" + name->name + "' " + (writes == StatementKind::draw ? "is read before it is drawn" : problem->text))
+      error(writes == StatementKind::draw ? Code::drawn_too_late : Code::read_before_write, problem->range,
+            "'" + name->name + "' " + (writes == StatementKind::draw ? "is read before it is drawn" : problem->text))
           .label(name->range, "declared here")
-          .hint(writes == StatementKind::assign ? "each element may read earlier ones only; or give a fill value and assign again"
-                                                : writes == StatementKind::draw ? "draw it above" : "each element may read earlier ones only");
+          .hint(writes == StatementKind::assign
+                    ? "each element may read earlier ones only; or give a fill value and assign again"
+                : writes == StatementKind::draw ? "draw it above"
+                                                : "each element may read earlier ones only");
       continue;
     }
-    const char* what = writes == StatementKind::assign ? "the elements of '" : writes == StatementKind::prior ? "the priors of '" : "the draws of '";
-    auto report = error(Code::incomplete_cover, problem->range,
-                        name->type.shape.empty() ? "'" + name->name + "' is not given exactly once: " + problem->text
-                                                 : what + name->name + "' do not cover it exactly once: " + problem->text);
+    const char* what = writes == StatementKind::assign  ? "the elements of '"
+                       : writes == StatementKind::prior ? "the priors of '"
+                                                        : "the draws of '";
+    auto report =
+        error(Code::incomplete_cover, problem->range,
+              name->type.shape.empty() ? "'" + name->name + "' is not given exactly once: " + problem->text
+                                       : what + name->name + "' do not cover it exactly once: " + problem->text);
     report.label(name->range, "declared here");
-    report.hint(writes == StatementKind::assign ? "give a fill value, var " + name->name + ": ... = 0;, or split the name" : "split the name");
+    report.hint(writes == StatementKind::assign
+                    ? "give a fill value, var " + name->name + ": ... = 0;, or split the name"
+                    : "split the name");
   }
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

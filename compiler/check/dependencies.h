@@ -2,16 +2,16 @@
 // checked, so that a loop's later assignments count. Internal.
 #pragma once
 
+#include "compiler/syntax/ast.h"
+
 #include <map>
 #include <set>
 #include <string>
 
-#include "compiler/syntax/ast.h"
-
 namespace vmodel::check {
 
 class Dependencies {
- public:
+public:
   /// A name whose value is not known at load: a parameter, an argument, a learnable.
   void add_root(const std::string& name) { known_[name].insert(name); }
   /// Follows lets, assignments and loops of a block to a fixed point.
@@ -24,7 +24,7 @@ class Dependencies {
   /// The root that stands for a random draw (`.sample()`).
   static constexpr const char* draw = "sample()";
 
- private:
+private:
   bool visit(const ast::Block& block, const std::set<std::string>& conditions);
   bool add(const std::string& name, const std::set<std::string>& roots);
   void collect(const ast::Expression& e, std::set<std::string>& roots) const;
@@ -32,4 +32,4 @@ class Dependencies {
   std::map<std::string, std::set<std::string>> known_;
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

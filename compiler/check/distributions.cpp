@@ -13,26 +13,35 @@ DistributionExpr* Checker::make(DistributionKind kind, SourceRange range) {
 
 int Checker::event_rank(const ast::Expression& e) {
   const auto* call = ast::as_if<ast::Call>(e);
-  if (!call || call->callee->kind != ast::ExpressionKind::NameReference) return -1;
+  if (!call || call->callee->kind != ast::ExpressionKind::NameReference)
+    return -1;
   const std::string& name = ast::as<ast::NameReference>(*call->callee).name;
   const auto first = [&]() -> int { return call->arguments.empty() ? -1 : event_rank(*call->arguments[0].value); };
-  if (name == "flat") return 0;
-  if (name == "truncated") return first();
-  if (name == "unnormalised") return first();
-  if (name == "sorted") return 1;
+  if (name == "flat")
+    return 0;
+  if (name == "truncated")
+    return first();
+  if (name == "unnormalised")
+    return first();
+  if (name == "sorted")
+    return 1;
   if (name == "joint") {
     const int base = first();
     return base < 0 ? -1 : base + 1;
   }
   if (name == "mixture") {
-    if (call->arguments.size() < 2) return -1;
+    if (call->arguments.size() < 2)
+      return -1;
     const ast::Expression& components = *call->arguments[1].value;
-    if (const auto* list = ast::as_if<ast::Array>(components)) return list->elements.empty() ? -1 : event_rank(*list->elements[0]);
+    if (const auto* list = ast::as_if<ast::Array>(components))
+      return list->elements.empty() ? -1 : event_rank(*list->elements[0]);
     return event_rank(components);
   }
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind != ast::ItemKind::Distribution) continue;
-    if (check_signature(*callable)) return static_cast<int>(callable->distribution->on.rank());
+    if (callable->item->kind != ast::ItemKind::Distribution)
+      continue;
+    if (check_signature(*callable))
+      return static_cast<int>(callable->distribution->on.rank());
   }
   return -1;
 }
@@ -50,12 +59,15 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
   }
   const std::string& name = ast::as<ast::NameReference>(*call->callee).name;
   static const std::set<std::string> combinators{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
-  if (callables_.count(name) == 0 && combinators.count(name) != 0) return combinator(*call, name, target);
+  if (callables_.count(name) == 0 && combinators.count(name) != 0)
+    return combinator(*call, name, target);
   if (name == "uniform" && call->arguments.empty() && (target.type || target.known)) {
-    if (!target.type || target.type->support.kind != SupportKind::bounded || !target.type->support.lower || !target.type->support.upper) {
+    if (!target.type || target.type->support.kind != SupportKind::bounded || !target.type->support.lower ||
+        !target.type->support.upper) {
       auto report = error(Code::support_mismatch, e.range, "'uniform()' needs a type that is bounded on both sides");
-      report.hint(target.type && target.type->support.kind == SupportKind::simplex ? "uniform over a simplex is dirichlet(ones(K))"
-                                                                                   : "write its limits, uniform(a, b), or ~ flat()");
+      report.hint(target.type && target.type->support.kind == SupportKind::simplex
+                      ? "uniform over a simplex is dirichlet(ones(K))"
+                      : "write its limits, uniform(a, b), or ~ flat()");
       return nullptr;
     }
     DistributionExpr* d = make(DistributionKind::uniform_on, e.range);
@@ -64,7 +76,8 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
     d->batch = target.shape;
     return d;
   }
-  static const std::set<std::string> later{"censored", "transformed", "hmm", "spline_autoregressive", "gp", "lkj_corr", "lkj_corr_cholesky"};
+  static const std::set<std::string> later{"censored", "transformed",      "hmm", "spline_autoregressive", "gp",
+                                           "lkj_corr", "lkj_corr_cholesky"};
   if (later.count(name) != 0 && find_callables(name).empty()) {
     not_supported_yet(call->callee->range, "'" + name + "'");
     return nullptr;
@@ -75,11 +88,13 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
 const DistributionExpr* Checker::named(const ast::Call& e, const std::string& name, const Target& target) {
   std::vector<Callable*> candidates;
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind == ast::ItemKind::Distribution) candidates.push_back(callable);
+    if (callable->item->kind == ast::ItemKind::Distribution)
+      candidates.push_back(callable);
   }
   if (candidates.empty()) {
     for (Callable* callable : find_callables(name)) {
-      if (callable->item->kind != ast::ItemKind::FamilyGeneric) continue;
+      if (callable->item->kind != ast::ItemKind::FamilyGeneric)
+        continue;
       error(Code::unknown_name, e.callee->range, "'" + name + "' is a family, not a distribution")
           .hint(context_->kind == BlockKind::family ? "put the target between brackets: (a, b) ~ " + name + "();"
                                                     : "families stand in `family F for M { ... }`");
@@ -91,12 +106,17 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
   Callable* callee = nullptr;
   std::vector<const ast::Argument*> ordered;
   for (Callable* candidate : candidates) {
-    if (!check_signature(*candidate)) return nullptr;
-    if (callee) continue;
-    if (order_arguments(e.arguments, candidate->distribution->parameters, name, e.range, ordered, candidate->defaults, false)) callee = candidate;
+    if (!check_signature(*candidate))
+      return nullptr;
+    if (callee)
+      continue;
+    if (order_arguments(e.arguments, candidate->distribution->parameters, name, e.range, ordered, candidate->defaults,
+                        false))
+      callee = candidate;
   }
   if (!callee) {
-    order_arguments(e.arguments, candidates[0]->distribution->parameters, name, e.range, ordered, candidates[0]->defaults, true);
+    order_arguments(e.arguments, candidates[0]->distribution->parameters, name, e.range, ordered,
+                    candidates[0]->defaults, true);
     return nullptr;
   }
   if (callee->state == Callable::State::body) {
@@ -104,27 +124,32 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
     error(Code::recursion, e.range, "'" + name + "' is defined by itself");
     return nullptr;
   }
-  if (!check_body(*callee)) return nullptr;
+  if (!check_body(*callee))
+    return nullptr;
   const Distribution& d = *callee->distribution;
 
   std::vector<const Expr*> arguments(ordered.size(), nullptr);
   bool good = true;
   for (std::size_t i = 0; i < ordered.size(); ++i) {
-    if (ordered[i] && ordered[i]->value->kind == ast::ExpressionKind::LearnHole && target.holes) continue;
+    if (ordered[i] && ordered[i]->value->kind == ast::ExpressionKind::LearnHole && target.holes)
+      continue;
     arguments[i] = ordered[i] ? expression(*ordered[i]->value) : callee->defaults[d.parameters[i]];
     if (!arguments[i]) {
       good = false;
       continue;
     }
     const Declaration* p = d.parameters[i];
-    if (p->type.element == Element::real && arguments[i]->type.element == Element::integer) arguments[i] = to_real(arguments[i]);
+    if (p->type.element == Element::real && arguments[i]->type.element == Element::integer)
+      arguments[i] = to_real(arguments[i]);
     if (arguments[i]->type.element != p->type.element || !arguments[i]->type.tuple.empty()) {
-      error(Code::wrong_arguments, arguments[i]->range, "argument '" + p->name + "' of '" + name + "' is " + type_text(arguments[i]->type) +
-                                                            ", not " + type_text(p->type));
+      error(Code::wrong_arguments, arguments[i]->range,
+            "argument '" + p->name + "' of '" + name + "' is " + type_text(arguments[i]->type) + ", not " +
+                type_text(p->type));
       good = false;
     }
   }
-  if (!good) return nullptr;
+  if (!good)
+    return nullptr;
 
   // The value first: its event binds sizes, and the rest of its shape is the batch.
   Binding binding;
@@ -133,17 +158,22 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
   const bool known = target.known;
   if (known) {
     if (target.shape.size() < event_axes) {
-      error(Code::shape_mismatch, e.range, "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " has shape " + shape_text(target.shape))
+      error(Code::shape_mismatch, e.range,
+            "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " has shape " +
+                shape_text(target.shape))
           .label(target.range, "this is " + target.name);
       return nullptr;
     }
     batch.assign(target.shape.begin(), target.shape.end() - static_cast<std::ptrdiff_t>(event_axes));
     for (std::size_t k = 0; k < event_axes; ++k) {
       const Size& actual = target.shape[batch.size() + k];
-      if (bind_size(d.on.shape[k], actual, binding, d.size_names)) continue;
+      if (bind_size(d.on.shape[k], actual, binding, d.size_names))
+        continue;
       const bool bound_later = binding.sizes.empty() && !d.on.shape[k].as_constant();
-      if (bound_later) continue;  // compared below, when the arguments have bound the names
-      report_shapes(e.range, "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " does not fit", {instantiate(d.on.shape[k], binding)}, {actual});
+      if (bound_later)
+        continue; // compared below, when the arguments have bound the names
+      report_shapes(e.range, "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " does not fit",
+                    {instantiate(d.on.shape[k], binding)}, {actual});
       return nullptr;
     }
   }
@@ -157,23 +187,29 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
   const Expr* batch_from = nullptr;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Expr* a = arguments[i];
-    if (!a) continue;
+    if (!a)
+      continue;
     const Declaration* p = d.parameters[i];
     const std::size_t declared = p->type.rank();
     if (a->type.rank() < declared) {
-      auto report = error(Code::wrong_arguments, a->range, "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " + type_text(p->type));
-      if (declared == 1 && a->type.rank() == 0) report.hint("repeat it: rep(value, K)");
+      auto report = error(Code::wrong_arguments, a->range,
+                          "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " +
+                              type_text(p->type));
+      if (declared == 1 && a->type.rank() == 0)
+        report.hint("repeat it: rep(value, K)");
       return nullptr;
     }
     const std::size_t extra = a->type.rank() - declared;
     for (std::size_t k = 0; k < declared; ++k) {
       const Size& actual = a->type.shape[extra + k];
-      if (bind_size(p->type.shape[k], actual, binding, d.size_names)) continue;
+      if (bind_size(p->type.shape[k], actual, binding, d.size_names))
+        continue;
       const Size wanted = instantiate(p->type.shape[k], binding);
       report_shapes(a->range, "argument '" + p->name + "' of '" + name + "' does not fit", {wanted}, {actual});
       return nullptr;
     }
-    if (extra == 0) continue;
+    if (extra == 0)
+      continue;
     const Shape own(a->type.shape.begin(), a->type.shape.begin() + static_cast<std::ptrdiff_t>(extra));
     if (!batch_found) {
       batch = own;
@@ -185,42 +221,51 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
     if (target.allow_suffix && own.size() < batch.size()) {
       wanted.assign(batch.end() - static_cast<std::ptrdiff_t>(own.size()), batch.end());
     }
-    if (same_shape(own, wanted)) continue;
+    if (same_shape(own, wanted))
+      continue;
     if (!known && batch_from) {
       report_shapes(a->range, "arguments of '" + name + "' of different shapes", batch_from->type.shape, a->type.shape);
       return nullptr;
     }
     if (own.size() != wanted.size()) {
-      auto report = error(Code::shape_mismatch, a->range, "argument '" + p->name + "' of '" + name + "' has shape " + shape_text(a->type.shape) + ", and " +
-                                                              target.name + " has shape " + shape_text(target.shape));
+      auto report = error(Code::shape_mismatch, a->range,
+                          "argument '" + p->name + "' of '" + name + "' has shape " + shape_text(a->type.shape) +
+                              ", and " + target.name + " has shape " + shape_text(target.shape));
       report.label(target.range, "this is " + target.name);
       report.hint("an argument is one value for all, or has one for each: [... for i in 1:N]");
       return nullptr;
     }
-    report_shapes(a->range, "argument '" + p->name + "' of '" + name + "' does not have the shape of " + target.name, own, wanted);
+    report_shapes(a->range, "argument '" + p->name + "' of '" + name + "' does not have the shape of " + target.name,
+                  own, wanted);
     return nullptr;
   }
   for (std::size_t k = 0; known && k < event_axes; ++k) {
-    if (same_size(instantiate(d.on.shape[k], binding), target.shape[batch.size() + k])) continue;
+    if (same_size(instantiate(d.on.shape[k], binding), target.shape[batch.size() + k]))
+      continue;
     report_shapes(e.range, "'" + name + "' draws another shape than " + target.name, instantiate(d.on.shape, binding),
                   Shape(target.shape.end() - static_cast<std::ptrdiff_t>(event_axes), target.shape.end()));
     return nullptr;
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i]) continue;
+    if (arguments[i])
+      continue;
     arguments[i] = hole(ast::as<ast::LearnHole>(*ordered[i]->value), *d.parameters[i], binding, batch, target);
-    if (!arguments[i]) return nullptr;
+    if (!arguments[i])
+      return nullptr;
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     binding.arguments[d.parameters[i]] = arguments[i];
     const auto needed = callee->load_time_arguments.find(d.parameters[i]->name);
-    if (needed == callee->load_time_arguments.end()) continue;
-    if (!require_load_time(arguments[i], "argument '" + d.parameters[i]->name + "' of '" + name + "'", "a size or loop of '" + name + "' depends on it")) {
+    if (needed == callee->load_time_arguments.end())
+      continue;
+    if (!require_load_time(arguments[i], "argument '" + d.parameters[i]->name + "' of '" + name + "'",
+                           "a size or loop of '" + name + "' depends on it")) {
       return nullptr;
     }
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (!argument_in_support(arguments[i], *d.parameters[i], name, binding)) return nullptr;
+    if (!argument_in_support(arguments[i], *d.parameters[i], name, binding))
+      return nullptr;
   }
   DistributionExpr* result = make(DistributionKind::named, e.range);
   result->distribution = &d;
@@ -241,8 +286,10 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
 }
 
 const DistributionExpr* Checker::combinator(const ast::Call& e, const std::string& name, const Target& target) {
-  if (name == "mixture") return mixture(e, target);
-  if (name == "truncated") return truncated_call(e, target);
+  if (name == "mixture")
+    return mixture(e, target);
+  if (name == "truncated")
+    return truncated_call(e, target);
   if (name == "flat") {
     if (!e.arguments.empty()) {
       error(Code::wrong_arguments, e.range, "'flat' takes no arguments");
@@ -259,11 +306,17 @@ const DistributionExpr* Checker::combinator(const ast::Call& e, const std::strin
     }
     return d;
   }
-  return base_over_event(e, name == "joint" ? DistributionKind::joint : name == "sorted" ? DistributionKind::sorted : DistributionKind::unnormalised, target);
+  return base_over_event(e,
+                         name == "joint"    ? DistributionKind::joint
+                         : name == "sorted" ? DistributionKind::sorted
+                                            : DistributionKind::unnormalised,
+                         target);
 }
 
 const DistributionExpr* Checker::base_over_event(const ast::Call& e, DistributionKind kind, const Target& target) {
-  const char* name = kind == DistributionKind::joint ? "joint" : kind == DistributionKind::sorted ? "sorted" : "unnormalised";
+  const char* name = kind == DistributionKind::joint    ? "joint"
+                     : kind == DistributionKind::sorted ? "sorted"
+                                                        : "unnormalised";
   if (e.arguments.size() != 1 || e.arguments[0].name) {
     error(Code::wrong_arguments, e.range, std::string("'") + name + "' takes one distribution");
     return nullptr;
@@ -274,7 +327,8 @@ const DistributionExpr* Checker::base_over_event(const ast::Call& e, Distributio
   base_target.holes = false;
   base_target.type = nullptr;
   const DistributionExpr* base = distribution(inner, base_target);
-  if (!base) return nullptr;
+  if (!base)
+    return nullptr;
   DistributionExpr* d = make(kind, e.range);
   d->element = base->element;
   d->components = {base};
@@ -287,14 +341,17 @@ const DistributionExpr* Checker::base_over_event(const ast::Call& e, Distributio
     own = std::max(own, base->event.size());
   }
   if (all.size() < own) {
-    error(Code::shape_mismatch, e.range, std::string("'") + name + "' needs an axis to run over").hint("its value is an array");
+    error(Code::shape_mismatch, e.range, std::string("'") + name + "' needs an axis to run over")
+        .hint("its value is an array");
     return nullptr;
   }
   if (kind == DistributionKind::sorted) {
     bool identical = base->kind == DistributionKind::named && base->event.empty();
-    for (const Expr* a : base->arguments) identical = identical && a->type.rank() == 0;
+    for (const Expr* a : base->arguments)
+      identical = identical && a->type.rank() == 0;
     if (!identical) {
-      error(Code::wrong_arguments, inner.range, "'sorted' takes one scalar distribution, from which all values are drawn")
+      error(Code::wrong_arguments, inner.range,
+            "'sorted' takes one scalar distribution, from which all values are drawn")
           .hint("with different distributions for the positions, use unnormalised(...)");
       return nullptr;
     }
@@ -306,7 +363,8 @@ const DistributionExpr* Checker::base_over_event(const ast::Call& e, Distributio
 
 const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& target) {
   if (e.arguments.size() != 2 || e.arguments[0].name || e.arguments[1].name) {
-    error(Code::wrong_arguments, e.range, "'mixture' takes weights and components").hint("mixture(w, normal(mu, sigma)) or mixture(w, [d1, d2])");
+    error(Code::wrong_arguments, e.range, "'mixture' takes weights and components")
+        .hint("mixture(w, normal(mu, sigma)) or mixture(w, [d1, d2])");
     return nullptr;
   }
   const Expr* weights = to_real(expression(*e.arguments[0].value));
@@ -314,7 +372,8 @@ const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& targe
   const auto* list = ast::as_if<ast::Array>(components);
   const int rank = event_rank(list && !list->elements.empty() ? *list->elements[0] : components);
   if (!weights || rank < 0) {
-    if (weights) distribution(components, {});  // says what is wrong with it
+    if (weights)
+      distribution(components, {}); // says what is wrong with it
     return nullptr;
   }
   if (weights->type.rank() == 0 || weights->type.element != Element::real) {
@@ -325,44 +384,56 @@ const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& targe
   const Size count = weights->type.shape.back();
   const auto event = static_cast<std::ptrdiff_t>(rank);
   if (target.known && static_cast<std::ptrdiff_t>(target.shape.size()) < event) {
-    error(Code::shape_mismatch, e.range, "the components draw arrays of rank " + std::to_string(rank) + ", and " + target.name + " has shape " + shape_text(target.shape));
+    error(Code::shape_mismatch, e.range,
+          "the components draw arrays of rank " + std::to_string(rank) + ", and " + target.name + " has shape " +
+              shape_text(target.shape));
     return nullptr;
   }
   DistributionExpr* d = make(DistributionKind::mixture, e.range);
   d->weights = weights;
-  if (target.known) d->batch.assign(target.shape.begin(), target.shape.end() - event);
-  if (!target.known) d->batch.assign(weights->type.shape.begin(), weights->type.shape.end() - 1);
+  if (target.known)
+    d->batch.assign(target.shape.begin(), target.shape.end() - event);
+  if (!target.known)
+    d->batch.assign(weights->type.shape.begin(), weights->type.shape.end() - 1);
   Target inner = target;
   inner.type = nullptr;
   inner.allow_suffix = true;
   inner.holes = false;
   if (list) {
-    if (const auto constant = count.as_constant(); !constant || *constant != static_cast<std::int64_t>(list->elements.size())) {
-      error(Code::shape_mismatch, e.range, std::to_string(list->elements.size()) + " components, and weights of size " + count.text());
+    if (const auto constant = count.as_constant();
+        !constant || *constant != static_cast<std::int64_t>(list->elements.size())) {
+      error(Code::shape_mismatch, e.range,
+            std::to_string(list->elements.size()) + " components, and weights of size " + count.text());
       return nullptr;
     }
     bool good = true;
     for (const auto& element : list->elements) {
       const DistributionExpr* component = distribution(*element, inner);
       good = good && component;
-      if (component) d->components.push_back(component);
+      if (component)
+        d->components.push_back(component);
     }
-    if (!good) return nullptr;
+    if (!good)
+      return nullptr;
   } else {
     // The one component has the components as the last axis of its batch.
     inner.known = true;
     inner.name = "the mixture";
     inner.shape = d->batch;
     inner.shape.push_back(count);
-    if (target.known) inner.shape.insert(inner.shape.end(), target.shape.end() - event, target.shape.end());
+    if (target.known)
+      inner.shape.insert(inner.shape.end(), target.shape.end() - event, target.shape.end());
     const DistributionExpr* component = distribution(components, inner);
-    if (!component) return nullptr;
+    if (!component)
+      return nullptr;
     d->components.push_back(component);
   }
   for (const DistributionExpr* component : d->components) {
     const DistributionExpr* first = d->components.front();
-    if (component->element == first->element && same_shape(component->event, first->event)) continue;
-    error(Code::wrong_arguments, component->range, "the components of a mixture draw different types").label(first->range, "the first component");
+    if (component->element == first->element && same_shape(component->event, first->event))
+      continue;
+    error(Code::wrong_arguments, component->range, "the components of a mixture draw different types")
+        .label(first->range, "the first component");
     return nullptr;
   }
   d->element = d->components.front()->element;
@@ -381,19 +452,25 @@ const DistributionExpr* Checker::truncated_call(const ast::Call& e, const Target
   for (std::size_t i = 0; i < e.arguments.size(); ++i) {
     const ast::Argument& a = e.arguments[i];
     const std::string name = a.name ? a.name->text : i == 0 ? "" : i == 1 ? "lower" : "upper";
-    if (name.empty()) base = a.value.get();
-    else if (name == "lower") limits[0] = a.value.get();
-    else if (name == "upper") limits[1] = a.value.get();
-    else base = nullptr;
+    if (name.empty())
+      base = a.value.get();
+    else if (name == "lower")
+      limits[0] = a.value.get();
+    else if (name == "upper")
+      limits[1] = a.value.get();
+    else
+      base = nullptr;
   }
   if (!base || e.arguments.size() > 3 || (!limits[0] && !limits[1])) {
-    error(Code::wrong_arguments, e.range, "'truncated' takes a distribution and limits").hint("truncated(d, lower = a, upper = b)");
+    error(Code::wrong_arguments, e.range, "'truncated' takes a distribution and limits")
+        .hint("truncated(d, lower = a, upper = b)");
     return nullptr;
   }
   Target inner = target;
   inner.type = nullptr;
   const DistributionExpr* d = distribution(*base, inner);
-  if (!d) return nullptr;
+  if (!d)
+    return nullptr;
   DistributionExpr* result = make(DistributionKind::truncated, e.range);
   result->element = d->element;
   result->batch = d->batch;
@@ -404,16 +481,21 @@ const DistributionExpr* Checker::truncated_call(const ast::Call& e, const Target
     return nullptr;
   }
   if (!has_cdf(d)) {
-    error(Code::no_cdf, base->range, "the distribution has no cdf, so that its truncation cannot be normalised").hint("unnormalised(...) leaves the factor out");
+    error(Code::no_cdf, base->range, "the distribution has no cdf, so that its truncation cannot be normalised")
+        .hint("unnormalised(...) leaves the factor out");
     return nullptr;
   }
   for (int side = 0; side < 2; ++side) {
-    if (!limits[side]) continue;
+    if (!limits[side])
+      continue;
     const Expr* limit = expression(*limits[side]);
-    if (d->element == Element::real) limit = to_real(limit);
-    if (!limit) return nullptr;
+    if (d->element == Element::real)
+      limit = to_real(limit);
+    if (!limit)
+      return nullptr;
     if (limit->type.element != d->element || (!limit->type.is_scalar() && !same_shape(limit->type.shape, d->batch))) {
-      error(Code::wrong_arguments, limit->range, "the limit is " + type_text(limit->type) + ", and the batch has shape " + shape_text(d->batch));
+      error(Code::wrong_arguments, limit->range,
+            "the limit is " + type_text(limit->type) + ", and the batch has shape " + shape_text(d->batch));
       return nullptr;
     }
     (side == 0 ? result->lower : result->upper) = limit;
@@ -422,15 +504,19 @@ const DistributionExpr* Checker::truncated_call(const ast::Call& e, const Target
 }
 
 bool Checker::has_cdf(const DistributionExpr* d) const {
-  if (d->kind == DistributionKind::named) return d->distribution->cdf || d->distribution->log_cdf || d->distribution->log_ccdf;
-  if (d->kind != DistributionKind::mixture) return false;
+  if (d->kind == DistributionKind::named)
+    return d->distribution->cdf || d->distribution->log_cdf || d->distribution->log_ccdf;
+  if (d->kind != DistributionKind::mixture)
+    return false;
   for (const DistributionExpr* c : d->components) {
-    if (!has_cdf(c)) return false;
+    if (!has_cdf(c))
+      return false;
   }
   return true;
 }
 
-const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch, const Target& target) {
+const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding,
+                          const Shape& batch, const Target& target) {
   if (context_->loop_depth > 0) {
     error(Code::misplaced_learn, e.range, "a bare `learn` in a loop")
         .hint("declare an array above the loop: learn m: real[N];");
@@ -438,16 +524,20 @@ const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter,
   }
   Type type = instantiate(parameter.type, binding);
   if (type.element != Element::real) {
-    error(Code::misplaced_learn, e.range, "argument '" + parameter.name + "' is " + type_text(type) + ", which cannot be learned");
+    error(Code::misplaced_learn, e.range,
+          "argument '" + parameter.name + "' is " + type_text(type) + ", which cannot be learned");
     return nullptr;
   }
   type.shape.insert(type.shape.begin(), batch.begin(), batch.end());
   Declaration* d = declare(DeclarationKind::learn, target.site + "." + parameter.name, type, e.range);
   Learnable l = learnable(d, nullptr, e.range);
-  if (!l.declaration) return nullptr;
-  if (context_->family) context_->family->learnables.push_back(l);
-  if (context_->family_template) context_->family_template->learnables.push_back(l);
+  if (!l.declaration)
+    return nullptr;
+  if (context_->family)
+    context_->family->learnables.push_back(l);
+  if (context_->family_template)
+    context_->family_template->learnables.push_back(l);
   return name_expr(d, e.range);
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,12 +1,12 @@
 // What is known about sizes: equalities and lower bounds from declarations and `require`. Internal.
 #pragma once
 
+#include "compiler/check/size.h"
+
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "compiler/check/size.h"
 
 namespace vmodel::check {
 
@@ -16,7 +16,7 @@ struct IntRange {
 };
 
 class Facts {
- public:
+public:
   /// a == b from now on.
   void add_equal(const Size& a, const Size& b);
   /// size >= 0 from now on.
@@ -29,7 +29,7 @@ class Facts {
   bool nonnegative(const Size& size) const { return prove(normal(size), 6); }
   bool at_most(const Size& a, const Size& b) const { return nonnegative(b - a); }
 
- private:
+private:
   Size normal(Size size) const;
   bool prove(const Size& size, int depth) const;
 
@@ -38,4 +38,4 @@ class Facts {
   std::map<std::string, IntRange> bounds_;
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

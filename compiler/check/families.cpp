@@ -1,13 +1,14 @@
 // Families: their statements, and the family against its model.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 
 const ModelParameter* Checker::parameter_of(const Declaration* d) const {
   for (const ModelParameter& p : program_->model.parameters) {
-    if (p.declaration == d) return &p;
+    if (p.declaration == d)
+      return &p;
   }
   return nullptr;
 }
@@ -17,45 +18,59 @@ namespace {
 /// Names that draw statements of a family's body name as targets.
 void targets_in(const ast::Block& block, std::set<std::string>& names) {
   const std::function<void(const ast::Expression&)> target = [&](const ast::Expression& e) {
-    if (const auto* name = ast::as_if<ast::NameReference>(e)) names.insert(name->name);
-    if (const auto* index = ast::as_if<ast::Index>(e)) target(*index->base);
+    if (const auto* name = ast::as_if<ast::NameReference>(e))
+      names.insert(name->name);
+    if (const auto* index = ast::as_if<ast::Index>(e))
+      target(*index->base);
     if (const auto* tuple = ast::as_if<ast::Tuple>(e)) {
-      for (const auto& element : tuple->elements) target(*element);
+      for (const auto& element : tuple->elements)
+        target(*element);
     }
     if (const auto* call = ast::as_if<ast::Call>(e)) {
-      for (const ast::Argument& a : call->arguments) target(*a.value);
+      for (const ast::Argument& a : call->arguments)
+        target(*a.value);
     }
   };
   for (const auto& s : block.statements) {
-    if (const auto* sample = ast::as_if<ast::Sample>(*s)) target(*sample->target);
-    if (const auto* loop = ast::as_if<ast::For>(*s)) targets_in(loop->body, names);
-    if (const auto* plate = ast::as_if<ast::Plate>(*s)) targets_in(plate->body, names);
+    if (const auto* sample = ast::as_if<ast::Sample>(*s))
+      target(*sample->target);
+    if (const auto* loop = ast::as_if<ast::For>(*s))
+      targets_in(loop->body, names);
+    if (const auto* plate = ast::as_if<ast::Plate>(*s))
+      targets_in(plate->body, names);
     if (const auto* branches = ast::as_if<ast::If>(*s)) {
-      for (const auto& branch : branches->branches) targets_in(branch.body, names);
-      if (branches->otherwise) targets_in(*branches->otherwise, names);
+      for (const auto& branch : branches->branches)
+        targets_in(branch.body, names);
+      if (branches->otherwise)
+        targets_in(*branches->otherwise, names);
     }
   }
 }
 
-}  // namespace
+} // namespace
 
 void Checker::check_family(const ast::Item& item) {
   const bool alias = item.kind == ast::ItemKind::FamilyAlias;
   const ast::Name& name = alias ? ast::as<ast::FamilyAlias>(item).name : ast::as<ast::FamilyBlock>(item).name;
   const ast::Name& model = alias ? ast::as<ast::FamilyAlias>(item).model : ast::as<ast::FamilyBlock>(item).model;
-  const auto& parameters = alias ? ast::as<ast::FamilyAlias>(item).parameters : ast::as<ast::FamilyBlock>(item).parameters;
+  const auto& parameters =
+      alias ? ast::as<ast::FamilyAlias>(item).parameters : ast::as<ast::FamilyBlock>(item).parameters;
   if (model.text != program_->model.name) {
     auto report = error(Code::unknown_name, model.range, "no model named '" + model.text + "'");
-    if (!program_->model.name.empty()) report.hint("the model of this file is '" + program_->model.name + "'");
+    if (!program_->model.name.empty())
+      report.hint("the model of this file is '" + program_->model.name + "'");
     return;
   }
   for (const Family& other : program_->families) {
-    if (other.name != name.text) continue;
-    error(Code::duplicate_name, name.range, "a second family named '" + name.text + "'").label(other.range, "the first");
+    if (other.name != name.text)
+      continue;
+    error(Code::duplicate_name, name.range, "a second family named '" + name.text + "'")
+        .label(other.range, "the first");
     return;
   }
   if (!parameters.empty()) {
-    not_supported_yet(parameters.front().range, "a family for a model with arguments of its own", "put the values in the body");
+    not_supported_yet(parameters.front().range, "a family for a model with arguments of its own",
+                      "put the values in the body");
     return;
   }
   Family family;
@@ -66,7 +81,8 @@ void Checker::check_family(const ast::Item& item) {
   context.scopes.resize(2);
   context.facts = model_context_.facts;
   context.family = &family;
-  for (const Declaration* d : program_->model.data) context.scopes.front().push_back(d);
+  for (const Declaration* d : program_->model.data)
+    context.scopes.front().push_back(d);
   for (const ModelParameter& p : program_->model.parameters) {
     context.scopes.front().push_back(p.declaration);
     context.dependencies.add_root(p.declaration->name);
@@ -77,11 +93,14 @@ void Checker::check_family(const ast::Item& item) {
   rest_.clear();
   if (alias) {
     const auto& value = ast::as<ast::FamilyAlias>(item).value;
-    for (const ModelParameter& p : program_->model.parameters) rest_.push_back(p.declaration);
+    for (const ModelParameter& p : program_->model.parameters)
+      rest_.push_back(p.declaration);
     Size dimension;
-    for (const ModelParameter& p : program_->model.parameters) dimension = dimension + p.unconstrained_size;
+    for (const ModelParameter& p : program_->model.parameters)
+      dimension = dimension + p.unconstrained_size;
     const DistributionExpr* d = family_call(*value, dimension);
-    if (!d) return;
+    if (!d)
+      return;
     Statement* s = make(StatementKind::draw, item.range);
     s->declarations = rest_;
     s->distribution = d;
@@ -93,7 +112,8 @@ void Checker::check_family(const ast::Item& item) {
     std::set<std::string> targets;
     targets_in(block, targets);
     for (const ModelParameter& p : program_->model.parameters) {
-      if (targets.count(p.declaration->name) == 0) rest_.push_back(p.declaration);
+      if (targets.count(p.declaration->name) == 0)
+        rest_.push_back(p.declaration);
     }
     context.dependencies.add_block(block);
     collect_later_names(block);
@@ -103,17 +123,20 @@ void Checker::check_family(const ast::Item& item) {
   if (diagnostics_.error_count() == before) {
     check_cover(family.body, StatementKind::assign, {});
     report_family_coverage(family, name.range);
-    if (diagnostics_.error_count() == before) check_family_order(family);
+    if (diagnostics_.error_count() == before)
+      check_family_order(family);
   }
   program_->families.push_back(std::move(family));
 }
 
 void Checker::add_default_family(const std::string& name) {
   for (const Family& other : program_->families) {
-    if (other.name == name) return;
+    if (other.name == name)
+      return;
   }
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind != ast::ItemKind::FamilyGeneric || !check_callable(*callable)) continue;
+    if (callable->item->kind != ast::ItemKind::FamilyGeneric || !check_callable(*callable))
+      continue;
     Family family;
     family.name = name;
     DistributionExpr* d = make(DistributionKind::family, {});
@@ -124,7 +147,8 @@ void Checker::add_default_family(const std::string& name) {
       dimension = dimension + p.unconstrained_size;
       s->declarations.push_back(p.declaration);
     }
-    for (const Declaration* p : callable->family->parameters) d->arguments.push_back(callable->defaults.at(p));
+    for (const Declaration* p : callable->family->parameters)
+      d->arguments.push_back(callable->defaults.at(p));
     d->event = {dimension};
     d->sizes[callable->family->size_names.at(0)->name] = dimension;
     s->distribution = d;
@@ -138,7 +162,9 @@ void Checker::add_default_family(const std::string& name) {
 
 Learnable Checker::learnable(const Declaration* declaration, const Expr* initial, SourceRange range) {
   Learnable result;
-  if (!choose_bijector(declaration->type, true, result.bijector, result.bijector_arguments, result.unconstrained_size, range)) return {};
+  if (!choose_bijector(declaration->type, true, result.bijector, result.bijector_arguments, result.unconstrained_size,
+                       range))
+    return {};
   result.declaration = declaration;
   result.initial = initial;
   return result;
@@ -150,38 +176,48 @@ void Checker::learn(const ast::Learn& s) {
   rules.allow_int = false;
   const auto t = type(s.type, rules);
   Declaration* d = declare(DeclarationKind::learn, s.name.text, t.value_or(Type{}), s.name.range);
-  if (!t) poisoned_.insert(d);
+  if (!t)
+    poisoned_.insert(d);
   enter(d);
   if (context_->loop_depth > 0 || context_->conditional_depth > 0) {
-    error(Code::misplaced_learn, s.range, "`learn` inside of a loop or condition").hint("declare an array above: learn m: real[N];");
+    error(Code::misplaced_learn, s.range, "`learn` inside of a loop or condition")
+        .hint("declare an array above: learn m: real[N];");
     return;
   }
-  if (!t) return;
+  if (!t)
+    return;
   for (const Expr* bound : {t->support.lower, t->support.upper}) {
-    if (bound && !require_load_time(bound, "the bound", "the bounds of a learnable follow from the data")) return;
+    if (bound && !require_load_time(bound, "the bound", "the bounds of a learnable follow from the data"))
+      return;
   }
   const Expr* initial = nullptr;
   if (s.initial) {
     initial = expression(*s.initial);
     Type wanted = *t;
-    if (initial && initial->type.is_scalar()) wanted.shape.clear();
+    if (initial && initial->type.is_scalar())
+      wanted.shape.clear();
     wanted.support = {};
     initial = convert(initial, wanted, "the initial value of '" + s.name.text + "'");
-    if (!initial || !require_load_time(initial, "the initial value", "a learnable starts from the data")) return;
+    if (!initial || !require_load_time(initial, "the initial value", "a learnable starts from the data"))
+      return;
     if (t->support.kind == SupportKind::bounded) {
       const Interval value = interval(initial);
       const bool low = t->support.lower && value.upper <= interval(t->support.lower).lower;
       const bool high = t->support.upper && value.lower >= interval(t->support.upper).upper;
       if (low || high) {
-        error(Code::outside_support, s.initial->range, "the initial value is not inside of " + support_text(t->support, Element::real));
+        error(Code::outside_support, s.initial->range,
+              "the initial value is not inside of " + support_text(t->support, Element::real));
         return;
       }
     }
   }
   const Learnable l = learnable(d, initial, s.range);
-  if (!l.declaration) return;
-  if (context_->family) context_->family->learnables.push_back(l);
-  if (context_->family_template) context_->family_template->learnables.push_back(l);
+  if (!l.declaration)
+    return;
+  if (context_->family)
+    context_->family->learnables.push_back(l);
+  if (context_->family_template)
+    context_->family_template->learnables.push_back(l);
 }
 
 const DistributionExpr* Checker::family_call(const ast::Expression& e, const Size& dimension) {
@@ -189,18 +225,22 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
   const auto* callee = call ? ast::as_if<ast::NameReference>(*call->callee) : nullptr;
   if (!callee) {
     auto report = error(Code::type_mismatch, e.range, "this is not a family");
-    if (const auto* name = ast::as_if<ast::NameReference>(e)) report.hint("write " + name->name + "()");
+    if (const auto* name = ast::as_if<ast::NameReference>(e))
+      report.hint("write " + name->name + "()");
     return nullptr;
   }
   Callable* found = nullptr;
   for (Callable* callable : find_callables(callee->name)) {
-    if (callable->item->kind == ast::ItemKind::FamilyGeneric) found = callable;
+    if (callable->item->kind == ast::ItemKind::FamilyGeneric)
+      found = callable;
   }
   if (!found) {
-    static const std::set<std::string> later{"spline_autoregressive", "laplace", "low_rank", "affine_coupling", "coupling", "autoregressive", "implicit"};
+    static const std::set<std::string> later{
+        "spline_autoregressive", "laplace", "low_rank", "affine_coupling", "coupling", "autoregressive", "implicit"};
     if (later.count(callee->name) != 0) {
       if (callee->name == "laplace") {
-        not_supported_yet(e.range, "'laplace' inside of another family", "as the whole family it needs no declaration: fit { family = laplace; }");
+        not_supported_yet(e.range, "'laplace' inside of another family",
+                          "as the whole family it needs no declaration: fit { family = laplace; }");
       } else {
         not_supported_yet(e.range, "the family '" + callee->name + "'");
       }
@@ -209,14 +249,18 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
     report_unknown_callable(callee->name, callee->range, ast::ItemKind::FamilyGeneric);
     return nullptr;
   }
-  if (!check_callable(*found)) return nullptr;
+  if (!check_callable(*found))
+    return nullptr;
   for (const ast::Argument& a : call->arguments) {
-    if (!a.name || a.name->text != "given") continue;
+    if (!a.name || a.name->text != "given")
+      continue;
     not_supported_yet(a.range, "`given`", "write the regression by hand: theta ~ normal(m + w * mu, learn);");
     return nullptr;
   }
   std::vector<const ast::Argument*> ordered;
-  if (!order_arguments(call->arguments, found->family->parameters, callee->name, e.range, ordered, found->defaults, true)) return nullptr;
+  if (!order_arguments(call->arguments, found->family->parameters, callee->name, e.range, ordered, found->defaults,
+                       true))
+    return nullptr;
   DistributionExpr* d = make(DistributionKind::family, e.range);
   Binding binding;
   bool good = true;
@@ -224,32 +268,41 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
     const Declaration* p = found->family->parameters[i];
     const Expr* value = ordered[i] ? expression(*ordered[i]->value) : found->defaults[p];
     value = convert(value, p->type, "argument '" + p->name + "' of '" + callee->name + "'");
-    if (value) good = argument_in_support(value, *p, callee->name, binding) && good;
-    if (value && !require_load_time(value, "argument '" + p->name + "' of '" + callee->name + "'", "the arguments of a family follow from the data")) value = nullptr;
+    if (value)
+      good = argument_in_support(value, *p, callee->name, binding) && good;
+    if (value && !require_load_time(value, "argument '" + p->name + "' of '" + callee->name + "'",
+                                    "the arguments of a family follow from the data"))
+      value = nullptr;
     good = good && value;
     d->arguments.push_back(value);
   }
-  if (!good) return nullptr;
+  if (!good)
+    return nullptr;
   d->family = found->family;
   d->event = {dimension};
-  for (const Declaration* size_name : found->family->size_names) d->sizes[size_name->name] = dimension;
+  for (const Declaration* size_name : found->family->size_names)
+    d->sizes[size_name->name] = dimension;
   return d;
 }
 
 std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expression& e) {
   const auto* name = ast::as_if<ast::NameReference>(e);
   if (!name) {
-    not_supported_yet(e.range, e.kind == ast::ExpressionKind::Index ? "a group with elements of a parameter" : "a group with this in it",
+    not_supported_yet(e.range,
+                      e.kind == ast::ExpressionKind::Index ? "a group with elements of a parameter"
+                                                           : "a group with this in it",
                       "groups hold whole parameters: (a, b) ~ full_rank();");
     return std::nullopt;
   }
   const Declaration* d = find(name->name);
-  if (!d && name->name == "rest") return rest_;
+  if (!d && name->name == "rest")
+    return rest_;
   if (!d) {
     report_unknown_value(name->name, e.range);
     return std::nullopt;
   }
-  if (poisoned(d)) return std::nullopt;
+  if (poisoned(d))
+    return std::nullopt;
   if (d->kind != DeclarationKind::param) {
     auto report = error(Code::not_a_parameter, e.range, "'" + d->name + "' is not a parameter of the model");
     report.label(d->range, "declared here");
@@ -260,14 +313,17 @@ std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expr
 
 const Expr* Checker::dim_call(const ast::Call& e) {
   if (context_->kind != BlockKind::family) {
-    error(Code::misplaced_statement, e.range, "'dim' outside of a family for a model").hint("the size of an array is size(x)");
+    error(Code::misplaced_statement, e.range, "'dim' outside of a family for a model")
+        .hint("the size of an array is size(x)");
     return nullptr;
   }
   Size total;
   for (const ast::Argument& a : e.arguments) {
     const auto group = group_of(*a.value);
-    if (!group) return nullptr;
-    for (const Declaration* d : *group) total = total + parameter_of(d)->unconstrained_size;
+    if (!group)
+      return nullptr;
+    for (const Declaration* d : *group)
+      total = total + parameter_of(d)->unconstrained_size;
   }
   return size_expr(total, e.range);
 }
@@ -281,7 +337,8 @@ const Expr* Checker::unconstrained_call(const ast::Call& e) {
   Size total;
   for (const ast::Argument& a : e.arguments) {
     const auto group = group_of(*a.value);
-    if (!group) return nullptr;
+    if (!group)
+      return nullptr;
     for (const Declaration* d : *group) {
       all.push_back(d);
       total = total + parameter_of(d)->unconstrained_size;
@@ -300,7 +357,8 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   const auto* callee = call ? ast::as_if<ast::NameReference>(*call->callee) : nullptr;
   bool generic = false;
   if (callee) {
-    for (Callable* callable : find_callables(callee->name)) generic = generic || callable->item->kind == ast::ItemKind::FamilyGeneric;
+    for (Callable* callable : find_callables(callee->name))
+      generic = generic || callable->item->kind == ast::ItemKind::FamilyGeneric;
   }
   const bool model_family = context_->kind == BlockKind::family;
   const auto* name = ast::as_if<ast::NameReference>(*s.target);
@@ -313,12 +371,14 @@ void Checker::draw(const ast::Sample& s, Block& into) {
     if (tuple) {
       for (const auto& element : tuple->elements) {
         const auto part = group_of(*element);
-        if (!part) return;
+        if (!part)
+          return;
         group.insert(group.end(), part->begin(), part->end());
       }
     } else {
       const auto part = group_of(*s.target);
-      if (!part) return;
+      if (!part)
+        return;
       group = *part;
     }
     if (!generic && callee && find_callables(callee->name).empty()) {
@@ -328,9 +388,11 @@ void Checker::draw(const ast::Sample& s, Block& into) {
     }
     if (!generic) {
       std::vector<std::string> names;
-      for (const Declaration* d : group) names.push_back(d->name);
+      for (const Declaration* d : group)
+        names.push_back(d->name);
       error(Code::misplaced_statement, s.distribution->range, "a group is drawn by a family, such as full_rank()")
-          .hint("on the unconstrained scale a distribution draws it: unconstrained(...) ~ multi_normal_cholesky(m, L);");
+          .hint(
+              "on the unconstrained scale a distribution draws it: unconstrained(...) ~ multi_normal_cholesky(m, L);");
       return;
     }
     return draw_group(s, group, into);
@@ -348,21 +410,26 @@ void Checker::draw(const ast::Sample& s, Block& into) {
       return;
     }
     const Expr* target = unconstrained_call(*target_call);
-    if (!target) return;
+    if (!target)
+      return;
     statement->target = target;
     statement->declarations = target->declarations;
     statement->unconstrained_scale = true;
     std::string site;
-    for (const Declaration* d : target->declarations) site += (site.empty() ? "" : "+") + d->name;
+    for (const Declaration* d : target->declarations)
+      site += (site.empty() ? "" : "+") + d->name;
     statement->name = site_name(nullptr, site);
     to.shape = target->type.shape;
     to.name = "the target";
     to.site = statement->name;
     const DistributionExpr* d = distribution(*s.distribution, to);
-    if (!d) return;
+    if (!d)
+      return;
     const Support own = support_of(d);
-    if (own.kind != SupportKind::all || d->element != Element::real || d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised) {
-      error(Code::support_mismatch, d->range, "the unconstrained scale is the whole line, and the distribution is over " + support_text(own, d->element));
+    if (own.kind != SupportKind::all || d->element != Element::real || d->kind == DistributionKind::flat ||
+        d->kind == DistributionKind::unnormalised) {
+      error(Code::support_mismatch, d->range,
+            "the unconstrained scale is the whole line, and the distribution is over " + support_text(own, d->element));
       return;
     }
     statement->distribution = d;
@@ -371,31 +438,38 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   }
 
   const ast::Expression* base = s.target.get();
-  if (const auto* index = ast::as_if<ast::Index>(*base)) base = index->base.get();
+  if (const auto* index = ast::as_if<ast::Index>(*base))
+    base = index->base.get();
   const auto* base_name = ast::as_if<ast::NameReference>(*base);
   if (!base_name) {
     error(Code::not_a_parameter, s.target->range, "a draw of something that is not a parameter");
     return;
   }
   const Declaration* d = find_or_report(base_name->name, base->range);
-  if (!d) return;
+  if (!d)
+    return;
   const bool drawable = model_family ? d->kind == DeclarationKind::param : d->kind == DeclarationKind::drawn;
   if (!drawable) {
-    error(Code::not_a_parameter, s.target->range, "'" + d->name + "' is not " + (model_family ? "a parameter of the model" : "what the family draws"))
+    error(Code::not_a_parameter, s.target->range,
+          "'" + d->name + "' is not " + (model_family ? "a parameter of the model" : "what the family draws"))
         .label(d->range, "declared here");
     return;
   }
   const Expr* target = expression(*s.target);
-  if (!target) return;
+  if (!target)
+    return;
   Declaration element = *d;
   element.type.shape = target->type.shape;
   const auto own = static_cast<std::size_t>(d->type.support.event_rank());
   if (target->kind == ExprKind::index) {
     bool splits = d->type.support.lower && !d->type.support.lower->type.is_scalar();
     splits = splits || (d->type.support.upper && !d->type.support.upper->type.is_scalar());
-    for (std::size_t axis = d->type.rank() - own; axis < target->indices.size(); ++axis) splits = splits || target->indices[axis].kind != Index::Kind::all;
+    for (std::size_t axis = d->type.rank() - own; axis < target->indices.size(); ++axis)
+      splits = splits || target->indices[axis].kind != Index::Kind::all;
     if (splits) {
-      error(Code::support_mismatch, s.target->range, "the elements of " + type_text(d->type) + " are not drawn one by one").label(d->range, "declared here");
+      error(Code::support_mismatch, s.target->range,
+            "the elements of " + type_text(d->type) + " are not drawn one by one")
+          .label(d->range, "declared here");
       return;
     }
   }
@@ -407,8 +481,10 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   statement->name = site_name(target, d->name);
   to.site = target->kind == ExprKind::index ? canonical(target) : statement->name;
   const DistributionExpr* q = distribution(*s.distribution, to);
-  if (q) q = match_prior(q, element, s.distribution->range, true);
-  if (!q) return;
+  if (q)
+    q = match_prior(q, element, s.distribution->range, true);
+  if (!q)
+    return;
   statement->distribution = q;
   into.push_back(statement);
 }
@@ -428,9 +504,11 @@ void Checker::draw_group(const ast::Sample& s, const std::vector<const Declarati
     return;
   }
   const DistributionExpr* d = family_call(*s.distribution, dimension);
-  if (!d) return;
+  if (!d)
+    return;
   if (group.empty()) {
-    error(Code::duplicate_draw, s.target->range, "`rest` is empty: every parameter is drawn by name").hint("remove the statement");
+    error(Code::duplicate_draw, s.target->range, "`rest` is empty: every parameter is drawn by name")
+        .hint("remove the statement");
     return;
   }
   Statement* statement = make(StatementKind::draw, s.range);
@@ -439,9 +517,10 @@ void Checker::draw_group(const ast::Sample& s, const std::vector<const Declarati
   statement->unconstrained_scale = true;
   const auto* name = ast::as_if<ast::NameReference>(*s.target);
   std::string site;
-  for (const Declaration* p : group) site += (site.empty() ? "" : "+") + p->name;
+  for (const Declaration* p : group)
+    site += (site.empty() ? "" : "+") + p->name;
   statement->name = site_name(nullptr, name ? name->name : site);
   into.push_back(statement);
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

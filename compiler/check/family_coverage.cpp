@@ -1,7 +1,7 @@
 // A family against its model: every parameter drawn once, in an order in which bounds can be evaluated.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 
@@ -10,7 +10,8 @@ void Checker::report_family_coverage(const Family& family, SourceRange range) {
   const std::function<void(const Block&)> visit = [&](const Block& block) {
     for (const Statement* s : block) {
       if (s->kind == StatementKind::draw) {
-        for (const Declaration* d : s->declarations) draws[d].push_back(s);
+        for (const Declaration* d : s->declarations)
+          draws[d].push_back(s);
       }
       visit(s->body);
       visit(s->otherwise);
@@ -29,19 +30,23 @@ void Checker::report_family_coverage(const Family& family, SourceRange range) {
     const Statement* whole = nullptr;
     for (const Statement* s : own) {
       const bool part = s->target && s->target->kind == ExprKind::index;
-      if (!part && own.size() > 1) whole = s;
+      if (!part && own.size() > 1)
+        whole = s;
     }
     if (own.size() > 1 && whole) {
       const Statement* second = own[1];
-      error(Code::duplicate_draw, second->range, "the family draws '" + p.declaration->name + "' twice").label(own[0]->range, "drawn here first");
+      error(Code::duplicate_draw, second->range, "the family draws '" + p.declaration->name + "' twice")
+          .label(own[0]->range, "drawn here first");
     } else {
       // One whole draw outside of loops is a cover; anything else is analysed.
       elementwise.push_back(p.declaration);
     }
   }
   if (!missing.empty()) {
-    auto report = error(Code::incomplete_family, range, "the family '" + family.name + "' does not draw " + listed(missing));
-    for (const Declaration* d : missing_declarations) report.label(d->range, "'" + d->name + "' is declared here");
+    auto report =
+        error(Code::incomplete_family, range, "the family '" + family.name + "' does not draw " + listed(missing));
+    for (const Declaration* d : missing_declarations)
+      report.label(d->range, "'" + d->name + "' is declared here");
     report.hint("rest ~ mean_field(); draws what is left");
   }
   check_cover(family.body, StatementKind::draw, elementwise);
@@ -55,7 +60,8 @@ void Checker::check_family_order(const Family& family) {
         for (const Declaration* d : s->declarations) {
           const ModelParameter& p = *parameter_of(d);
           std::vector<std::pair<const Expr*, std::string>> needs;
-          for (const Expr* bound : p.bijector_arguments) needs.emplace_back(bound, "a bound of");
+          for (const Expr* bound : p.bijector_arguments)
+            needs.emplace_back(bound, "a bound of");
           if (p.noncentered) {
             needs.emplace_back(p.location, "the location of the noncentered");
             needs.emplace_back(p.scale, "the scale of the noncentered");
@@ -63,9 +69,13 @@ void Checker::check_family_order(const Family& family) {
           for (const auto& [need, what] : needs) {
             for (const std::string& root : roots_of(need, model_context_)) {
               for (const ModelParameter& other : program_->model.parameters) {
-                if (other.declaration->name != root || drawn.count(other.declaration) != 0) continue;
-                const bool in_group = std::find(s->declarations.begin(), s->declarations.end(), other.declaration) != s->declarations.end();
-                error(Code::drawn_too_late, s->range, what + " '" + d->name + "' reads '" + root + "', which is drawn " + (in_group ? "after it" : "below"))
+                if (other.declaration->name != root || drawn.count(other.declaration) != 0)
+                  continue;
+                const bool in_group = std::find(s->declarations.begin(), s->declarations.end(), other.declaration) !=
+                                      s->declarations.end();
+                error(Code::drawn_too_late, s->range,
+                      what + " '" + d->name + "' reads '" + root + "', which is drawn " +
+                          (in_group ? "after it" : "below"))
                     .label(need->range, "here")
                     .hint("draw '" + root + "' first");
                 drawn.insert(other.declaration);
@@ -82,4 +92,4 @@ void Checker::check_family_order(const Family& family) {
   visit(family.body);
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,7 +1,7 @@
 // The `fit` block: settings by name, flattened to text for the runtime.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 namespace {
@@ -11,13 +11,13 @@ enum class Kind : std::uint8_t { count, positive, real, fraction, name };
 struct Setting {
   const char* name;
   Kind kind;
-  std::vector<std::string> names = {};  // for Kind::name
+  std::vector<std::string> names = {}; // for Kind::name
 };
 
 const std::vector<Setting>& plain_settings() {
-  static const std::vector<Setting> table{
-      {"steps", Kind::count}, {"seed", Kind::count}, {"threads", Kind::count}, {"average", Kind::fraction}, {"tolerance", Kind::positive},
-      {"start", Kind::name}};
+  static const std::vector<Setting> table{{"steps", Kind::count},        {"seed", Kind::count},
+                                          {"threads", Kind::count},      {"average", Kind::fraction},
+                                          {"tolerance", Kind::positive}, {"start", Kind::name}};
   return table;
 }
 
@@ -28,15 +28,20 @@ const std::vector<Setting>& objective_settings() {
 }
 
 const std::vector<Setting>& optimizer_settings() {
-  static const std::vector<Setting> table{{"rate", Kind::positive},   {"beta1", Kind::fraction}, {"beta2", Kind::fraction},
-                                          {"epsilon", Kind::positive}, {"clip", Kind::positive},  {"decay", Kind::fraction},
+  static const std::vector<Setting> table{{"rate", Kind::positive},
+                                          {"beta1", Kind::fraction},
+                                          {"beta2", Kind::fraction},
+                                          {"epsilon", Kind::positive},
+                                          {"clip", Kind::positive},
+                                          {"decay", Kind::fraction},
                                           {"schedule", Kind::name, {"constant", "cosine", "step"}}};
   return table;
 }
 
 std::vector<std::string> names_of(const std::vector<Setting>& table) {
   std::vector<std::string> names;
-  for (const Setting& s : table) names.emplace_back(s.name);
+  for (const Setting& s : table)
+    names.emplace_back(s.name);
   return names;
 }
 
@@ -54,12 +59,17 @@ std::optional<std::string> value_text(const ast::Expression& e, Kind kind) {
   }
   const auto* integer = ast::as_if<ast::IntLiteral>(*inner);
   const auto* real = ast::as_if<ast::RealLiteral>(*inner);
-  if (!integer && !real) return std::nullopt;
+  if (!integer && !real)
+    return std::nullopt;
   double value = integer ? static_cast<double>(integer->value) : real->value;
-  if (negative) value = -value;
-  if (kind == Kind::count && (!integer || negative)) return std::nullopt;
-  if (kind == Kind::positive && value <= 0) return std::nullopt;
-  if (kind == Kind::fraction && (value < 0 || value > 1)) return std::nullopt;
+  if (negative)
+    value = -value;
+  if (kind == Kind::count && (!integer || negative))
+    return std::nullopt;
+  if (kind == Kind::positive && value <= 0)
+    return std::nullopt;
+  if (kind == Kind::fraction && (value < 0 || value > 1))
+    return std::nullopt;
   std::string text = integer ? std::to_string(integer->value) : real->text;
   text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
   return (negative ? "-" : "") + text;
@@ -67,16 +77,16 @@ std::optional<std::string> value_text(const ast::Expression& e, Kind kind) {
 
 const char* wanted(Kind kind) {
   switch (kind) {
-    case Kind::count: return "a whole number";
-    case Kind::positive: return "a positive number";
-    case Kind::real: return "a number";
-    case Kind::fraction: return "a number between 0 and 1";
-    case Kind::name: return "a name";
+  case Kind::count: return "a whole number";
+  case Kind::positive: return "a positive number";
+  case Kind::real: return "a number";
+  case Kind::fraction: return "a number between 0 and 1";
+  case Kind::name: return "a name";
   }
   return "";
 }
 
-}  // namespace
+} // namespace
 
 void Checker::settings_call(const std::string& name, const ast::Expression& e, Fit& fit) {
   const auto* call = ast::as_if<ast::Call>(e);
@@ -87,7 +97,8 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
     return;
   }
   const bool objective = name == "objective";
-  static const std::set<std::string> later{"softcvi", "aisivi", "vr_iwae", "iwae", "renyi", "forward_kl", "uivi", "sivi", "reinforce"};
+  static const std::set<std::string> later{"softcvi",    "aisivi", "vr_iwae", "iwae",     "renyi",
+                                           "forward_kl", "uivi",   "sivi",    "reinforce"};
   const std::string only = objective ? "elbo" : "adam";
   if (callee->name != only) {
     if (objective && later.count(callee->name) != 0) {
@@ -98,26 +109,34 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
     report.hint("there is " + only);
     return;
   }
-  if (objective) fit.objective = callee->name;
+  if (objective)
+    fit.objective = callee->name;
   fit.settings[name] = callee->name;
-  if (!call) return;
+  if (!call)
+    return;
   const std::vector<Setting>& table = objective ? objective_settings() : optimizer_settings();
   for (const ast::Argument& a : call->arguments) {
     if (!a.name) {
-      error(Code::invalid_setting, a.range, "a setting of '" + callee->name + "' without its name").hint(std::string(table.front().name) + " = ...");
+      error(Code::invalid_setting, a.range, "a setting of '" + callee->name + "' without its name")
+          .hint(std::string(table.front().name) + " = ...");
       continue;
     }
-    const auto known = std::find_if(table.begin(), table.end(), [&](const Setting& s) { return a.name->text == s.name; });
+    const auto known =
+        std::find_if(table.begin(), table.end(), [&](const Setting& s) { return a.name->text == s.name; });
     if (known == table.end()) {
-      auto report = error(Code::unknown_setting, a.name->range, "'" + callee->name + "' has no setting '" + a.name->text + "'");
+      auto report =
+          error(Code::unknown_setting, a.name->range, "'" + callee->name + "' has no setting '" + a.name->text + "'");
       const auto guess = nearest(a.name->text, names_of(table));
       report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(table)));
       continue;
     }
     const auto text = value_text(*a.value, known->kind);
-    const bool listed_name = known->names.empty() || !text || std::find(known->names.begin(), known->names.end(), *text) != known->names.end();
+    const bool listed_name = known->names.empty() || !text ||
+                             std::find(known->names.begin(), known->names.end(), *text) != known->names.end();
     if (!text || !listed_name || (known->kind == Kind::count && *text == "0")) {
-      error(Code::invalid_setting, a.value->range, "'" + a.name->text + "' is not " + (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
+      error(Code::invalid_setting, a.value->range,
+            "'" + a.name->text + "' is not " +
+                (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
       continue;
     }
     if (!fit.settings.emplace(name + "." + a.name->text, *text).second) {
@@ -129,10 +148,13 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
 void Checker::check_fit(const ast::Fit& item) {
   Fit fit;
   fit.range = item.keyword_range;
-  if (item.name) fit.name = item.name->text;
+  if (item.name)
+    fit.name = item.name->text;
   for (const Fit& other : program_->fits) {
-    if (other.name != fit.name) continue;
-    error(Code::duplicate_name, item.keyword_range, fit.name.empty() ? "a second fit without a name" : "a second fit named '" + fit.name + "'")
+    if (other.name != fit.name)
+      continue;
+    error(Code::duplicate_name, item.keyword_range,
+          fit.name.empty() ? "a second fit without a name" : "a second fit named '" + fit.name + "'")
         .label(other.range, "the first");
     return;
   }
@@ -148,7 +170,8 @@ void Checker::check_fit(const ast::Fit& item) {
     }
     if (name == "family") {
       const ast::Expression* value = setting.value.get();
-      if (const auto* call = ast::as_if<ast::Call>(*value); call && call->arguments.empty()) value = call->callee.get();
+      if (const auto* call = ast::as_if<ast::Call>(*value); call && call->arguments.empty())
+        value = call->callee.get();
       const auto* family = ast::as_if<ast::NameReference>(*value);
       if (!family) {
         error(Code::invalid_setting, setting.value->range, "'family' is not the name of a family")
@@ -156,13 +179,16 @@ void Checker::check_fit(const ast::Fit& item) {
         continue;
       }
       std::vector<std::string> names{"laplace"};
-      for (const Family& f : program_->families) names.push_back(f.name);
+      for (const Family& f : program_->families)
+        names.push_back(f.name);
       for (const ast::Item* f : family_items_) {
-        names.push_back(f->kind == ast::ItemKind::FamilyAlias ? ast::as<ast::FamilyAlias>(*f).name.text : ast::as<ast::FamilyBlock>(*f).name.text);
+        names.push_back(f->kind == ast::ItemKind::FamilyAlias ? ast::as<ast::FamilyAlias>(*f).name.text
+                                                              : ast::as<ast::FamilyBlock>(*f).name.text);
       }
       if (std::find(names.begin(), names.end(), family->name) == names.end()) {
         auto report = error(Code::unknown_name, family->range, "no family named '" + family->name + "'");
-        if (const auto guess = nearest(family->name, names)) report.hint("did you mean '" + *guess + "'?");
+        if (const auto guess = nearest(family->name, names))
+          report.hint("did you mean '" + *guess + "'?");
         continue;
       }
       fit.family = family->name;
@@ -177,14 +203,21 @@ void Checker::check_fit(const ast::Fit& item) {
     if (known == table.end()) {
       auto report = error(Code::unknown_setting, setting.name.range, "'" + name + "' is not a setting of a fit");
       std::vector<std::string> names = names_of(table);
-      for (const char* other : {"family", "objective", "optimizer", "batch"}) names.emplace_back(other);
-      static const std::map<std::string, std::string> inside{{"particles", "objective = elbo(particles = 8);"}, {"rate", "optimizer = adam(rate = 0.01);"},
-                                                             {"learning_rate", "optimizer = adam(rate = 0.01);"}, {"lr", "optimizer = adam(rate = 0.01);"},
-                                                             {"iterations", "steps = ...;"}, {"iter", "steps = ...;"}};
+      for (const char* other : {"family", "objective", "optimizer", "batch"})
+        names.emplace_back(other);
+      static const std::map<std::string, std::string> inside{{"particles", "objective = elbo(particles = 8);"},
+                                                             {"rate", "optimizer = adam(rate = 0.01);"},
+                                                             {"learning_rate", "optimizer = adam(rate = 0.01);"},
+                                                             {"lr", "optimizer = adam(rate = 0.01);"},
+                                                             {"iterations", "steps = ...;"},
+                                                             {"iter", "steps = ...;"}};
       const auto guess = nearest(name, names);
-      if (const auto there = inside.find(name); there != inside.end()) report.hint("write " + there->second);
-      else if (guess) report.hint("did you mean '" + *guess + "'?");
-      else report.hint("the settings are " + listed(names));
+      if (const auto there = inside.find(name); there != inside.end())
+        report.hint("write " + there->second);
+      else if (guess)
+        report.hint("did you mean '" + *guess + "'?");
+      else
+        report.hint("the settings are " + listed(names));
       continue;
     }
     const auto text = value_text(*setting.value, known->kind);
@@ -192,9 +225,10 @@ void Checker::check_fit(const ast::Fit& item) {
       error(Code::invalid_setting, setting.value->range, "'" + name + "' is not " + wanted(known->kind));
       continue;
     }
-    if (!fit.settings.emplace(name, *text).second) error(Code::invalid_setting, setting.range, "a second value for '" + name + "'");
+    if (!fit.settings.emplace(name, *text).second)
+      error(Code::invalid_setting, setting.range, "a second value for '" + name + "'");
   }
   program_->fits.push_back(std::move(fit));
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

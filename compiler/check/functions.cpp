@@ -1,36 +1,43 @@
 // Functions, distributions, bijectors and generic families: signatures and bodies, checked once.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 
 namespace {
 
 void size_names_in(const ast::Expression& e, std::vector<const ast::NameReference*>& names) {
-  if (const auto* name = ast::as_if<ast::NameReference>(e)) names.push_back(name);
+  if (const auto* name = ast::as_if<ast::NameReference>(e))
+    names.push_back(name);
   if (const auto* binary = ast::as_if<ast::Binary>(e)) {
     size_names_in(*binary->left, names);
     size_names_in(*binary->right, names);
   }
-  if (const auto* unary = ast::as_if<ast::Unary>(e)) size_names_in(*unary->operand, names);
+  if (const auto* unary = ast::as_if<ast::Unary>(e))
+    size_names_in(*unary->operand, names);
   if (const auto* call = ast::as_if<ast::Call>(e)) {
-    for (const ast::Argument& argument : call->arguments) size_names_in(*argument.value, names);
+    for (const ast::Argument& argument : call->arguments)
+      size_names_in(*argument.value, names);
   }
 }
 
-}  // namespace
+} // namespace
 
 void Checker::predeclare_sizes(const ast::Type& type, std::vector<const Declaration*>& size_names,
                                const std::vector<ast::Parameter>& list) {
   std::vector<const ast::NameReference*> names;
-  for (const ast::ExpressionPtr& e : type.sizes) size_names_in(*e, names);
+  for (const ast::ExpressionPtr& e : type.sizes)
+    size_names_in(*e, names);
   for (const ast::Bound& bound : type.bounds) {
-    if (!bound.name) size_names_in(*bound.value, names);
+    if (!bound.name)
+      size_names_in(*bound.value, names);
   }
   for (const ast::NameReference* name : names) {
-    const bool parameter = std::any_of(list.begin(), list.end(), [&](const ast::Parameter& p) { return p.name.text == name->name; });
-    if (parameter || find(name->name)) continue;
+    const bool parameter =
+        std::any_of(list.begin(), list.end(), [&](const ast::Parameter& p) { return p.name.text == name->name; });
+    if (parameter || find(name->name))
+      continue;
     Type integer;
     integer.element = Element::integer;
     Declaration* d = declare(DeclarationKind::size_name, name->name, integer, name->range);
@@ -41,8 +48,8 @@ void Checker::predeclare_sizes(const ast::Type& type, std::vector<const Declarat
   }
 }
 
-bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& callable, std::vector<const Declaration*>& result,
-                         std::vector<const Declaration*>& size_names) {
+bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& callable,
+                         std::vector<const Declaration*>& result, std::vector<const Declaration*>& size_names) {
   for (const ast::Parameter& p : list) {
     context_->dependencies.add_root(p.name.text);
     predeclare_sizes(p.type, size_names, list);
@@ -53,7 +60,8 @@ bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& call
   for (const bool plain : {true, false}) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const ast::Parameter& p = list[i];
-      if ((p.type.sizes.empty() && p.type.bounds.empty()) != plain) continue;
+      if ((p.type.sizes.empty() && p.type.bounds.empty()) != plain)
+        continue;
       TypeRules rules;
       rules.allow_bool = true;
       rules.what = "argument";
@@ -64,20 +72,25 @@ bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& call
         good = false;
       } else if (t->element == Element::integer && t->support.kind == SupportKind::bounded) {
         IntRange range;
-        if (t->support.lower && t->support.lower->type.is_scalar()) range.lower.push_back(to_size(t->support.lower));
-        if (t->support.upper && t->support.upper->type.is_scalar()) range.upper.push_back(to_size(t->support.upper));
+        if (t->support.lower && t->support.lower->type.is_scalar())
+          range.lower.push_back(to_size(t->support.lower));
+        if (t->support.upper && t->support.upper->type.is_scalar())
+          range.upper.push_back(to_size(t->support.upper));
         int_ranges_[d] = range;
       }
       enter(d);
-      if (const auto range = int_ranges_.find(d); range != int_ranges_.end() && d->type.is_scalar()) context_->facts.add_bounds(d->name, range->second);
+      if (const auto range = int_ranges_.find(d); range != int_ranges_.end() && d->type.is_scalar())
+        context_->facts.add_bounds(d->name, range->second);
       declared[i] = d;
     }
   }
   for (std::size_t i = 0; i < list.size(); ++i) {
     result.push_back(declared[i]);
-    if (!list[i].default_value) continue;
+    if (!list[i].default_value)
+      continue;
     const Expr* value = expression(*list[i].default_value);
-    if (value && !poisoned(declared[i])) value = convert(value, declared[i]->type, "the default");
+    if (value && !poisoned(declared[i]))
+      value = convert(value, declared[i]->type, "the default");
     if (!value) {
       good = false;
     } else {
@@ -88,8 +101,10 @@ bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& call
 }
 
 bool Checker::check_signature(Callable& callable) {
-  if (callable.state == Callable::State::failed) return false;
-  if (callable.state != Callable::State::untouched) return true;
+  if (callable.state == Callable::State::failed)
+    return false;
+  if (callable.state != Callable::State::untouched)
+    return true;
   callable.state = Callable::State::failed;
   Context context;
   context.kind = BlockKind::signature;
@@ -100,102 +115,110 @@ bool Checker::check_signature(Callable& callable) {
   rules.what = "result";
   bool good = true;
   switch (callable.item->kind) {
-    case ast::ItemKind::Function: {
-      const auto& item = ast::as<ast::Function>(*callable.item);
-      program_->functions.emplace_back();
-      Function* function = &program_->functions.back();
-      function->name = item.name.text;
-      function->range = item.name.range;
-      function->builtin = item.is_builtin;
-      if (item.is_builtin && !callable.library) {
-        error(Code::misplaced_statement, item.range, "`builtin` functions belong to the standard library");
-        return false;
-      }
-      good = parameters(item.parameters, callable, function->parameters, function->size_names);
-      rules.allow_bool = true;
-      for (const ast::Type& result : item.results) {
-        const auto t = type(result, rules);
-        good = good && t;
-        if (t) function->results.push_back(*t);
-      }
-      callable.function = function;
-      break;
+  case ast::ItemKind::Function: {
+    const auto& item = ast::as<ast::Function>(*callable.item);
+    program_->functions.emplace_back();
+    Function* function = &program_->functions.back();
+    function->name = item.name.text;
+    function->range = item.name.range;
+    function->builtin = item.is_builtin;
+    if (item.is_builtin && !callable.library) {
+      error(Code::misplaced_statement, item.range, "`builtin` functions belong to the standard library");
+      return false;
     }
-    case ast::ItemKind::Distribution: {
-      const auto& item = ast::as<ast::Distribution>(*callable.item);
-      program_->distributions.emplace_back();
-      Distribution* distribution = &program_->distributions.back();
-      distribution->name = item.name.text;
-      distribution->range = item.name.range;
-      good = parameters(item.parameters, callable, distribution->parameters, distribution->size_names);
-      predeclare_sizes(item.support, distribution->size_names, item.parameters);
-      rules.what = "distribution";
-      const auto on = type(item.support, rules);
-      good = good && on;
-      if (on) distribution->on = *on;
-      distribution->discrete = on && on->element == Element::integer;
-      callable.distribution = distribution;
-      break;
-    }
-    case ast::ItemKind::Bijector: {
-      const auto& item = ast::as<ast::Bijector>(*callable.item);
-      if (!callable.library) {
-        not_supported_yet(item.name.range, "a bijector of one's own");
-        return false;
-      }
-      program_->bijectors.emplace_back();
-      Bijector* bijector = &program_->bijectors.back();
-      bijector->name = item.name.text;
-      bijector->range = item.name.range;
-      good = parameters(item.parameters, callable, bijector->parameters, bijector->size_names);
-      predeclare_sizes(item.from, bijector->size_names, item.parameters);
-      predeclare_sizes(item.to, bijector->size_names, item.parameters);
-      const auto from = type(item.from, rules), to = type(item.to, rules);
-      good = good && from && to;
-      if (from) bijector->from = *from;
-      if (to) bijector->to = *to;
-      callable.bijector = bijector;
-      break;
-    }
-    case ast::ItemKind::FamilyGeneric: {
-      const auto& item = ast::as<ast::FamilyGeneric>(*callable.item);
-      program_->family_templates.emplace_back();
-      FamilyTemplate* family = &program_->family_templates.back();
-      family->name = item.name.text;
-      family->range = item.name.range;
-      good = parameters(item.parameters, callable, family->parameters, family->size_names);
-      predeclare_sizes(item.variable_type, family->size_names, item.parameters);
-      const auto t = type(item.variable_type, rules);
+    good = parameters(item.parameters, callable, function->parameters, function->size_names);
+    rules.allow_bool = true;
+    for (const ast::Type& result : item.results) {
+      const auto t = type(result, rules);
       good = good && t;
-      if (t && (t->rank() != 1 || t->element != Element::real || t->support.kind != SupportKind::all)) {
-        error(Code::invalid_type, item.variable_type.range, "a generic family on " + type_text(*t)).hint("it draws a flat vector: real[D]");
-        good = false;
-      }
-      Declaration* x = declare(DeclarationKind::drawn, item.variable.text, t.value_or(Type{}), item.variable.range);
-      enter(x);
-      family->target = x;
-      callable.family = family;
-      break;
+      if (t)
+        function->results.push_back(*t);
     }
-    default: return false;
+    callable.function = function;
+    break;
   }
-  if (!good) return false;
+  case ast::ItemKind::Distribution: {
+    const auto& item = ast::as<ast::Distribution>(*callable.item);
+    program_->distributions.emplace_back();
+    Distribution* distribution = &program_->distributions.back();
+    distribution->name = item.name.text;
+    distribution->range = item.name.range;
+    good = parameters(item.parameters, callable, distribution->parameters, distribution->size_names);
+    predeclare_sizes(item.support, distribution->size_names, item.parameters);
+    rules.what = "distribution";
+    const auto on = type(item.support, rules);
+    good = good && on;
+    if (on)
+      distribution->on = *on;
+    distribution->discrete = on && on->element == Element::integer;
+    callable.distribution = distribution;
+    break;
+  }
+  case ast::ItemKind::Bijector: {
+    const auto& item = ast::as<ast::Bijector>(*callable.item);
+    if (!callable.library) {
+      not_supported_yet(item.name.range, "a bijector of one's own");
+      return false;
+    }
+    program_->bijectors.emplace_back();
+    Bijector* bijector = &program_->bijectors.back();
+    bijector->name = item.name.text;
+    bijector->range = item.name.range;
+    good = parameters(item.parameters, callable, bijector->parameters, bijector->size_names);
+    predeclare_sizes(item.from, bijector->size_names, item.parameters);
+    predeclare_sizes(item.to, bijector->size_names, item.parameters);
+    const auto from = type(item.from, rules), to = type(item.to, rules);
+    good = good && from && to;
+    if (from)
+      bijector->from = *from;
+    if (to)
+      bijector->to = *to;
+    callable.bijector = bijector;
+    break;
+  }
+  case ast::ItemKind::FamilyGeneric: {
+    const auto& item = ast::as<ast::FamilyGeneric>(*callable.item);
+    program_->family_templates.emplace_back();
+    FamilyTemplate* family = &program_->family_templates.back();
+    family->name = item.name.text;
+    family->range = item.name.range;
+    good = parameters(item.parameters, callable, family->parameters, family->size_names);
+    predeclare_sizes(item.variable_type, family->size_names, item.parameters);
+    const auto t = type(item.variable_type, rules);
+    good = good && t;
+    if (t && (t->rank() != 1 || t->element != Element::real || t->support.kind != SupportKind::all)) {
+      error(Code::invalid_type, item.variable_type.range, "a generic family on " + type_text(*t))
+          .hint("it draws a flat vector: real[D]");
+      good = false;
+    }
+    Declaration* x = declare(DeclarationKind::drawn, item.variable.text, t.value_or(Type{}), item.variable.range);
+    enter(x);
+    family->target = x;
+    callable.family = family;
+    break;
+  }
+  default: return false;
+  }
+  if (!good)
+    return false;
   callable.state = Callable::State::signature;
   return true;
 }
 
 bool Checker::check_body(Callable& callable) {
-  if (callable.state == Callable::State::done) return true;
-  if (callable.state != Callable::State::signature) return false;
+  if (callable.state == Callable::State::done)
+    return true;
+  if (callable.state != Callable::State::signature)
+    return false;
   callable.state = Callable::State::body;
   const std::size_t before = diagnostics_.error_count();
   bool good = false;
   switch (callable.item->kind) {
-    case ast::ItemKind::Function: good = callable.function->builtin || function_body(callable); break;
-    case ast::ItemKind::Distribution: good = distribution_members(callable); break;
-    case ast::ItemKind::Bijector: good = bijector_members(callable); break;
-    case ast::ItemKind::FamilyGeneric: good = family_template_body(callable); break;
-    default: break;
+  case ast::ItemKind::Function: good = callable.function->builtin || function_body(callable); break;
+  case ast::ItemKind::Distribution: good = distribution_members(callable); break;
+  case ast::ItemKind::Bijector: good = bijector_members(callable); break;
+  case ast::ItemKind::FamilyGeneric: good = family_template_body(callable); break;
+  default: break;
   }
   good = good && diagnostics_.error_count() == before;
   callable.state = good ? Callable::State::done : Callable::State::failed;
@@ -207,12 +230,14 @@ namespace {
 void enter_all(Context& context, const std::vector<const Declaration*>& declarations) {
   for (const Declaration* d : declarations) {
     context.scopes.front().push_back(d);
-    if (d->kind == DeclarationKind::argument) context.dependencies.add_root(d->name);
-    if (d->kind == DeclarationKind::size_name) context.facts.add_bounds(d->name, {{Size::constant(0)}, {}});
+    if (d->kind == DeclarationKind::argument)
+      context.dependencies.add_root(d->name);
+    if (d->kind == DeclarationKind::size_name)
+      context.facts.add_bounds(d->name, {{Size::constant(0)}, {}});
   }
 }
 
-}  // namespace
+} // namespace
 
 bool Checker::function_body(Callable& callable) {
   const auto& item = ast::as<ast::Function>(*callable.item);
@@ -225,10 +250,12 @@ bool Checker::function_body(Callable& callable) {
   enter_all(context, callable.function->parameters);
   ContextGuard guard(*this, context);
   for (const Declaration* p : callable.function->parameters) {
-    if (const auto range = int_ranges_.find(p); range != int_ranges_.end() && p->type.is_scalar()) context.facts.add_bounds(p->name, range->second);
+    if (const auto range = int_ranges_.find(p); range != int_ranges_.end() && p->type.is_scalar())
+      context.facts.add_bounds(p->name, range->second);
   }
   auto body = member_body(item.body, context.results, item.range);
-  if (!body) return false;
+  if (!body)
+    return false;
   callable.function->body = std::move(*body);
   return true;
 }
@@ -238,13 +265,16 @@ std::optional<Block> Checker::member_body(const ast::Body& body, const std::vect
   Block block;
   if (body.expression) {
     const Expr* value = expression(*body.expression);
-    if (!value) return std::nullopt;
+    if (!value)
+      return std::nullopt;
     Statement* s = make(StatementKind::return_, body.expression->range);
-    if (!returned_value(value, body.expression->range, *s)) return std::nullopt;
+    if (!returned_value(value, body.expression->range, *s))
+      return std::nullopt;
     block.push_back(s);
     return block;
   }
-  if (!body.block || body.block->statements.empty() || body.block->statements.back()->kind != ast::StatementKind::Return) {
+  if (!body.block || body.block->statements.empty() ||
+      body.block->statements.back()->kind != ast::StatementKind::Return) {
     error(Code::invalid_return, body.block ? body.block->range : range, "the body does not end in a return")
         .hint("the last statement is `return value;`");
     return std::nullopt;
@@ -253,7 +283,8 @@ std::optional<Block> Checker::member_body(const ast::Body& body, const std::vect
   context_->dependencies.add_block(*body.block);
   collect_later_names(*body.block);
   statements(body.block->statements, block);
-  if (diagnostics_.error_count() != before) return std::nullopt;
+  if (diagnostics_.error_count() != before)
+    return std::nullopt;
   check_cover(block, StatementKind::assign, {});
   return block;
 }
@@ -262,17 +293,21 @@ bool Checker::returned_value(const Expr* value, SourceRange range, Statement& st
   const std::vector<Type>& results = context_->results;
   if (results.size() == 1) {
     statement.value = convert(value, results[0], "the result");
-    if (!statement.value) return false;
+    if (!statement.value)
+      return false;
     // A declared range of an int result is a promise on which indices rely.
     const Support& support = results[0].support;
     if (results[0].element == Element::integer && support.kind == SupportKind::bounded &&
         !(context_->callable && context_->callable->library)) {
       const IntRange range_of_value = int_range(value);
       bool low = !support.lower, high = !support.upper;
-      for (const Size& s : range_of_value.lower) low = low || context_->facts.at_most(to_size(support.lower), s);
-      for (const Size& s : range_of_value.upper) high = high || context_->facts.at_most(s, to_size(support.upper));
+      for (const Size& s : range_of_value.lower)
+        low = low || context_->facts.at_most(to_size(support.lower), s);
+      for (const Size& s : range_of_value.upper)
+        high = high || context_->facts.at_most(s, to_size(support.upper));
       if (!low || !high) {
-        error(Code::unproved_index, range, "nothing says that the result is within " + support_text(support, Element::integer))
+        error(Code::unproved_index, range,
+              "nothing says that the result is within " + support_text(support, Element::integer))
             .hint("bound it: clamp(i, lower, upper)");
         return false;
       }
@@ -280,7 +315,9 @@ bool Checker::returned_value(const Expr* value, SourceRange range, Statement& st
     return true;
   }
   if (value->type.tuple.size() != results.size()) {
-    error(Code::invalid_return, range, "the result is " + type_text(value->type) + ", and " + std::to_string(results.size()) + " values are declared");
+    error(Code::invalid_return, range,
+          "the result is " + type_text(value->type) + ", and " + std::to_string(results.size()) +
+              " values are declared");
     return false;
   }
   if (value->kind != ExprKind::tuple) {
@@ -291,7 +328,8 @@ bool Checker::returned_value(const Expr* value, SourceRange range, Statement& st
   Type type;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Expr* element = convert(value->operands[i], results[i], "result " + std::to_string(i + 1));
-    if (!element) return false;
+    if (!element)
+      return false;
     elements.push_back(element);
     type.tuple.push_back(element->type);
   }
@@ -311,7 +349,8 @@ bool Checker::distribution_members(Callable& callable) {
     const auto place = places.find(m.name.text);
     if (place == places.end()) {
       std::vector<std::string> names;
-      for (const auto& [name, p] : places) names.push_back(name);
+      for (const auto& [name, p] : places)
+        names.push_back(name);
       auto report = error(Code::missing_member, m.name.range, "a distribution has no member '" + m.name.text + "'");
       const auto guess = nearest(m.name.text, names);
       report.hint(guess ? "did you mean '" + *guess + "'?" : "the members are " + listed(names));
@@ -325,7 +364,8 @@ bool Checker::distribution_members(Callable& callable) {
     }
     const bool takes_value = m.name.text != "sample" && m.name.text != "entropy";
     if (m.parameters.size() != (takes_value ? 1U : 0U)) {
-      error(Code::missing_member, m.range, "'" + m.name.text + "' takes " + (takes_value ? "one argument" : "no arguments"));
+      error(Code::missing_member, m.range,
+            "'" + m.name.text + "' takes " + (takes_value ? "one argument" : "no arguments"));
       good = false;
       continue;
     }
@@ -355,7 +395,8 @@ bool Checker::distribution_members(Callable& callable) {
     *place->second = std::move(member);
   }
   if (good && !d.log_density) {
-    error(Code::missing_member, item.name.range, "the distribution '" + d.name + "' has no log_density").hint("log_density(x) = ...;");
+    error(Code::missing_member, item.name.range, "the distribution '" + d.name + "' has no log_density")
+        .hint("log_density(x) = ...;");
     good = false;
   }
   return good;
@@ -366,8 +407,10 @@ bool Checker::bijector_members(Callable& callable) {
   Bijector& b = *callable.bijector;
   bool good = true;
   for (const ast::Member& m : item.members) {
-    std::optional<Member>* place = m.name.text == "forward" ? &b.forward : m.name.text == "inverse" ? &b.inverse
-                                   : m.name.text == "log_det" ? &b.log_det : nullptr;
+    std::optional<Member>* place = m.name.text == "forward"   ? &b.forward
+                                   : m.name.text == "inverse" ? &b.inverse
+                                   : m.name.text == "log_det" ? &b.log_det
+                                                              : nullptr;
     if (!place || m.parameters.size() != 1) {
       error(Code::missing_member, m.range, "a bijector has forward(x), inverse(y) and log_det(x)");
       good = false;
@@ -381,13 +424,16 @@ bool Checker::bijector_members(Callable& callable) {
     enter_all(context, b.parameters);
     ContextGuard guard(*this, context);
     Member member;
-    const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text, m.name.text == "inverse" ? b.to : b.from, m.parameters[0].range);
+    const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text,
+                                   m.name.text == "inverse" ? b.to : b.from, m.parameters[0].range);
     context.dependencies.add_root(x->name);
     enter(x);
     member.parameters.push_back(x);
     Type result;
-    if (m.name.text == "forward") result.shape = b.to.shape;
-    if (m.name.text == "inverse") result.shape = b.from.shape;
+    if (m.name.text == "forward")
+      result.shape = b.to.shape;
+    if (m.name.text == "inverse")
+      result.shape = b.from.shape;
     auto body = member_body(m.body, {result}, m.range);
     if (!body) {
       good = false;
@@ -416,10 +462,11 @@ bool Checker::family_template_body(Callable& callable) {
   collect_later_names(item.body);
   const std::size_t before = diagnostics_.error_count();
   statements(item.body.statements, family.body);
-  if (diagnostics_.error_count() != before) return false;
+  if (diagnostics_.error_count() != before)
+    return false;
   check_cover(family.body, StatementKind::assign, {});
   check_cover(family.body, StatementKind::draw, {family.target});
   return diagnostics_.error_count() == before;
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -8,8 +8,10 @@ const Expr* Checker::index(const ast::Index& e) {
   std::vector<Index> indices;
   if (!base) {
     for (const ast::IndexEntry& entry : e.entries) {
-      if (entry.first) expression(*entry.first);
-      if (entry.last) expression(*entry.last);
+      if (entry.first)
+        expression(*entry.first);
+      if (entry.last)
+        expression(*entry.last);
     }
     return nullptr;
   }
@@ -18,8 +20,10 @@ const Expr* Checker::index(const ast::Index& e) {
     return nullptr;
   }
   if (e.entries.size() > base->type.rank()) {
-    auto report = error(Code::invalid_index, e.range, std::to_string(e.entries.size()) + " indices into " + type_text(base->type));
-    if (base->kind == ExprKind::name) report.label(base->declaration->range, "declared here");
+    auto report = error(Code::invalid_index, e.range,
+                        std::to_string(e.entries.size()) + " indices into " + type_text(base->type));
+    if (base->kind == ExprKind::name)
+      report.label(base->declaration->range, "declared here");
     return nullptr;
   }
   Type type;
@@ -35,49 +39,58 @@ const Expr* Checker::index(const ast::Index& e) {
       good = false;
       continue;
     }
-    if (axis >= rank - own && entry->kind != Index::Kind::all) own_axis_indexed = true;
+    if (axis >= rank - own && entry->kind != Index::Kind::all)
+      own_axis_indexed = true;
     switch (entry->kind) {
-      case Index::Kind::scalar: break;
-      case Index::Kind::all: type.shape.push_back(base->type.shape[axis]); break;
-      case Index::Kind::range:
-        type.shape.push_back(to_size(entry->to) - to_size(entry->from) + Size::constant(1));
-        good = stable_size(type.shape.back(), entry->range) && good;
-        break;
-      case Index::Kind::gather:
-        ++gathers;
-        type.shape.push_back(entry->at->type.shape[0]);
-        break;
+    case Index::Kind::scalar: break;
+    case Index::Kind::all: type.shape.push_back(base->type.shape[axis]); break;
+    case Index::Kind::range:
+      type.shape.push_back(to_size(entry->to) - to_size(entry->from) + Size::constant(1));
+      good = stable_size(type.shape.back(), entry->range) && good;
+      break;
+    case Index::Kind::gather:
+      ++gathers;
+      type.shape.push_back(entry->at->type.shape[0]);
+      break;
     }
     indices.push_back(*entry);
   }
-  if (!good) return nullptr;
+  if (!good)
+    return nullptr;
   if (gathers > 1) {
     error(Code::invalid_index, e.range, "two index arrays in one index")
         .hint("pairs: [X[ii[n], jj[n]] for n in 1:N]; all combinations: [X[i, j] for ...]");
     return nullptr;
   }
-  type.shape.insert(type.shape.end(), base->type.shape.begin() + static_cast<std::ptrdiff_t>(indices.size()), base->type.shape.end());
+  type.shape.insert(type.shape.end(), base->type.shape.begin() + static_cast<std::ptrdiff_t>(indices.size()),
+                    base->type.shape.end());
   // What is known of the elements stays known where it is about elements.
   const Support& support = base->type.support;
-  const bool scalar_bounds = (!support.lower || support.lower->type.is_scalar()) && (!support.upper || support.upper->type.is_scalar());
-  if ((support.kind == SupportKind::bounded && scalar_bounds) || (own > 0 && !own_axis_indexed)) type.support = support;
+  const bool scalar_bounds =
+      (!support.lower || support.lower->type.is_scalar()) && (!support.upper || support.upper->type.is_scalar());
+  if ((support.kind == SupportKind::bounded && scalar_bounds) || (own > 0 && !own_axis_indexed))
+    type.support = support;
   Expr* result = make(ExprKind::index, e.range, type, {base});
   for (const Index& i : indices) {
-    for (const Expr* part : {i.at, i.from, i.to}) result->load_time = result->load_time && (!part || part->load_time);
+    for (const Expr* part : {i.at, i.from, i.to})
+      result->load_time = result->load_time && (!part || part->load_time);
   }
   result->indices = std::move(indices);
   return result;
 }
 
-std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base, std::size_t axis) {
+std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Size& extent, const Expr* base,
+                                          std::size_t axis) {
   Index result;
   result.range = entry.range;
   if (!entry.is_slice) {
     const Expr* at = expression(*entry.first);
-    if (!at) return std::nullopt;
+    if (!at)
+      return std::nullopt;
     if (at->type.element != Element::integer || at->type.rank() > 1) {
       auto report = error(Code::invalid_index, entry.range, "the index is " + type_text(at->type) + ", not an int");
-      if (at->type.element == Element::real && at->type.is_scalar() && entry.first->kind == ast::ExpressionKind::Binary &&
+      if (at->type.element == Element::real && at->type.is_scalar() &&
+          entry.first->kind == ast::ExpressionKind::Binary &&
           ast::as<ast::Binary>(*entry.first).op == ast::BinaryOperator::divide) {
         report.hint("int / int is real; write div(a, b)");
       } else if (at->type.element == Element::boolean) {
@@ -87,7 +100,8 @@ std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Si
     }
     result.at = at;
     result.kind = at->type.rank() == 0 ? Index::Kind::scalar : Index::Kind::gather;
-    if (!prove_index(at, extent, result, base, axis)) return std::nullopt;
+    if (!prove_index(at, extent, result, base, axis))
+      return std::nullopt;
     return result;
   }
   if (!entry.first && !entry.last) {
@@ -97,9 +111,11 @@ std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Si
   result.kind = Index::Kind::range;
   result.from = entry.first ? scalar_int(*entry.first, "the start of the slice") : int_literal(1, entry.range);
   result.to = entry.last ? scalar_int(*entry.last, "the end of the slice") : size_expr(extent, entry.range);
-  if (!result.from || !result.to) return std::nullopt;
+  if (!result.from || !result.to)
+    return std::nullopt;
   const char* hint = "the length of a slice follows from the data; choose elements with ?: instead";
-  if (!require_load_time(result.from, "the start of the slice", hint) || !require_load_time(result.to, "the end of the slice", hint)) {
+  if (!require_load_time(result.from, "the start of the slice", hint) ||
+      !require_load_time(result.to, "the end of the slice", hint)) {
     return std::nullopt;
   }
   // 1 <= from, to <= extent, from <= to + 1 (an empty slice is allowed).
@@ -110,7 +126,8 @@ std::optional<Index> Checker::index_entry(const ast::IndexEntry& entry, const Si
     return value && *value > 0;
   };
   if (certain(one - from) || certain(to - extent) || certain(from - to - one)) {
-    error(Code::index_out_of_range, entry.range, "the slice " + from.text() + ":" + to.text() + " of an axis of size " + extent.text());
+    error(Code::index_out_of_range, entry.range,
+          "the slice " + from.text() + ":" + to.text() + " of an axis of size " + extent.text());
     return std::nullopt;
   }
   result.check_at_load = !(facts.at_most(one, from) && facts.at_most(to, extent) && facts.at_most(from, to + one));
@@ -124,13 +141,18 @@ std::pair<Size, Size> Checker::loop_extremes(const Size& size) const {
     for (Size* end : {&first, &last}) {
       for (const auto& [key, atom] : std::map<std::string, SizeAtom>(end->atoms())) {
         const auto range = int_ranges_.find(atom.declaration);
-        if (!atom.declaration || atom.declaration->kind != DeclarationKind::loop_index || range == int_ranges_.end()) continue;
+        if (!atom.declaration || atom.declaration->kind != DeclarationKind::loop_index || range == int_ranges_.end())
+          continue;
         const auto term = end->terms().find({{key, 1}});
-        if (term == end->terms().end()) continue;
+        if (term == end->terms().end())
+          continue;
         const bool rising = term->second.numerator > 0;
-        const Size rest = *end - Size::atom(atom) * Size::constant(term->second.numerator).divided_by(term->second.denominator);
-        if (rest.atoms().count(key) != 0) continue;
-        *end = end->substitute({{key, (end == &last) == rising ? range->second.upper.front() : range->second.lower.front()}});
+        const Size rest =
+            *end - Size::atom(atom) * Size::constant(term->second.numerator).divided_by(term->second.denominator);
+        if (rest.atoms().count(key) != 0)
+          continue;
+        *end = end->substitute(
+            {{key, (end == &last) == rising ? range->second.upper.front() : range->second.lower.front()}});
       }
     }
   }
@@ -142,9 +164,12 @@ bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, cons
   const Size one = Size::constant(1);
   const IntRange range = int_range(at);
   bool low = false, high = false;
-  for (const Size& s : range.lower) low = low || facts.at_most(one, s);
-  for (const Size& s : range.upper) high = high || facts.at_most(s, extent);
-  if (low && high) return true;
+  for (const Size& s : range.lower)
+    low = low || facts.at_most(one, s);
+  for (const Size& s : range.upper)
+    high = high || facts.at_most(s, extent);
+  if (low && high)
+    return true;
   // Certainly wrong: the largest possible index is below 1, or the smallest beyond the end.
   const auto positive = [](const Size& s) {
     const auto value = s.as_constant();
@@ -152,28 +177,35 @@ bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, cons
   };
   const std::string where = base->kind == ExprKind::name ? "'" + base->declaration->name + "'" : "the array";
   for (const Size& s : range.upper) {
-    if (!positive(one - s)) continue;
+    if (!positive(one - s))
+      continue;
     auto report = error(Code::index_out_of_range, index.range, "index " + s.text() + " of " + where);
     report.hint("indices start at 1");
     return false;
   }
   for (const Size& s : range.lower) {
-    if (!positive(s - extent)) continue;
+    if (!positive(s - extent))
+      continue;
     auto report = error(Code::index_out_of_range, index.range,
-                        "index " + s.text() + " of axis " + std::to_string(axis + 1) + " of " + where + ", which has size " + extent.text());
-    if (base->kind == ExprKind::name) report.label(base->declaration->range, "declared here");
+                        "index " + s.text() + " of axis " + std::to_string(axis + 1) + " of " + where +
+                            ", which has size " + extent.text());
+    if (base->kind == ExprKind::name)
+      report.label(base->declaration->range, "declared here");
     return false;
   }
   // At the end of its loop, the index leaves the axis: `for t in 1:T { x[t + 1] }`.
   if (context_->conditional_depth == 0 && at->type.is_scalar()) {
     const auto [first, last] = loop_extremes(to_size(at));
     if (positive(last - extent)) {
-      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " reaches " + last.text() +
-                                                       ", and the axis has size " + extent.text());
+      error(Code::index_out_of_range, index.range,
+            "index " + canonical(at) + " of " + where + " reaches " + last.text() + ", and the axis has size " +
+                extent.text());
       return false;
     }
     if (positive(one - first)) {
-      error(Code::index_out_of_range, index.range, "index " + canonical(at) + " of " + where + " starts at " + first.text()).hint("indices start at 1");
+      error(Code::index_out_of_range, index.range,
+            "index " + canonical(at) + " of " + where + " starts at " + first.text())
+          .hint("indices start at 1");
       return false;
     }
   }
@@ -189,9 +221,10 @@ bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, cons
     }
     return false;
   }
-  error(Code::unproved_index, index.range, "the index varies, and nothing says that it is between 1 and " + extent.text())
+  error(Code::unproved_index, index.range,
+        "the index varies, and nothing says that it is between 1 and " + extent.text())
       .hint("bound it: clamp(i, 1, " + extent.text() + ")");
   return false;
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -15,4 +15,4 @@ struct Interval {
   static Interval point(double x) { return {x, x, true}; }
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

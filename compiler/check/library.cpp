@@ -1,13 +1,13 @@
 #include "compiler/check/library.h"
 
+#include "compiler/diagnostics/diagnostic.h"
+#include "compiler/diagnostics/render.h"
+#include "compiler/syntax/parser.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
-
-#include "compiler/diagnostics/diagnostic.h"
-#include "compiler/diagnostics/render.h"
-#include "compiler/syntax/parser.h"
 
 namespace vmodel::check {
 
@@ -21,10 +21,11 @@ struct ByName {
   bool operator()(std::string_view name, const LibraryEntry& entry) const { return name < entry.name; }
 };
 
-}  // namespace
+} // namespace
 
 const std::vector<const ast::Item*>& Library::find(std::string_view name) const {
-  if (const auto known = parsed_.find(name); known != parsed_.end()) return known->second;
+  if (const auto known = parsed_.find(name); known != parsed_.end())
+    return known->second;
   std::vector<const ast::Item*> items;
   const auto entries = library_entries();
   const auto [first, last] = std::equal_range(entries.begin(), entries.end(), name, ByName{});
@@ -41,7 +42,8 @@ const std::vector<const ast::Item*>& Library::find(std::string_view name) const 
                    render_text(diagnostics, sources_).c_str());
       std::exit(3);
     }
-    for (const ast::ItemPtr& item : files_.back()->items) items.push_back(item.get());
+    for (const ast::ItemPtr& item : files_.back()->items)
+      items.push_back(item.get());
   }
   return parsed_.emplace(std::string(name), std::move(items)).first->second;
 }
@@ -54,9 +56,10 @@ bool Library::contains(std::string_view name) const {
 std::vector<std::string_view> Library::names() const {
   std::vector<std::string_view> result;
   for (const LibraryEntry& entry : library_entries()) {
-    if (result.empty() || result.back() != entry.name) result.push_back(entry.name);
+    if (result.empty() || result.back() != entry.name)
+      result.push_back(entry.name);
   }
   return result;
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,14 +1,14 @@
 // The standard library: written in the language, embedded in the compiler, parsed item by item as needed.
 #pragma once
 
+#include "compiler/diagnostics/source.h"
+#include "compiler/syntax/ast.h"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "compiler/diagnostics/source.h"
-#include "compiler/syntax/ast.h"
 
 namespace vmodel::check {
 
@@ -16,13 +16,13 @@ namespace vmodel::check {
 /// is generated (stdlib/CMakeLists.txt).
 struct LibraryEntry {
   std::string_view name;
-  std::string_view file;  // "stdlib/functions.vmodel"
-  unsigned line;          // of its first character, 1-based
+  std::string_view file; // "stdlib/functions.vmodel"
+  unsigned line;         // of its first character, 1-based
   std::string_view text;
 };
 
 class Library {
- public:
+public:
   /// Parsed items are added to `sources`, which must outlive the library.
   explicit Library(SourceManager& sources) : sources_(sources) {}
 
@@ -34,10 +34,10 @@ class Library {
   /// Every name, once.
   std::vector<std::string_view> names() const;
 
- private:
+private:
   SourceManager& sources_;
   mutable std::map<std::string, std::vector<const ast::Item*>, std::less<>> parsed_;
   mutable std::vector<std::unique_ptr<ast::File>> files_;
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,7 +1,7 @@
 // Models: data, parameters with their priors and maps, observations, factors, quantities.
-#include <algorithm>
-
 #include "compiler/check/checker.h"
+
+#include <algorithm>
 
 namespace vmodel::check {
 
@@ -24,10 +24,14 @@ void Checker::check_model(const ast::Model& model) {
     check_cover(program_->model.body, StatementKind::prior, elementwise);
   }
   model_checked_ = diagnostics_.error_count() == before;
-  if (!model_checked_) return;
+  if (!model_checked_)
+    return;
   for (const ModelParameter& p : program_->model.parameters) {
-    if (parameters_used_.count(p.declaration) != 0) continue;
-    diagnostics_.report(Code::unused_parameter, p.declaration->range, "nothing depends on the parameter '" + p.declaration->name + "'")
+    if (parameters_used_.count(p.declaration) != 0)
+      continue;
+    diagnostics_
+        .report(Code::unused_parameter, p.declaration->range,
+                "nothing depends on the parameter '" + p.declaration->name + "'")
         .hint("remove it, or use it");
   }
 }
@@ -42,20 +46,27 @@ void Checker::data(const ast::Data& s) {
   const auto t = type(s.type, rules);
   Declaration* d = declare(DeclarationKind::data, s.name.text, t.value_or(Type{}), s.name.range);
   d->load_time = true;
-  if (!t) poisoned_.insert(d);
+  if (!t)
+    poisoned_.insert(d);
   enter(d);
-  if (!t) return;
+  if (!t)
+    return;
   bool varying = false;
   for (const Expr* bound : {t->support.lower, t->support.upper}) {
-    if (bound && !require_load_time(bound, "the bound", "the bounds of data follow from other data")) varying = true;
+    if (bound && !require_load_time(bound, "the bound", "the bounds of data follow from other data"))
+      varying = true;
   }
-  if (varying) return;
+  if (varying)
+    return;
   if (t->element == Element::integer && t->support.kind == SupportKind::bounded) {
     IntRange range;
-    if (t->support.lower && t->support.lower->type.is_scalar()) range.lower.push_back(to_size(t->support.lower));
-    if (t->support.upper && t->support.upper->type.is_scalar()) range.upper.push_back(to_size(t->support.upper));
+    if (t->support.lower && t->support.lower->type.is_scalar())
+      range.lower.push_back(to_size(t->support.lower));
+    if (t->support.upper && t->support.upper->type.is_scalar())
+      range.upper.push_back(to_size(t->support.upper));
     int_ranges_[d] = range;
-    if (t->is_scalar()) context_->facts.add_bounds(d->name, range);
+    if (t->is_scalar())
+      context_->facts.add_bounds(d->name, range);
   }
   program_->model.data.push_back(d);
   program_->model.data_names.push_back(s.field ? s.field->text : s.name.text);
@@ -63,45 +74,58 @@ void Checker::data(const ast::Data& s) {
 
 const Bijector* Checker::library_bijector(const std::string& name) {
   for (Callable* callable : find_callables(name)) {
-    if (callable->item->kind == ast::ItemKind::Bijector && check_callable(*callable)) return callable->bijector;
+    if (callable->item->kind == ast::ItemKind::Bijector && check_callable(*callable))
+      return callable->bijector;
   }
   return nullptr;
 }
 
-bool Checker::choose_bijector(const Type& type, bool learn, const Bijector*& bijector, std::vector<const Expr*>& arguments,
-                              Size& unconstrained_size, SourceRange range) {
+bool Checker::choose_bijector(const Type& type, bool learn, const Bijector*& bijector,
+                              std::vector<const Expr*>& arguments, Size& unconstrained_size, SourceRange range) {
   Shape batch(type.shape.begin(), type.shape.end() - type.support.event_rank());
   Size total = Size::constant(1);
-  for (const Size& s : batch) total = total * s;
+  for (const Size& s : batch)
+    total = total * s;
   const Size k = type.shape.empty() ? Size::constant(1) : type.shape.back();
   std::string name;
   switch (type.support.kind) {
-    case SupportKind::all: break;
-    case SupportKind::bounded:
-      if (type.support.lower && type.support.upper) {
-        name = "interval";
-        arguments = {type.support.lower, type.support.upper};
-      } else if (type.support.lower) {
-        // Positive learnables grow linearly, not exponentially.
-        const Interval lower = interval(type.support.lower);
-        name = learn && lower.lower == 0 && lower.upper == 0 ? "softplus" : "lower_bound";
-        if (name == "lower_bound") arguments = {type.support.lower};
-      } else {
-        name = "upper_bound";
-        arguments = {type.support.upper};
-      }
-      break;
-    case SupportKind::simplex:
-      name = "simplex";
-      total = total * (k - Size::constant(1));
-      break;
-    case SupportKind::ordered: name = "ordered"; total = total * k; break;
-    case SupportKind::positive_ordered: name = "positive_ordered"; total = total * k; break;
-    case SupportKind::cov_cholesky: name = "cov_cholesky"; total = total * (k * (k + Size::constant(1))).divided_by(2); break;
-    case SupportKind::corr_cholesky: not_supported_yet(range, "corr_cholesky"); return false;
+  case SupportKind::all: break;
+  case SupportKind::bounded:
+    if (type.support.lower && type.support.upper) {
+      name = "interval";
+      arguments = {type.support.lower, type.support.upper};
+    } else if (type.support.lower) {
+      // Positive learnables grow linearly, not exponentially.
+      const Interval lower = interval(type.support.lower);
+      name = learn && lower.lower == 0 && lower.upper == 0 ? "softplus" : "lower_bound";
+      if (name == "lower_bound")
+        arguments = {type.support.lower};
+    } else {
+      name = "upper_bound";
+      arguments = {type.support.upper};
+    }
+    break;
+  case SupportKind::simplex:
+    name = "simplex";
+    total = total * (k - Size::constant(1));
+    break;
+  case SupportKind::ordered:
+    name = "ordered";
+    total = total * k;
+    break;
+  case SupportKind::positive_ordered:
+    name = "positive_ordered";
+    total = total * k;
+    break;
+  case SupportKind::cov_cholesky:
+    name = "cov_cholesky";
+    total = total * (k * (k + Size::constant(1))).divided_by(2);
+    break;
+  case SupportKind::corr_cholesky: not_supported_yet(range, "corr_cholesky"); return false;
   }
   unconstrained_size = total;
-  if (name.empty()) return true;
+  if (name.empty())
+    return true;
   bijector = library_bijector(name);
   if (!bijector) {
     not_supported_yet(range, "the unconstrained map '" + name + "'");
@@ -123,7 +147,9 @@ void Checker::param(const ast::Param& s, Block& into) {
   ModelParameter parameter;
   parameter.declaration = d;
   bool good = t.has_value();
-  if (good) good = choose_bijector(*t, false, parameter.bijector, parameter.bijector_arguments, parameter.unconstrained_size, s.type.range);
+  if (good)
+    good = choose_bijector(*t, false, parameter.bijector, parameter.bijector_arguments, parameter.unconstrained_size,
+                           s.type.range);
   const DistributionExpr* prior = nullptr;
   if (s.prior && good) {
     Target target;
@@ -135,23 +161,28 @@ void Checker::param(const ast::Param& s, Block& into) {
     target.site = s.name.text;
     prior = distribution(*s.prior, target);
     if (prior && context_->dependencies.of(*s.prior).count(Dependencies::draw) != 0) {
-      error(Code::random_draw, s.prior->range, "a prior that depends on a random draw").hint("draws are for quantities");
+      error(Code::random_draw, s.prior->range, "a prior that depends on a random draw")
+          .hint("draws are for quantities");
       prior = nullptr;
     }
-    if (prior) prior = match_prior(prior, *d, s.prior->range, false);
+    if (prior)
+      prior = match_prior(prior, *d, s.prior->range, false);
     // The name exists even when its prior is wrong: its type is known.
   }
-  if (!t) poisoned_.insert(d);
+  if (!t)
+    poisoned_.insert(d);
   if (s.noncentered) {
     if (!s.prior) {
-      error(Code::invalid_noncentered, s.noncentered_range, "a noncentered parameter without its prior on the same line")
+      error(Code::invalid_noncentered, s.noncentered_range,
+            "a noncentered parameter without its prior on the same line")
           .hint("noncentered param " + s.name.text + ": ... ~ normal(location, scale);");
     } else if (prior) {
       noncentered(s, parameter, prior);
     }
   }
   enter(d);
-  if (!t) return;
+  if (!t)
+    return;
   program_->model.parameters.push_back(parameter);
   Statement* statement = make(StatementKind::prior, s.range);
   statement->declaration = d;
@@ -159,7 +190,8 @@ void Checker::param(const ast::Param& s, Block& into) {
   statement->distribution = prior;
   statement->name = site_name(statement->target, s.name.text);
   into.push_back(statement);
-  if (!s.prior) pending_priors_.insert(d);
+  if (!s.prior)
+    pending_priors_.insert(d);
 }
 
 void Checker::noncentered(const ast::Param& s, ModelParameter& parameter, const DistributionExpr* d) {
@@ -172,10 +204,13 @@ void Checker::noncentered(const ast::Param& s, ModelParameter& parameter, const 
   if (d->kind == DistributionKind::named && d->event.empty()) {
     for (std::size_t i = 0; i < d->arguments.size(); ++i) {
       const std::string& name = d->distribution->parameters[i]->name;
-      if (name == "location") parameter.location = d->arguments[i];
-      if (name == "scale") parameter.scale = d->arguments[i];
+      if (name == "location")
+        parameter.location = d->arguments[i];
+      if (name == "scale")
+        parameter.scale = d->arguments[i];
     }
-    if (d->distribution->on.support.kind != SupportKind::all) parameter.location = nullptr;
+    if (d->distribution->on.support.kind != SupportKind::all)
+      parameter.location = nullptr;
   }
   if (!parameter.location || !parameter.scale) {
     error(Code::invalid_noncentered, d->range, "a noncentered parameter whose prior has no location and scale")
@@ -188,9 +223,11 @@ void Checker::noncentered(const ast::Param& s, ModelParameter& parameter, const 
 void Checker::report_missing_priors() {
   std::set<const Declaration*> given;
   for (const Statement& s : program_->statements) {
-    if (s.kind != StatementKind::prior || s.declaration || !s.target) continue;
+    if (s.kind != StatementKind::prior || s.declaration || !s.target)
+      continue;
     const Expr* base = s.target;
-    while (base->kind == ExprKind::index) base = base->operands[0];
+    while (base->kind == ExprKind::index)
+      base = base->operands[0];
     given.insert(base->declaration);
   }
   for (auto place = pending_priors_.begin(); place != pending_priors_.end();) {
@@ -199,7 +236,8 @@ void Checker::report_missing_priors() {
       ++place;
       continue;
     }
-    error(Code::missing_prior, d->range, "the parameter '" + d->name + "' has no prior").hint("a flat prior is written ~ flat()");
+    error(Code::missing_prior, d->range, "the parameter '" + d->name + "' has no prior")
+        .hint("a flat prior is written ~ flat()");
     place = pending_priors_.erase(place);
   }
 }
@@ -212,7 +250,8 @@ void Checker::observe(const ast::Observe& s, Block& into) {
   if (!target->load_time) {
     auto report = error(Code::not_data, s.target->range, "the observed value depends on parameters");
     const Expr* base = target;
-    while (base->kind == ExprKind::index) base = base->operands[0];
+    while (base->kind == ExprKind::index)
+      base = base->operands[0];
     if (base->kind == ExprKind::name && base->declaration->kind == DeclarationKind::param) {
       report.label(base->declaration->range, "a parameter");
       report.hint("a parameter gets its prior without `observe`: " + base->declaration->name + " ~ ...;");
@@ -227,7 +266,8 @@ void Checker::observe(const ast::Observe& s, Block& into) {
   to.name = target->kind == ExprKind::name ? "'" + target->declaration->name + "'" : "the observed value";
   to.range = s.target->range;
   const DistributionExpr* d = distribution(*s.distribution, to);
-  if (!d) return;
+  if (!d)
+    return;
   if (d->kind == DistributionKind::flat) {
     error(Code::support_mismatch, d->range, "an observation with a flat density says nothing");
     return;
@@ -248,18 +288,22 @@ void Checker::observe(const ast::Observe& s, Block& into) {
     }
     return;
   }
-  if (d->element == Element::real && target->type.element == Element::integer) target = to_real(target);
+  if (d->element == Element::real && target->type.element == Element::integer)
+    target = to_real(target);
   // Values whose declared bounds lie outside of the support are impossible whatever the data are.
   const Support own = support_of(d);
   if (own.kind == SupportKind::bounded) {
     const Interval values = interval(target);
-    if ((own.lower && values.upper < interval(own.lower).lower) || (own.upper && values.lower > interval(own.upper).upper)) {
-      error(Code::support_mismatch, d->range, "every value of " + to.name + " is outside of the support " + support_text(own, d->element));
+    if ((own.lower && values.upper < interval(own.lower).lower) ||
+        (own.upper && values.lower > interval(own.upper).upper)) {
+      error(Code::support_mismatch, d->range,
+            "every value of " + to.name + " is outside of the support " + support_text(own, d->element));
       return;
     }
   }
   if (context_->dependencies.of(*s.distribution).count(Dependencies::draw) != 0) {
-    error(Code::random_draw, s.distribution->range, "an observation that depends on a random draw").hint("draws are for quantities");
+    error(Code::random_draw, s.distribution->range, "an observation that depends on a random draw")
+        .hint("draws are for quantities");
     return;
   }
   Statement* statement = make(StatementKind::observe, s.range);
@@ -269,14 +313,19 @@ void Checker::observe(const ast::Observe& s, Block& into) {
   into.push_back(statement);
 }
 
-std::string Checker::shape_suffix(const Shape& shape) { return shape.empty() ? "" : shape_text(shape); }
+std::string Checker::shape_suffix(const Shape& shape) {
+  return shape.empty() ? "" : shape_text(shape);
+}
 
 void Checker::factor(const ast::Factor& s, Block& into) {
   const Expr* value = to_real(expression(*s.value));
-  if (!value) return;
+  if (!value)
+    return;
   if (!value->type.is_scalar() || value->type.element != Element::real) {
-    auto report = error(Code::type_mismatch, s.value->range, "the factor is " + type_text(value->type) + ", not a real");
-    if (value->type.rank() > 0) report.hint("write sum(...)");
+    auto report =
+        error(Code::type_mismatch, s.value->range, "the factor is " + type_text(value->type) + ", not a real");
+    if (value->type.rank() > 0)
+      report.hint("write sum(...)");
     return;
   }
   if (context_->dependencies.of(*s.value).count(Dependencies::draw) != 0) {
@@ -291,15 +340,18 @@ void Checker::factor(const ast::Factor& s, Block& into) {
 
 void Checker::quantity(const ast::Quantity& s, Block& into) {
   if (context_->loop_depth > 0 || context_->conditional_depth > 0) {
-    error(Code::misplaced_statement, s.range, "`quantity` inside of a loop or condition").hint("fill a var there, and report it below: quantity x;");
+    error(Code::misplaced_statement, s.range, "`quantity` inside of a loop or condition")
+        .hint("fill a var there, and report it below: quantity x;");
     return;
   }
   Statement* statement = make(StatementKind::quantity, s.range);
   if (!s.value) {
     // Reports a value of the model under its own name.
     const Declaration* source = find_or_report(s.name.text, s.name.range);
-    if (!source) return;
-    if (source->kind == DeclarationKind::param || source->kind == DeclarationKind::data || source->kind == DeclarationKind::quantity) {
+    if (!source)
+      return;
+    if (source->kind == DeclarationKind::param || source->kind == DeclarationKind::data ||
+        source->kind == DeclarationKind::quantity) {
       auto report = error(Code::duplicate_name, s.name.range, "'" + s.name.text + "' is reported already");
       report.label(source->range, "declared here");
       return;
@@ -314,8 +366,10 @@ void Checker::quantity(const ast::Quantity& s, Block& into) {
       rules.what = "quantity";
       rules.support_allowed = false;
       const auto t = type(*s.type, rules);
-      if (t && value) value = convert(value, *t, "the value of '" + s.name.text + "'");
-      if (!t) value = nullptr;
+      if (t && value)
+        value = convert(value, *t, "the value of '" + s.name.text + "'");
+      if (!t)
+        value = nullptr;
     }
     if (value && !value->type.tuple.empty()) {
       error(Code::type_mismatch, s.value->range, "a quantity of " + type_text(value->type));
@@ -324,21 +378,25 @@ void Checker::quantity(const ast::Quantity& s, Block& into) {
     if (value && value->type.element == Element::boolean) {
       // An indicator: its mean is a probability.
       if (!value->type.is_scalar()) {
-        error(Code::type_mismatch, s.value->range, "a quantity of " + type_text(value->type)).hint("write [c[i] ? 1 : 0 for i in 1:N]");
+        error(Code::type_mismatch, s.value->range, "a quantity of " + type_text(value->type))
+            .hint("write [c[i] ? 1 : 0 for i in 1:N]");
         value = nullptr;
       } else {
-        value = make(ExprKind::conditional, s.value->range, Type{}, {value, to_real(int_literal(1, s.value->range)), to_real(int_literal(0, s.value->range))});
+        value = make(ExprKind::conditional, s.value->range, Type{},
+                     {value, to_real(int_literal(1, s.value->range)), to_real(int_literal(0, s.value->range))});
       }
     }
     Declaration* d = declare(DeclarationKind::quantity, s.name.text, value ? value->type : Type{}, s.name.range);
-    if (!value) poisoned_.insert(d);
+    if (!value)
+      poisoned_.insert(d);
     if (value) {
       d->load_time = value->load_time;
       d->type.support = {};
       intervals_[d] = interval(value);
     }
     enter(d);
-    if (!value) return;
+    if (!value)
+      return;
     statement->declaration = d;
     statement->value = value;
   }
@@ -347,9 +405,11 @@ void Checker::quantity(const ast::Quantity& s, Block& into) {
 }
 
 void Checker::sample(const ast::Sample& s, Block& into) {
-  if (context_->kind != BlockKind::model) return draw(s, into);
+  if (context_->kind != BlockKind::model)
+    return draw(s, into);
   const ast::Expression* base = s.target.get();
-  if (const auto* index = ast::as_if<ast::Index>(*base)) base = index->base.get();
+  if (const auto* index = ast::as_if<ast::Index>(*base))
+    base = index->base.get();
   const auto* name = ast::as_if<ast::NameReference>(*base);
   if (!name) {
     error(Code::not_a_parameter, s.target->range, "a prior for something that is not a parameter")
@@ -357,7 +417,8 @@ void Checker::sample(const ast::Sample& s, Block& into) {
     return;
   }
   const Declaration* d = find_or_report(name->name, base->range);
-  if (!d) return;
+  if (!d)
+    return;
   if (d->kind == DeclarationKind::data || (d->kind != DeclarationKind::param && d->load_time)) {
     error(Code::not_a_parameter, s.range, "'" + d->name + "' is data, not a parameter")
         .label(d->range, "declared here")
@@ -365,13 +426,17 @@ void Checker::sample(const ast::Sample& s, Block& into) {
     return;
   }
   if (d->kind != DeclarationKind::param) {
-    error(Code::not_a_parameter, s.range, "'" + d->name + "' is not a parameter").label(d->range, "declared here").hint("declare it: param " + d->name + ": real ~ ...;");
+    error(Code::not_a_parameter, s.range, "'" + d->name + "' is not a parameter")
+        .label(d->range, "declared here")
+        .hint("declare it: param " + d->name + ": real ~ ...;");
     return;
   }
   const bool used_before = parameters_used_.count(d) != 0;
   const Expr* target = expression(*s.target);
-  if (!used_before) parameters_used_.erase(d);
-  if (!target) return;
+  if (!used_before)
+    parameters_used_.erase(d);
+  if (!target)
+    return;
   element_prior(s, target, into);
 }
 
@@ -384,7 +449,7 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
         .hint("a further term is a factor: factor normal(0, 1).log_density(" + d.name + ");");
     return;
   }
-  Declaration element = d;  // the declared support, for the elements
+  Declaration element = d; // the declared support, for the elements
   element.type.shape = target->type.shape;
   const auto own = static_cast<std::size_t>(d.type.support.event_rank());
   const auto array_bound = [](const Expr* bound) { return bound && !bound->type.is_scalar(); };
@@ -396,8 +461,10 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
   }
   if (target->kind == ExprKind::index && own > 0) {
     for (std::size_t axis = d.type.rank() - own; axis < target->indices.size(); ++axis) {
-      if (target->indices[axis].kind == Index::Kind::all) continue;
-      error(Code::support_mismatch, s.target->range, "the elements of a " + support_text(d.type.support, Element::real) + " have no priors of their own")
+      if (target->indices[axis].kind == Index::Kind::all)
+        continue;
+      error(Code::support_mismatch, s.target->range,
+            "the elements of a " + support_text(d.type.support, Element::real) + " have no priors of their own")
           .label(d.range, "declared here");
       return;
     }
@@ -409,8 +476,10 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
   to.name = "'" + canonical(target) + "'";
   to.range = s.target->range;
   const DistributionExpr* prior = distribution(*s.distribution, to);
-  if (prior) prior = match_prior(prior, element, s.distribution->range, false);
-  if (!prior) return;
+  if (prior)
+    prior = match_prior(prior, element, s.distribution->range, false);
+  if (!prior)
+    return;
   Statement* statement = make(StatementKind::prior, s.range);
   statement->target = target;
   statement->distribution = prior;
@@ -418,4 +487,4 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
   into.push_back(statement);
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -5,80 +5,96 @@ namespace vmodel::check {
 
 Support Checker::support_of(const DistributionExpr* d) {
   switch (d->kind) {
-    case DistributionKind::named: {
-      Binding binding;
-      binding.sizes = d->sizes;
-      for (std::size_t i = 0; i < d->arguments.size(); ++i) binding.arguments[d->distribution->parameters[i]] = d->arguments[i];
-      Support support = d->distribution->on.support;
-      support.lower = instantiate(support.lower, binding);
-      support.upper = instantiate(support.upper, binding);
-      return support;
-    }
-    case DistributionKind::uniform_on: return {SupportKind::bounded, d->lower, d->upper};
-    case DistributionKind::truncated: {
-      Support support = support_of(d->components[0]);
-      support.kind = SupportKind::bounded;
-      if (d->lower) support.lower = d->lower;
-      if (d->upper) support.upper = d->upper;
-      return support;
-    }
-    case DistributionKind::mixture: {
-      // The union; equal supports are the only ones that it is known of.
-      const Support first = support_of(d->components[0]);
-      for (const DistributionExpr* c : d->components) {
-        const Support other = support_of(c);
-        if (other.kind == first.kind && canonical(other.lower) == canonical(first.lower) && canonical(other.upper) == canonical(first.upper)) continue;
-        if (other.kind == SupportKind::all || first.kind == SupportKind::all) return {};
+  case DistributionKind::named: {
+    Binding binding;
+    binding.sizes = d->sizes;
+    for (std::size_t i = 0; i < d->arguments.size(); ++i)
+      binding.arguments[d->distribution->parameters[i]] = d->arguments[i];
+    Support support = d->distribution->on.support;
+    support.lower = instantiate(support.lower, binding);
+    support.upper = instantiate(support.upper, binding);
+    return support;
+  }
+  case DistributionKind::uniform_on: return {SupportKind::bounded, d->lower, d->upper};
+  case DistributionKind::truncated: {
+    Support support = support_of(d->components[0]);
+    support.kind = SupportKind::bounded;
+    if (d->lower)
+      support.lower = d->lower;
+    if (d->upper)
+      support.upper = d->upper;
+    return support;
+  }
+  case DistributionKind::mixture: {
+    // The union; equal supports are the only ones that it is known of.
+    const Support first = support_of(d->components[0]);
+    for (const DistributionExpr* c : d->components) {
+      const Support other = support_of(c);
+      if (other.kind == first.kind && canonical(other.lower) == canonical(first.lower) &&
+          canonical(other.upper) == canonical(first.upper))
+        continue;
+      if (other.kind == SupportKind::all || first.kind == SupportKind::all)
         return {};
-      }
-      return first;
+      return {};
     }
-    case DistributionKind::joint: return support_of(d->components[0]);
-    case DistributionKind::sorted: {
-      const Support base = support_of(d->components[0]);
-      const bool positive = base.lower && interval(base.lower).lower == 0 && interval(base.lower).upper == 0;
-      return {positive ? SupportKind::positive_ordered : SupportKind::ordered, nullptr, nullptr};
-    }
-    case DistributionKind::flat:
-    case DistributionKind::unnormalised:
-    case DistributionKind::family: return {};
+    return first;
+  }
+  case DistributionKind::joint: return support_of(d->components[0]);
+  case DistributionKind::sorted: {
+    const Support base = support_of(d->components[0]);
+    const bool positive = base.lower && interval(base.lower).lower == 0 && interval(base.lower).upper == 0;
+    return {positive ? SupportKind::positive_ordered : SupportKind::ordered, nullptr, nullptr};
+  }
+  case DistributionKind::flat:
+  case DistributionKind::unnormalised:
+  case DistributionKind::family: return {};
   }
   return {};
 }
 
-const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range, bool family) {
+const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range,
+                                             bool family) {
   const Support declared = parameter.type.support;
   if (d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised) {
-    if (!family) return d;
+    if (!family)
+      return d;
     error(Code::support_mismatch, d->range, "a family draws from a normalised distribution");
     return nullptr;
   }
-  if (d->kind == DistributionKind::uniform_on) return d;
+  if (d->kind == DistributionKind::uniform_on)
+    return d;
   if (d->element != parameter.type.element) {
-    error(Code::support_mismatch, d->range, "the distribution is over ints, and '" + parameter.name + "' is real").label(parameter.range, "declared here");
+    error(Code::support_mismatch, d->range, "the distribution is over ints, and '" + parameter.name + "' is real")
+        .label(parameter.range, "declared here");
     return nullptr;
   }
   const Support own = support_of(d);
   const std::string name = d->kind == DistributionKind::named ? "'" + d->distribution->name + "'" : "the distribution";
   const auto mismatch = [&](const std::string& hint) -> const DistributionExpr* {
-    auto report = error(Code::support_mismatch, d->range, name + " is over " + support_text(own, d->element) + ", and '" + parameter.name +
-                                                              "' is " + support_text(declared, parameter.type.element));
+    auto report = error(Code::support_mismatch, d->range,
+                        name + " is over " + support_text(own, d->element) + ", and '" + parameter.name + "' is " +
+                            support_text(declared, parameter.type.element));
     report.label(parameter.range, "'" + parameter.name + "' is declared here");
-    if (!hint.empty()) report.hint(hint);
+    if (!hint.empty())
+      report.hint(hint);
     return nullptr;
   };
   const auto joint_kind = [](SupportKind kind) { return kind != SupportKind::all && kind != SupportKind::bounded; };
-  const std::string on_the_line = "unconstrained(" + parameter.name + ") ~ normal(learn, learn) draws it on the whole line";
+  const std::string on_the_line =
+      "unconstrained(" + parameter.name + ") ~ normal(learn, learn) draws it on the whole line";
   if (joint_kind(declared.kind) || joint_kind(own.kind)) {
-    if (declared.kind == own.kind) return d;
-    if (family) return mismatch(on_the_line);
+    if (declared.kind == own.kind)
+      return d;
+    if (family)
+      return mismatch(on_the_line);
     switch (declared.kind) {
-      case SupportKind::simplex: return mismatch("over simplexes there is dirichlet(alpha)");
-      case SupportKind::ordered:
-      case SupportKind::positive_ordered:
-        return mismatch("sorted(d) draws the values from d and sorts them; unnormalised(d) is the kernel without its factor");
-      case SupportKind::cov_cholesky: return mismatch("use flat() or unnormalised(...)");
-      default: return mismatch("declare it as " + support_text(own, d->element) + "<K>");
+    case SupportKind::simplex: return mismatch("over simplexes there is dirichlet(alpha)");
+    case SupportKind::ordered:
+    case SupportKind::positive_ordered:
+      return mismatch(
+          "sorted(d) draws the values from d and sorts them; unnormalised(d) is the kernel without its factor");
+    case SupportKind::cov_cholesky: return mismatch("use flat() or unnormalised(...)");
+    default: return mismatch("declare it as " + support_text(own, d->element) + "<K>");
     }
   }
   const Expr* lower = nullptr;
@@ -87,40 +103,54 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   for (const bool low : {true, false}) {
     const Expr* wanted = low ? declared.lower : declared.upper;
     const Expr* there = low ? own.lower : own.upper;
-    if (!wanted && !there) continue;
-    if (wanted && there && canonical(wanted) == canonical(there)) continue;
+    if (!wanted && !there)
+      continue;
+    if (wanted && there && canonical(wanted) == canonical(there))
+      continue;
     if (wanted && there) {
       const Interval a = interval(wanted), b = interval(there);
-      if (a.lower == a.upper && b.lower == b.upper && a.lower == b.lower) continue;
+      if (a.lower == a.upper && b.lower == b.upper && a.lower == b.lower)
+        continue;
       const bool outside = low ? a.upper < b.lower : a.lower > b.upper;
       if (outside && !family) {
         // A part of the declared range has density zero: normalised all the same, and hardly meant.
-        diagnostics_.report(Code::possibly_outside_support, d->range, name + " is over " + support_text(own, d->element) + ", and '" + parameter.name +
-                                                                          "' is " + support_text(declared, parameter.type.element) + ": the density is 0 in between")
+        diagnostics_
+            .report(Code::possibly_outside_support, d->range,
+                    name + " is over " + support_text(own, d->element) + ", and '" + parameter.name + "' is " +
+                        support_text(declared, parameter.type.element) + ": the density is 0 in between")
             .label(parameter.range, "'" + parameter.name + "' is declared here")
             .hint("declare it as " + support_text(own, d->element));
         continue;
       }
     }
     if (!wanted) {
-      return mismatch(family ? on_the_line : "declare '" + parameter.name + "' as " + support_text(own, d->element) + ", or it may leave the support");
+      return mismatch(family ? on_the_line
+                             : "declare '" + parameter.name + "' as " + support_text(own, d->element) +
+                                   ", or it may leave the support");
     }
-    if (family) return mismatch(on_the_line);
+    if (family)
+      return mismatch(on_the_line);
     (low ? lower : upper) = wanted;
   }
-  if (!lower && !upper) return d;
+  if (!lower && !upper)
+    return d;
   if (!d->event.empty() || d->kind == DistributionKind::joint) {
-    error(Code::support_mismatch, d->range, name + " draws whole arrays, so that it cannot be truncated to " + support_text(declared, parameter.type.element))
+    error(Code::support_mismatch, d->range,
+          name + " draws whole arrays, so that it cannot be truncated to " +
+              support_text(declared, parameter.type.element))
         .label(parameter.range, "'" + parameter.name + "' is declared here")
         .hint("unnormalised(...) leaves the factor out");
     return nullptr;
   }
   if (d->kind == DistributionKind::truncated) {
-    error(Code::support_mismatch, d->range, "the limits of 'truncated' are not the bounds of '" + parameter.name + "'").label(parameter.range, "declared here");
+    error(Code::support_mismatch, d->range, "the limits of 'truncated' are not the bounds of '" + parameter.name + "'")
+        .label(parameter.range, "declared here");
     return nullptr;
   }
   if (!has_cdf(d)) {
-    error(Code::no_cdf, d->range, name + " has no cdf, so that its truncation to " + support_text(declared, parameter.type.element) + " cannot be normalised")
+    error(Code::no_cdf, d->range,
+          name + " has no cdf, so that its truncation to " + support_text(declared, parameter.type.element) +
+              " cannot be normalised")
         .label(parameter.range, "'" + parameter.name + "' is declared here")
         .hint("unnormalised(...) leaves the factor out");
     return nullptr;
@@ -130,15 +160,20 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   if (!constant && d->kind == DistributionKind::named && (lower == nullptr) != (upper == nullptr)) {
     static const std::set<std::string> symmetric{"normal", "cauchy", "student_t", "laplace", "logistic"};
     for (std::size_t i = 0; i < d->arguments.size(); ++i) {
-      if (d->distribution->parameters[i]->name != "location" || symmetric.count(d->distribution->name) == 0) continue;
+      if (d->distribution->parameters[i]->name != "location" || symmetric.count(d->distribution->name) == 0)
+        continue;
       const Interval location = interval(d->arguments[i]), limit = interval(lower ? lower : upper);
-      const bool same_value = location.lower == location.upper && limit.lower == limit.upper && location.lower == limit.lower;
+      const bool same_value =
+          location.lower == location.upper && limit.lower == limit.upper && location.lower == limit.lower;
       constant = constant || same_value || canonical(d->arguments[i]) == canonical(lower ? lower : upper);
     }
   }
   if (!constant) {
-    diagnostics_.report(Code::varying_truncation, range, "the prior of '" + parameter.name + "' is truncated to " +
-                                                             support_text(declared, parameter.type.element) + " and normalised; the factor depends on parameters")
+    diagnostics_
+        .report(Code::varying_truncation, range,
+                "the prior of '" + parameter.name + "' is truncated to " +
+                    support_text(declared, parameter.type.element) +
+                    " and normalised; the factor depends on parameters")
         .hint("Stan leaves this factor out; unnormalised(...) does so here");
   }
   DistributionExpr* result = make(DistributionKind::truncated, d->range);
@@ -151,16 +186,21 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   return result;
 }
 
-bool Checker::argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee, const Binding& binding) {
+bool Checker::argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
+                                  const Binding& binding) {
   const Support& wanted = parameter.type.support;
-  if (wanted.kind == SupportKind::all) return true;
+  if (wanted.kind == SupportKind::all)
+    return true;
   const std::string what = "argument '" + parameter.name + "' of '" + callee + "'";
   if (wanted.kind != SupportKind::bounded) {
     // A plain array that is declared somewhere is not a simplex; a computed one may be.
-    if (argument->kind != ExprKind::name || argument->type.support.kind == wanted.kind) return true;
+    if (argument->kind != ExprKind::name || argument->type.support.kind == wanted.kind)
+      return true;
     const DeclarationKind kind = argument->declaration->kind;
-    if (kind != DeclarationKind::param && kind != DeclarationKind::learn) return true;
-    auto report = error(Code::outside_support, argument->range, what + " is " + type_text(argument->type) + ", not " + support_text(wanted, Element::real));
+    if (kind != DeclarationKind::param && kind != DeclarationKind::learn)
+      return true;
+    auto report = error(Code::outside_support, argument->range,
+                        what + " is " + type_text(argument->type) + ", not " + support_text(wanted, Element::real));
     report.label(argument->declaration->range, "declared here");
     report.hint("declare '" + argument->declaration->name + "' as " + support_text(wanted, Element::real) + "<...>");
     return false;
@@ -168,20 +208,29 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
   const Interval value = interval(argument);
   for (const bool low : {true, false}) {
     const Expr* bound = instantiate(low ? wanted.lower : wanted.upper, binding);
-    if (!bound) continue;
+    if (!bound)
+      continue;
     const Interval limit = interval(bound);
     const bool outside = low ? value.upper < limit.lower : value.lower > limit.upper;
     if (outside) {
       const bool literal = value.lower == value.upper;
-      error(Code::outside_support, argument->range, what + (literal ? " is " + canonical(argument) : std::string(low ? " is always too small" : " is always too large")) +
-                                                        ", and must be " + support_text(wanted, parameter.type.element));
+      error(Code::outside_support, argument->range,
+            what +
+                (literal ? " is " + canonical(argument)
+                         : std::string(low ? " is always too small" : " is always too large")) +
+                ", and must be " + support_text(wanted, parameter.type.element));
       return false;
     }
-    if (argument->load_time || !value.tight || limit.lower != limit.upper) continue;
+    if (argument->load_time || !value.tight || limit.lower != limit.upper)
+      continue;
     const bool may_leave = low ? value.lower < limit.lower : value.upper > limit.upper;
-    if (!may_leave) continue;
-    auto report = diagnostics_.report(Code::possibly_outside_support, argument->range,
-                                      what + " may be " + (low ? (limit.lower == 0 ? std::string("negative") : "below " + canonical(bound)) : "above " + canonical(bound)));
+    if (!may_leave)
+      continue;
+    auto report =
+        diagnostics_.report(Code::possibly_outside_support, argument->range,
+                            what + " may be " +
+                                (low ? (limit.lower == 0 ? std::string("negative") : "below " + canonical(bound))
+                                     : "above " + canonical(bound)));
     if (argument->kind == ExprKind::name) {
       report.label(argument->declaration->range, "'" + argument->declaration->name + "' is declared here");
       report.hint("declare it as " + support_text(wanted, Element::real));
@@ -193,4 +242,4 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
   return true;
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -5,21 +5,25 @@ namespace vmodel::check {
 
 std::optional<Size> Checker::size(const ast::Expression& e, const char* what) {
   const Expr* value = expression(e);
-  if (!value) return std::nullopt;
+  if (!value)
+    return std::nullopt;
   if (!value->type.is_scalar() || value->type.element != Element::integer) {
-    auto report = error(Code::invalid_type, e.range, std::string(what) + " is " + type_text(value->type) + ", not an int");
+    auto report =
+        error(Code::invalid_type, e.range, std::string(what) + " is " + type_text(value->type) + ", not an int");
     if (e.kind == ast::ExpressionKind::Binary && ast::as<ast::Binary>(e).op == ast::BinaryOperator::divide) {
       report.hint("int / int is real; write div(a, b)");
     }
     return std::nullopt;
   }
-  if (!require_load_time(value, what, "a size follows from the data only")) return std::nullopt;
+  if (!require_load_time(value, what, "a size follows from the data only"))
+    return std::nullopt;
   const Size result = to_size(value);
   if (const auto constant = result.as_constant(); constant && *constant < 0) {
     error(Code::invalid_type, e.range, std::string(what) + " is " + std::to_string(*constant));
     return std::nullopt;
   }
-  if (!stable_size(result, e.range)) return std::nullopt;
+  if (!stable_size(result, e.range))
+    return std::nullopt;
   // A data int that is a size is not negative: checked at load.
   if (value->kind == ExprKind::name && value->declaration->kind == DeclarationKind::data) {
     context_->facts.add_nonnegative(result);
@@ -30,10 +34,11 @@ std::optional<Size> Checker::size(const ast::Expression& e, const char* what) {
 std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules) {
   Type result;
   bool good = true;
-  std::vector<Size> own;  // axes of the support
+  std::vector<Size> own; // axes of the support
   const auto positional = [&]() -> std::optional<Size> {
     if (type.bounds.size() != 1 || type.bounds[0].name) {
-      error(Code::invalid_type, type.range, "'" + std::string(to_string(type.base)) + "' takes its size between angle brackets")
+      error(Code::invalid_type, type.range,
+            "'" + std::string(to_string(type.base)) + "' takes its size between angle brackets")
           .hint("write " + std::string(to_string(type.base)) + "<K>");
       return std::nullopt;
     }
@@ -44,17 +49,17 @@ std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules)
     return std::nullopt;
   }
   switch (type.base) {
-    case ast::BaseType::real_: break;
-    case ast::BaseType::int_: result.element = Element::integer; break;
-    case ast::BaseType::bool_: result.element = Element::boolean; break;
-    case ast::BaseType::simplex_: result.support.kind = SupportKind::simplex; break;
-    case ast::BaseType::ordered_: result.support.kind = SupportKind::ordered; break;
-    case ast::BaseType::positive_ordered_: result.support.kind = SupportKind::positive_ordered; break;
-    case ast::BaseType::cov_cholesky_: result.support.kind = SupportKind::cov_cholesky; break;
-    default: {
-      not_supported_yet(type.base_range, "the type '" + std::string(to_string(type.base)) + "'");
-      return std::nullopt;
-    }
+  case ast::BaseType::real_: break;
+  case ast::BaseType::int_: result.element = Element::integer; break;
+  case ast::BaseType::bool_: result.element = Element::boolean; break;
+  case ast::BaseType::simplex_: result.support.kind = SupportKind::simplex; break;
+  case ast::BaseType::ordered_: result.support.kind = SupportKind::ordered; break;
+  case ast::BaseType::positive_ordered_: result.support.kind = SupportKind::positive_ordered; break;
+  case ast::BaseType::cov_cholesky_: result.support.kind = SupportKind::cov_cholesky; break;
+  default: {
+    not_supported_yet(type.base_range, "the type '" + std::string(to_string(type.base)) + "'");
+    return std::nullopt;
+  }
   }
   if (result.element == Element::integer && !rules.allow_int) {
     not_supported_yet(type.range, "an int " + rules.what, "sum it out: mixture(w, ...) or log_sum_exp");
@@ -66,17 +71,21 @@ std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules)
   }
   if (result.support.kind != SupportKind::all) {
     const auto k = positional();
-    if (!k) return std::nullopt;
+    if (!k)
+      return std::nullopt;
     own.assign(static_cast<std::size_t>(result.support.event_rank()), *k);
   }
   for (const ast::ExpressionPtr& e : type.sizes) {
     const auto s = size(*e, "the size");
-    if (s) result.shape.push_back(*s);
+    if (s)
+      result.shape.push_back(*s);
     good = good && s.has_value();
   }
   result.shape.insert(result.shape.end(), own.begin(), own.end());
-  if (!good) return std::nullopt;
-  if (own.empty() && !type.bounds.empty() && !bounds(type, result)) return std::nullopt;
+  if (!good)
+    return std::nullopt;
+  if (own.empty() && !type.bounds.empty() && !bounds(type, result))
+    return std::nullopt;
   if (!rules.support_allowed && result.support.kind != SupportKind::all) {
     error(Code::invalid_type, type.range, "a " + rules.what + " has no support of its own")
         .hint("write the plain type; supports belong to data, param and learn");
@@ -120,20 +129,24 @@ bool Checker::bounds(const ast::Type& type, Type& result) {
       good = false;
       continue;
     }
-    if (value->type.element == Element::boolean || (value->type.element == Element::real && result.element == Element::integer)) {
-      error(Code::invalid_type, bound.range, "the bound is " + type_text(value->type) + ", the type " + std::string(to_string(type.base)));
+    if (value->type.element == Element::boolean ||
+        (value->type.element == Element::real && result.element == Element::integer)) {
+      error(Code::invalid_type, bound.range,
+            "the bound is " + type_text(value->type) + ", the type " + std::string(to_string(type.base)));
       good = false;
       continue;
     }
     if (!value->type.is_scalar() && !same_shape(value->type.shape, result.shape)) {
-      report_shapes(bound.range, "the bound is neither a scalar nor of the type's shape", value->type.shape, result.shape);
+      report_shapes(bound.range, "the bound is neither a scalar nor of the type's shape", value->type.shape,
+                    result.shape);
       good = false;
       continue;
     }
     place = result.element == Element::real ? to_real(value) : value;
     result.support.kind = SupportKind::bounded;
   }
-  if (!good) return false;
+  if (!good)
+    return false;
   if (result.support.lower && result.support.upper) {
     const Interval low = interval(result.support.lower), high = interval(result.support.upper);
     const bool equal_allowed = result.element == Element::integer;
@@ -146,28 +159,35 @@ bool Checker::bounds(const ast::Type& type, Type& result) {
 }
 
 bool Checker::same_shape(const Shape& a, const Shape& b) {
-  if (a.size() != b.size()) return false;
+  if (a.size() != b.size())
+    return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!same_size(a[i], b[i])) return false;
+    if (!same_size(a[i], b[i]))
+      return false;
   }
   return true;
 }
 
 void Checker::report_shapes(SourceRange range, const std::string& message, const Shape& a, const Shape& b) {
   auto report = error(Code::shape_mismatch, range, message + ": " + shape_text(a) + " and " + shape_text(b));
-  if (a.size() != b.size()) return;
+  if (a.size() != b.size())
+    return;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (same_size(a[i], b[i])) continue;
-    if (a[i].as_constant() && b[i].as_constant()) return;
+    if (same_size(a[i], b[i]))
+      continue;
+    if (a[i].as_constant() && b[i].as_constant())
+      return;
     report.hint("if they are always equal, say so: require " + a[i].text() + " == " + b[i].text() + ";");
     return;
   }
 }
 
 const Expr* Checker::convert(const Expr* e, const Type& to, const std::string& what) {
-  if (!e) return nullptr;
+  if (!e)
+    return nullptr;
   if (!e->type.tuple.empty() || !to.tuple.empty()) {
-    if (e->type.tuple.size() == to.tuple.size()) return e;
+    if (e->type.tuple.size() == to.tuple.size())
+      return e;
     error(Code::type_mismatch, e->range, what + " is " + type_text(e->type) + ", not " + type_text(to));
     return nullptr;
   }
@@ -179,36 +199,44 @@ const Expr* Checker::convert(const Expr* e, const Type& to, const std::string& w
     report_shapes(e->range, what + " has another shape", e->type.shape, to.shape);
     return nullptr;
   }
-  if (e->type.element == to.element) return e;
-  if (e->type.element == Element::integer && to.element == Element::real) return to_real(e);
+  if (e->type.element == to.element)
+    return e;
+  if (e->type.element == Element::integer && to.element == Element::real)
+    return to_real(e);
   auto report = error(Code::type_mismatch, e->range, what + " is " + type_text(e->type) + ", not " + type_text(to));
-  if (e->type.element == Element::boolean) report.hint("write condition ? 1 : 0");
+  if (e->type.element == Element::boolean)
+    report.hint("write condition ? 1 : 0");
   return nullptr;
 }
 
 std::string Checker::shape_text(const Shape& shape) {
-  if (shape.empty()) return "a scalar";
+  if (shape.empty())
+    return "a scalar";
   std::string result = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) result += (i == 0 ? "" : ", ") + shape[i].text();
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    result += (i == 0 ? "" : ", ") + shape[i].text();
   return result + "]";
 }
 
 std::string Checker::support_text(const Support& support, Element element) {
   const std::string base = element == Element::integer ? "int" : element == Element::boolean ? "bool" : "real";
   switch (support.kind) {
-    case SupportKind::all: return base;
-    case SupportKind::bounded: {
-      std::string result = base + "<";
-      if (support.lower) result += "lower=" + canonical(support.lower);
-      if (support.lower && support.upper) result += ", ";
-      if (support.upper) result += "upper=" + canonical(support.upper);
-      return result + ">";
-    }
-    case SupportKind::simplex: return "simplex";
-    case SupportKind::ordered: return "ordered";
-    case SupportKind::positive_ordered: return "positive_ordered";
-    case SupportKind::corr_cholesky: return "corr_cholesky";
-    case SupportKind::cov_cholesky: return "cov_cholesky";
+  case SupportKind::all: return base;
+  case SupportKind::bounded: {
+    std::string result = base + "<";
+    if (support.lower)
+      result += "lower=" + canonical(support.lower);
+    if (support.lower && support.upper)
+      result += ", ";
+    if (support.upper)
+      result += "upper=" + canonical(support.upper);
+    return result + ">";
+  }
+  case SupportKind::simplex: return "simplex";
+  case SupportKind::ordered: return "ordered";
+  case SupportKind::positive_ordered: return "positive_ordered";
+  case SupportKind::corr_cholesky: return "corr_cholesky";
+  case SupportKind::cov_cholesky: return "cov_cholesky";
   }
   return base;
 }
@@ -216,7 +244,8 @@ std::string Checker::support_text(const Support& support, Element element) {
 std::string Checker::type_text(const Type& type) {
   if (!type.tuple.empty()) {
     std::string result = "(";
-    for (std::size_t i = 0; i < type.tuple.size(); ++i) result += (i == 0 ? "" : ", ") + type_text(type.tuple[i]);
+    for (std::size_t i = 0; i < type.tuple.size(); ++i)
+      result += (i == 0 ? "" : ", ") + type_text(type.tuple[i]);
     return result + ")";
   }
   Shape shape = type.shape;
@@ -228,4 +257,4 @@ std::string Checker::type_text(const Type& type) {
   return shape.empty() ? result : result + shape_text(shape);
 }
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -1,9 +1,9 @@
 // The standard library: every item parses and checks, used or not, and sizes have their normal form.
-#include <gtest/gtest.h>
-
 #include "compiler/check/check.h"
 #include "compiler/check/facts.h"
 #include "compiler/diagnostics/render.h"
+
+#include <gtest/gtest.h>
 
 namespace vmodel::check {
 namespace {
@@ -26,7 +26,9 @@ TEST(Library, NamesAreFound) {
   EXPECT_TRUE(library.find("nromal").empty());
 }
 
-Size named(const std::string& name) { return Size::atom({name, nullptr, nullptr}); }
+Size named(const std::string& name) {
+  return Size::atom({name, nullptr, nullptr});
+}
 
 TEST(Sizes, AreEqualAsPolynomials) {
   const Size n = named("N"), m = named("M"), one = Size::constant(1);
@@ -60,5 +62,5 @@ TEST(Facts, FollowFromDeclarationsAndRequire) {
   EXPECT_TRUE(facts.nonnegative(k - Size::constant(2)));
 }
 
-}  // namespace
-}  // namespace vmodel::check
+} // namespace
+} // namespace vmodel::check
