@@ -54,6 +54,18 @@ void lay_out_observation(Layout& layout, const Statement& s) {
   layout.observations.push_back(std::move(o));
 }
 
+/// An int expression as a size.
+Size as_size(const Expr& e) {
+  switch (e.kind) {
+    case check::ExprKind::int_literal: return Size::constant(e.integer);
+    case check::ExprKind::size: return e.size;
+    case check::ExprKind::name: return Size::atom({e.declaration->name, e.declaration, nullptr});
+    default:
+      // Not looked into; its place makes it unique.
+      return Size::atom({"argument at " + std::to_string(e.range.begin), nullptr, &e});
+  }
+}
+
 FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
   FamilyLayout result;
   result.family = &family;
@@ -80,6 +92,13 @@ FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
     const check::FamilyTemplate& generic = *s.distribution->family;
     std::map<std::string, Size> sizes = s.distribution->sizes;
     for (const Declaration* name : generic.size_names) sizes[name->name] = group_dimension(layout, s);
+    // Int arguments may be sizes of learnables: `learn B: real[D, r]`.
+    for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k) {
+      const Expr& argument = *s.distribution->arguments[k];
+      if (argument.type.element == check::Element::integer && argument.type.is_scalar()) {
+        sizes[generic.parameters[k]->name] = as_size(argument);
+      }
+    }
     for (const check::Learnable& learnable : generic.learnables) add(learnable, &s, alone ? "" : s.name + ".", sizes);
   });
   return result;
