@@ -9,21 +9,25 @@ template <typename T>
 struct Dual {
   T value{}, slope{};
   Dual() = default;
-  Dual(double v) : value(v) {}  // NOLINT: constants mix with duals
+  Dual(double v) : value(v) {} // NOLINT: constants mix with duals
   Dual(T v, T s) : value(v), slope(s) {}
 };
 template <>
 struct Dual<double> {
   double value = 0, slope = 0;
   Dual() = default;
-  Dual(double v) : value(v) {}  // NOLINT
+  Dual(double v) : value(v) {} // NOLINT
   Dual(double v, double s) : value(v), slope(s) {}
 };
 
 template <typename T>
-Dual<T> operator+(Dual<T> a, Dual<T> b) { return {a.value + b.value, a.slope + b.slope}; }
+Dual<T> operator+(Dual<T> a, Dual<T> b) {
+  return {a.value + b.value, a.slope + b.slope};
+}
 template <typename T>
-Dual<T> operator-(Dual<T> a, Dual<T> b) { return {a.value - b.value, a.slope - b.slope}; }
+Dual<T> operator-(Dual<T> a, Dual<T> b) {
+  return {a.value - b.value, a.slope - b.slope};
+}
 template <typename T>
 Dual<T> operator*(Dual<T> a, Dual<T> b) {
   return {a.value * b.value, a.slope * b.value + a.value * b.slope};
@@ -33,15 +37,41 @@ Dual<T> operator/(Dual<T> a, Dual<T> b) {
   return {a.value / b.value, (a.slope - a.value / b.value * b.slope) / b.value};
 }
 template <typename T>
-Dual<T> operator-(Dual<T> a) { return {-a.value, -a.slope}; }
-template <typename T> Dual<T> operator+(Dual<T> a, double b) { return a + Dual<T>(b); }
-template <typename T> Dual<T> operator-(Dual<T> a, double b) { return a - Dual<T>(b); }
-template <typename T> Dual<T> operator*(Dual<T> a, double b) { return a * Dual<T>(b); }
-template <typename T> Dual<T> operator/(Dual<T> a, double b) { return a / Dual<T>(b); }
-template <typename T> Dual<T> operator+(double a, Dual<T> b) { return Dual<T>(a) + b; }
-template <typename T> Dual<T> operator-(double a, Dual<T> b) { return Dual<T>(a) - b; }
-template <typename T> Dual<T> operator*(double a, Dual<T> b) { return Dual<T>(a) * b; }
-template <typename T> Dual<T> operator/(double a, Dual<T> b) { return Dual<T>(a) / b; }
+Dual<T> operator-(Dual<T> a) {
+  return {-a.value, -a.slope};
+}
+template <typename T>
+Dual<T> operator+(Dual<T> a, double b) {
+  return a + Dual<T>(b);
+}
+template <typename T>
+Dual<T> operator-(Dual<T> a, double b) {
+  return a - Dual<T>(b);
+}
+template <typename T>
+Dual<T> operator*(Dual<T> a, double b) {
+  return a * Dual<T>(b);
+}
+template <typename T>
+Dual<T> operator/(Dual<T> a, double b) {
+  return a / Dual<T>(b);
+}
+template <typename T>
+Dual<T> operator+(double a, Dual<T> b) {
+  return Dual<T>(a) + b;
+}
+template <typename T>
+Dual<T> operator-(double a, Dual<T> b) {
+  return Dual<T>(a) - b;
+}
+template <typename T>
+Dual<T> operator*(double a, Dual<T> b) {
+  return Dual<T>(a) * b;
+}
+template <typename T>
+Dual<T> operator/(double a, Dual<T> b) {
+  return Dual<T>(a) / b;
+}
 
 using std::exp;
 using std::log;
@@ -52,11 +82,15 @@ Dual<T> exp(Dual<T> a) {
   return {r, r * a.slope};
 }
 template <typename T>
-Dual<T> log(Dual<T> a) { return {log(a.value), a.slope / a.value}; }
+Dual<T> log(Dual<T> a) {
+  return {log(a.value), a.slope / a.value};
+}
 template <typename T>
-Dual<T> log1p(Dual<T> a) { return {log1p(a.value), a.slope / (a.value + 1.0)}; }
+Dual<T> log1p(Dual<T> a) {
+  return {log1p(a.value), a.slope / (a.value + 1.0)};
+}
 
 using First = Dual<double>;
 using Second = Dual<Dual<double>>;
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

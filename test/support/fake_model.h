@@ -20,21 +20,25 @@
 //   static void prepare(slots, const vmodel_host*);
 #pragma once
 
+#include "runtime/abi/vmodel_abi.h"
+#include "runtime/model/philox.h"
+#include "test/support/dual.h"
+
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "runtime/abi/vmodel_abi.h"
-#include "runtime/model/philox.h"
-#include "test/support/dual.h"
-
 namespace vmodel::test {
 
 using Slots = const vmodel_slot*;
 
-inline double softplus(double x) { return x > 30 ? x : std::log1p(std::exp(x)); }
-inline double slope_of_softplus(double x) { return 1 / (1 + std::exp(-x)); }
+inline double softplus(double x) {
+  return x > 30 ? x : std::log1p(std::exp(x));
+}
+inline double slope_of_softplus(double x) {
+  return 1 / (1 + std::exp(-x));
+}
 
 // Defaults for what a description does not need.
 struct FakeDefaults {
@@ -51,7 +55,7 @@ struct FakeDefaults {
 
 template <typename M>
 class FakeModel {
- public:
+public:
   static constexpr int wide = 8;
 
   static const vmodel_model& get() {
@@ -59,7 +63,7 @@ class FakeModel {
     return model.model_;
   }
 
- private:
+private:
   using Arguments = void* const*;
 
   static double* real(Arguments a, int i) { return static_cast<double*>(a[i]); }
@@ -69,7 +73,8 @@ class FakeModel {
     const int64_t d = M::dimension(s);
     std::vector<double> z(static_cast<size_t>(d));
     for (int l = 0; l < W; ++l) {
-      for (int64_t i = 0; i < d; ++i) z[static_cast<size_t>(i)] = real(a, 0)[i * W + l];
+      for (int64_t i = 0; i < d; ++i)
+        z[static_cast<size_t>(i)] = real(a, 0)[i * W + l];
       M::density(s, z.data(), real(a, 1)[l], real(a, 2)[l]);
     }
   }
@@ -79,7 +84,8 @@ class FakeModel {
     const int64_t d = M::dimension(s);
     std::vector<First> z(static_cast<size_t>(d));
     for (int l = 0; l < W; ++l) {
-      for (int64_t i = 0; i < d; ++i) z[static_cast<size_t>(i)] = First(real(a, 0)[i * W + l]);
+      for (int64_t i = 0; i < d; ++i)
+        z[static_cast<size_t>(i)] = First(real(a, 0)[i * W + l]);
       for (int64_t i = 0; i < d; ++i) {
         First value, jacobian;
         z[static_cast<size_t>(i)].slope = 1;
@@ -98,8 +104,7 @@ class FakeModel {
     std::vector<Second> z(static_cast<size_t>(d));
     for (int l = 0; l < W; ++l) {
       for (int64_t i = 0; i < d; ++i) {
-        z[static_cast<size_t>(i)] =
-            Second(First(real(a, 0)[i * W + l]), First(real(a, 1)[i * W + l]));
+        z[static_cast<size_t>(i)] = Second(First(real(a, 0)[i * W + l]), First(real(a, 1)[i * W + l]));
       }
       for (int64_t i = 0; i < d; ++i) {
         Second value, jacobian;
@@ -117,9 +122,11 @@ class FakeModel {
                   void (*function)(Slots, const double*, double*)) {
     std::vector<double> x(static_cast<size_t>(m + 1)), y(static_cast<size_t>(n + 1));
     for (int l = 0; l < W; ++l) {
-      for (int64_t i = 0; i < m; ++i) x[static_cast<size_t>(i)] = from[i * W + l];
+      for (int64_t i = 0; i < m; ++i)
+        x[static_cast<size_t>(i)] = from[i * W + l];
       function(s, x.data(), y.data());
-      for (int64_t i = 0; i < n; ++i) to[i * W + l] = y[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < n; ++i)
+        to[i * W + l] = y[static_cast<size_t>(i)];
     }
   }
   template <int W>
@@ -128,8 +135,7 @@ class FakeModel {
   }
   template <int W>
   static void unconstrain(Slots s, Arguments a, void*, const vmodel_random*) {
-    map<W>(s, real(a, 0), M::reported_parameters(s), real(a, 1), M::dimension(s),
-           &M::unconstrain);
+    map<W>(s, real(a, 0), M::reported_parameters(s), real(a, 1), M::dimension(s), &M::unconstrain);
   }
   template <int W>
   static void log_likelihood(Slots s, Arguments a, void*, const vmodel_random*) {
@@ -139,13 +145,15 @@ class FakeModel {
   static void sizes(Slots s, Arguments a, void*, const vmodel_random*) {
     auto* out = static_cast<int64_t*>(a[0]);
     const int64_t d = M::dimension(s);
-    const int64_t fixed[] = {d, M::reported_parameters(s), M::observed(s), M::reported(s), 0, 1,
-                             2 * d, d + d * (d + 1) / 2, d * (d + 1) / 2, d + d * d, d * d};
-    for (int64_t value : fixed) *out++ = value;
+    const int64_t fixed[] = {d,     M::reported_parameters(s), M::observed(s),  M::reported(s), 0,    1,
+                             2 * d, d + d * (d + 1) / 2,       d * (d + 1) / 2, d + d * d,      d * d};
+    for (int64_t value : fixed)
+      *out++ = value;
     M::sizes(s, out);
   }
   static void observed_support(Slots s, Arguments a, void*, const vmodel_random*) {
-    for (int64_t i = 0; i < M::observed(s); ++i) real(a, 0)[i] = M::in_support(s, i) ? 1 : 0;
+    for (int64_t i = 0; i < M::observed(s); ++i)
+      real(a, 0)[i] = M::in_support(s, i) ? 1 : 0;
   }
   template <int F>
   static void data_shape(Slots s, Arguments a, void*, const vmodel_random*) {
@@ -169,28 +177,31 @@ class FakeModel {
           a[static_cast<size_t>(i * d + i)] = softplus(*r++);
           continue;
         }
-        for (int64_t j = 0; j < i; ++j) a[static_cast<size_t>(i * d + j)] = *r++;
+        for (int64_t j = 0; j < i; ++j)
+          a[static_cast<size_t>(i * d + j)] = *r++;
         a[static_cast<size_t>(i * d + i)] = std::exp(*r++);
       }
       return a;
     }
     static double noise(const vmodel_random* r, int lane, int64_t i) {
-      return runtime::runtime_normal(r->seed, r->stream, r->step,
-                                     r->first_particle + static_cast<uint32_t>(lane),
+      return runtime::runtime_normal(r->seed, r->stream, r->step, r->first_particle + static_cast<uint32_t>(lane),
                                      static_cast<uint32_t>(i));
     }
     static void initial(Slots s, Arguments a, void*, const vmodel_random*) {
       const int64_t d = M::dimension(s);
       double* phi = real(a, 0);
-      for (int64_t i = 0; i < size(d); ++i) phi[i] = 0;
+      for (int64_t i = 0; i < size(d); ++i)
+        phi[i] = 0;
       if (!Full) {
-        for (int64_t i = 0; i < d; ++i) phi[d + i] = std::log(std::expm1(1.0));
+        for (int64_t i = 0; i < d; ++i)
+          phi[d + i] = std::log(std::expm1(1.0));
       }
     }
     static void learned(Slots s, Arguments a, void*, const vmodel_random*) {
       const int64_t d = M::dimension(s);
       const auto factor_ = factor(real(a, 0), d);
-      for (int64_t i = 0; i < d; ++i) real(a, 1)[i] = real(a, 0)[i];
+      for (int64_t i = 0; i < d; ++i)
+        real(a, 1)[i] = real(a, 0)[i];
       for (int64_t i = 0; i < (Full ? d * d : d); ++i) {
         real(a, 1)[d + i] = factor_[static_cast<size_t>(Full ? i : i * d + i)];
       }
@@ -204,7 +215,8 @@ class FakeModel {
         double log_q = 0, entropy = 0;
         for (int64_t i = 0; i < d; ++i) {
           double z = phi[i];
-          for (int64_t j = 0; j <= i; ++j) z += f[static_cast<size_t>(i * d + j)] * noise(r, l, j);
+          for (int64_t j = 0; j <= i; ++j)
+            z += f[static_cast<size_t>(i * d + j)] * noise(r, l, j);
           real(a, 1)[i * W + l] = z;
           const double e = noise(r, l, i), scale = std::log(f[static_cast<size_t>(i * d + i)]);
           log_q += -0.5 * e * e - scale - 0.9189385332046727;
@@ -220,7 +232,8 @@ class FakeModel {
       const double* phi = real(a, 0);
       const auto f = factor(phi, d);
       double* out = real(a, 4);
-      for (int64_t i = 0; i < size(d); ++i) out[i] = 0;
+      for (int64_t i = 0; i < size(d); ++i)
+        out[i] = 0;
       for (int l = 0; l < W; ++l) {
         const double by_scale = real(a, 3)[l] - real(a, 2)[l];
         double* at = out + d;
@@ -231,19 +244,21 @@ class FakeModel {
             at[i] += slope_of_softplus(phi[d + i]) * (dz * noise(r, l, i) + by_scale / diagonal);
             continue;
           }
-          for (int64_t j = 0; j < i; ++j) *at++ += dz * noise(r, l, j);
+          for (int64_t j = 0; j < i; ++j)
+            *at++ += dz * noise(r, l, j);
           *at++ += dz * noise(r, l, i) * diagonal + by_scale;
         }
       }
     }
     // eps of a point, and its log density.
-    static double standardise(const double* phi, const std::vector<double>& f, int64_t d,
-                              const double* z, int stride, std::vector<double>& e) {
+    static double standardise(const double* phi, const std::vector<double>& f, int64_t d, const double* z, int stride,
+                              std::vector<double>& e) {
       double log_q = 0;
       e.resize(static_cast<size_t>(d));
       for (int64_t i = 0; i < d; ++i) {
         double x = z[i * stride] - phi[i];
-        for (int64_t j = 0; j < i; ++j) x -= f[static_cast<size_t>(i * d + j)] * e[static_cast<size_t>(j)];
+        for (int64_t j = 0; j < i; ++j)
+          x -= f[static_cast<size_t>(i * d + j)] * e[static_cast<size_t>(j)];
         const double diagonal = f[static_cast<size_t>(i * d + i)];
         e[static_cast<size_t>(i)] = x / diagonal;
         log_q += -0.5 * (x / diagonal) * (x / diagonal) - std::log(diagonal) - 0.9189385332046727;
@@ -251,8 +266,7 @@ class FakeModel {
       return log_q;
     }
     // inverse(A)' e
-    static std::vector<double> solve_transposed(const std::vector<double>& f, int64_t d,
-                                                std::vector<double> e) {
+    static std::vector<double> solve_transposed(const std::vector<double>& f, int64_t d, std::vector<double> e) {
       for (int64_t i = d; i-- > 0;) {
         for (int64_t j = i + 1; j < d; ++j) {
           e[static_cast<size_t>(i)] -= f[static_cast<size_t>(j * d + i)] * e[static_cast<size_t>(j)];
@@ -268,9 +282,11 @@ class FakeModel {
       std::vector<double> e;
       for (int l = 0; l < W; ++l) {
         real(a, 2)[l] = standardise(real(a, 0), f, d, real(a, 1) + l, W, e);
-        if (!Gradient) continue;
+        if (!Gradient)
+          continue;
         const auto g = solve_transposed(f, d, e);
-        for (int64_t i = 0; i < d; ++i) real(a, 3)[i * W + l] = -g[static_cast<size_t>(i)];
+        for (int64_t i = 0; i < d; ++i)
+          real(a, 3)[i * W + l] = -g[static_cast<size_t>(i)];
       }
     }
     template <int W>
@@ -279,7 +295,8 @@ class FakeModel {
       const double* phi = real(a, 0);
       const auto f = factor(phi, d);
       double* out = real(a, 4);
-      for (int64_t i = 0; i < size(d); ++i) out[i] = 0;
+      for (int64_t i = 0; i < size(d); ++i)
+        out[i] = 0;
       std::vector<double> e;
       for (int l = 0; l < W; ++l) {
         const double w = real(a, 2)[l];
@@ -294,7 +311,8 @@ class FakeModel {
             at[i] += w * slope_of_softplus(phi[d + i]) * (ei * ei - 1) / diagonal;
             continue;
           }
-          for (int64_t j = 0; j < i; ++j) *at++ += w * gi * e[static_cast<size_t>(j)];
+          for (int64_t j = 0; j < i; ++j)
+            *at++ += w * gi * e[static_cast<size_t>(j)];
           *at++ += w * (gi * ei * diagonal - 1);
         }
       }
@@ -312,19 +330,16 @@ class FakeModel {
       auto* argument = new std::string(text.substr(0, space));
       const std::string rest = text.substr(space + 1);
       list->push_back({argument->c_str(), rest[0] == 's' ? VMODEL_STEP : VMODEL_PARTICLE,
-                       rest.find('&') != std::string::npos, rest.find('i') != std::string::npos,
-                       0});
+                       rest.find('&') != std::string::npos, rest.find('i') != std::string::npos, 0});
     }
     auto* kept = new std::string(name);
-    kernels_.push_back({kept->c_str(), lanes, static_cast<int32_t>(list->size()), list->data(),
-                        &no_workspace, run});
+    kernels_.push_back({kept->c_str(), lanes, static_cast<int32_t>(list->size()), list->data(), &no_workspace, run});
   }
 
   template <int W>
   void add_lanes() {
     add("log_density", W, &log_density<W>, {"z p", "value p&", "jacobian p&"});
-    add("log_density_gradient", W, &log_density_gradient<W>,
-        {"z p", "value p&", "jacobian p&", "gradient p&"});
+    add("log_density_gradient", W, &log_density_gradient<W>, {"z p", "value p&", "jacobian p&", "gradient p&"});
     add("hessian_vector", W, &hessian_vector<W>, {"z p", "v p", "gradient p&", "product p&"});
     add("unconstrain", W, &unconstrain<W>, {"x p", "z p&"});
     add("constrain", W, &constrain<W>, {"z p", "x p&"});
@@ -340,13 +355,10 @@ class FakeModel {
     add(name + ".initial", W, &G::initial, {"phi s&"});
     add(name + ".learned", W, &G::learned, {"phi s", "values s&"});
     add(name + ".draw", W, &G::template draw<W>, {"phi s", "z p&", "log_q p&", "entropy p&"});
-    add(name + ".pathwise", W, &G::template pathwise<W>,
-        {"phi s", "d_z p", "d_log_q p", "d_entropy p", "d_phi s&"});
+    add(name + ".pathwise", W, &G::template pathwise<W>, {"phi s", "d_z p", "d_log_q p", "d_entropy p", "d_phi s&"});
     add(name + ".log_density", W, &G::template density<W, false>, {"phi s", "z p", "log_q p&"});
-    add(name + ".log_density_gradient", W, &G::template density<W, true>,
-        {"phi s", "z p", "log_q p&", "gradient p&"});
-    add(name + ".score", W, &G::template score<W>,
-        {"phi s", "z p", "weight p", "log_q p&", "d_phi s&"});
+    add(name + ".log_density_gradient", W, &G::template density<W, true>, {"phi s", "z p", "log_q p&", "gradient p&"});
+    add(name + ".score", W, &G::template score<W>, {"phi s", "z p", "weight p", "log_q p&", "d_phi s&"});
   }
 
   template <int F>
@@ -359,11 +371,11 @@ class FakeModel {
     }
   }
 
-  static std::string family(const std::string& name, const std::string& kind, bool full,
-                            const std::string& more) {
+  static std::string family(const std::string& name, const std::string& kind, bool full, const std::string& more) {
     const std::string second =
-        full ? R"({"name":"L","shape":[0,0],"support":"cov_cholesky","map":"cov_cholesky","offset":0,"size":10,"phi_offset":0,"phi_size":8})"
-             : R"({"name":"s","shape":[0],"support":"bounded","map":"softplus","offset":0,"size":0,"phi_offset":0,"phi_size":0})";
+        full
+            ? R"({"name":"L","shape":[0,0],"support":"cov_cholesky","map":"cov_cholesky","offset":0,"size":10,"phi_offset":0,"phi_size":8})"
+            : R"({"name":"s","shape":[0],"support":"bounded","map":"softplus","offset":0,"size":0,"phi_offset":0,"phi_size":0})";
     return R"({"name":")" + name + R"(","kind":")" + kind +
            R"(","learnables":[{"name":"m","shape":[0],"support":"all","map":"identity","offset":4,"size":0,"phi_offset":4,"phi_size":0},)" +
            second + R"(],"phi":)" + (full ? "7" : "6") + R"(,"values":)" + (full ? "9" : "6") +
@@ -371,22 +383,16 @@ class FakeModel {
   }
 
   FakeModel() {
-    metadata_ =
-        R"({"abi":1,"compiler":"0.1.0","march":"native","cpu_features":[],"model":")" +
-        std::string(M::name) + R"(","source":")" + M::source +
-        R"(","source_hash":"00ff","lanes":8,"data":)" + M::data() +
-        R"(,"sizes":["D","P","L","Q","0","1","2 * D","n","D * (D + 1) / 2","v","D * D")" +
-        (M::extra_sizes > 0 ? "," : "") + M::size_texts() +
-        R"(],"dimension":0,"reported_parameters":1,"observed":2,"reported":3,"parameters":)" +
-        M::parameters() + R"(,"quantities":)" + M::quantities() + R"(,"observations":)" +
-        M::observations() + R"(,"requires":)" + M::requires_() + R"(,"families":[)" +
-        family("Plain", "family", false, "") + "," +
-        family("mean_field", "mean_field", false,
-               R"(,"gaussian":{"location":"m","scale":"s"})") +
-        "," +
-        family("full_rank", "full_rank", true,
-               R"(,"gaussian":{"location":"m","scale_cholesky":"L"})") +
-        R"(],"fits":)" + M::fits() + "}";
+    metadata_ = R"({"abi":1,"compiler":"0.1.0","march":"native","cpu_features":[],"model":")" + std::string(M::name) +
+                R"(","source":")" + M::source + R"(","source_hash":"00ff","lanes":8,"data":)" + M::data() +
+                R"(,"sizes":["D","P","L","Q","0","1","2 * D","n","D * (D + 1) / 2","v","D * D")" +
+                (M::extra_sizes > 0 ? "," : "") + M::size_texts() +
+                R"(],"dimension":0,"reported_parameters":1,"observed":2,"reported":3,"parameters":)" + M::parameters() +
+                R"(,"quantities":)" + M::quantities() + R"(,"observations":)" + M::observations() + R"(,"requires":)" +
+                M::requires_() + R"(,"families":[)" + family("Plain", "family", false, "") + "," +
+                family("mean_field", "mean_field", false, R"(,"gaussian":{"location":"m","scale":"s"})") + "," +
+                family("full_rank", "full_rank", true, R"(,"gaussian":{"location":"m","scale_cholesky":"L"})") +
+                R"(],"fits":)" + M::fits() + "}";
     add_lanes<1>();
     add_lanes<wide>();
     add("sizes", 1, &sizes, {"sizes s&i"});
@@ -411,4 +417,4 @@ class FakeModel {
   vmodel_model model_;
 };
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -5,7 +5,9 @@
 
 namespace vmodel::test {
 
-inline const double* reals(const vmodel_slot& slot) { return static_cast<const double*>(slot.array); }
+inline const double* reals(const vmodel_slot& slot) {
+  return static_cast<const double*>(slot.array);
+}
 
 // y ~ normal(beta1 + beta2 x, sigma), flat on all but a half-Cauchy(2.5) on sigma where asked.
 template <typename Tag>
@@ -15,9 +17,12 @@ struct Regression : FakeDefaults {
   static constexpr int data_count = 3, extra_sizes = 2;
   static std::vector<std::string> data_names() { return {"N", "x", "y"}; }
   static std::string data() {
-    return std::string(R"([{"name":"N","element":"int","shape":[],"support":"bounded","lower":"0","bounds":true,"needed_by_sample":true,"line":2,"column":8},
-      {"name":"x","field":")") + Tag::x + R"(","element":"real","shape":["N"],"line":3,"column":8},
-      {"name":"y","field":")" + Tag::y + R"(","element":"real","shape":["N"],"line":4,"column":8}])";
+    return std::string(
+               R"([{"name":"N","element":"int","shape":[],"support":"bounded","lower":"0","bounds":true,"needed_by_sample":true,"line":2,"column":8},
+      {"name":"x","field":")") +
+           Tag::x + R"(","element":"real","shape":["N"],"line":3,"column":8},
+      {"name":"y","field":")" +
+           Tag::y + R"(","element":"real","shape":["N"],"line":4,"column":8}])";
   }
   static std::string size_texts() { return R"("N","2")"; }
   static void sizes(Slots s, int64_t* out) { out[0] = s[0].integer, out[1] = 2; }
@@ -52,15 +57,12 @@ struct Regression : FakeDefaults {
     }
     value = T(-0.9189385332046727 * static_cast<double>(n)) - z[2] * static_cast<double>(n) -
             squares / (sigma * sigma) * 0.5;
-    if (Tag::cauchy) value = value - log1p(sigma * sigma / 6.25) - T(std::log(3.141592653589793 * 2.5));
+    if (Tag::cauchy)
+      value = value - log1p(sigma * sigma / 6.25) - T(std::log(3.141592653589793 * 2.5));
     jacobian = z[2];
   }
-  static void constrain(Slots, const double* z, double* x) {
-    x[0] = z[0], x[1] = z[1], x[2] = std::exp(z[2]);
-  }
-  static void unconstrain(Slots, const double* x, double* z) {
-    z[0] = x[0], z[1] = x[1], z[2] = std::log(x[2]);
-  }
+  static void constrain(Slots, const double* z, double* x) { x[0] = z[0], x[1] = z[1], x[2] = std::exp(z[2]); }
+  static void unconstrain(Slots, const double* x, double* z) { z[0] = x[0], z[1] = x[1], z[2] = std::log(x[2]); }
   static void likelihood(Slots s, const double* z, double* values) {
     for (int64_t i = 0; i < s[0].integer; ++i) {
       const double r = (reals(s[2])[i] - z[0] - z[1] * reals(s[1])[i]) / std::exp(z[2]);
@@ -95,9 +97,7 @@ struct EightSchools : FakeDefaults {
       {"name":"sigma","element":"real","shape":["J"],"support":"bounded","lower":"0","bounds":true,"line":4,"column":8}])";
   }
   static std::string size_texts() { return R"("J","2","J + 2")"; }
-  static void sizes(Slots s, int64_t* out) {
-    out[0] = s[0].integer, out[1] = 2, out[2] = s[0].integer + 2;
-  }
+  static void sizes(Slots s, int64_t* out) { out[0] = s[0].integer, out[1] = 2, out[2] = s[0].integer + 2; }
   static std::string parameters() {
     return R"([{"name":"mu","element":"real","shape":[],"support":"all","map":"identity","offset":4,"size":5,"unconstrained_offset":4,"unconstrained_size":5,"line":6,"column":9},
       {"name":"tau","element":"real","shape":[],"support":"bounded","lower":"0","map":"lower_bound","offset":5,"size":5,"unconstrained_offset":5,"unconstrained_size":5,"line":7,"column":9},
@@ -147,7 +147,8 @@ struct EightSchools : FakeDefaults {
   }
   static void unconstrain(Slots s, const double* x, double* z) {
     z[0] = x[0], z[1] = std::log(x[1]);
-    for (int64_t i = 0; i < s[0].integer; ++i) z[2 + i] = Centred ? x[2 + i] : (x[2 + i] - x[0]) / x[1];
+    for (int64_t i = 0; i < s[0].integer; ++i)
+      z[2 + i] = Centred ? x[2 + i] : (x[2 + i] - x[0]) / x[1];
   }
   static void likelihood(Slots s, const double* z, double* values) {
     for (int64_t i = 0; i < s[0].integer; ++i) {
@@ -178,8 +179,8 @@ struct Garch11 : FakeDefaults {
     const char* offsets[] = {"4", "5", "12", "13"};
     for (int i = 0; i < 4; ++i) {
       result += std::string(i ? "," : "") + R"({"name":")" + names[i] +
-                R"(","element":"real","shape":[],"support":"bounded","map":")" + maps[i] +
-                R"(","offset":)" + offsets[i] + R"(,"size":5,"unconstrained_offset":)" + offsets[i] +
+                R"(","element":"real","shape":[],"support":"bounded","map":")" + maps[i] + R"(","offset":)" +
+                offsets[i] + R"(,"size":5,"unconstrained_offset":)" + offsets[i] +
                 R"(,"unconstrained_size":5,"line":7,"column":9})";
     }
     return result + "]";
@@ -207,8 +208,7 @@ struct Garch11 : FakeDefaults {
       value = value - log(variance) * 0.5 - r * r / variance * 0.5 - T(0.9189385332046727);
       variance = alpha0 + alpha1 * r * r + beta1 * variance;
     }
-    jacobian = z[1] + log(alpha1) + log(T(1.0) - alpha1) + log(T(1.0) - alpha1) + log(share) +
-               log(T(1.0) - share);
+    jacobian = z[1] + log(alpha1) + log(T(1.0) - alpha1) + log(T(1.0) - alpha1) + log(share) + log(T(1.0) - share);
   }
   static void constrain(Slots, const double* z, double* x) {
     x[0] = z[0], x[1] = std::exp(z[1]), x[2] = 1 / (1 + std::exp(-z[2]));
@@ -220,4 +220,4 @@ struct Garch11 : FakeDefaults {
   }
 };
 
-}  // namespace vmodel::test
+} // namespace vmodel::test
