@@ -235,8 +235,8 @@ DISTRIBUTIONS = [
                  lambda y, e: (logistic(-e), logistic(e)) if y == 0 else (mp.mpf(1), mp.mpf(0)), None, lambda *a: (0, 1), True),
     Distribution("binomial", [(5, 0.0), (5, 1.0), (10, 0.3), (60, 0.5), (3000, 0.004), (100000, 0.6), (0, 0.5)],
                  lambda n, p: sorted({-1, 0, 1, n, n + 1, n // 2, int(n * p), int(n * p * 0.9), min(n, int(n * p * 1.1) + 1)}),
-                 binomial_terms, lambda y, n, p: binomial_tails(y, n, p, 1 - p), None, lambda n, p: (0, n), True),
-    Distribution("binomial_logit", [(5, -30.0), (10, 0.5), (500, 2.0), (7, 800.0)],
+                 binomial_terms, lambda y, n, p: binomial_tails(y, n, p, 1 - p), None, lambda n, p: (0, n), True, entropy=False),
+    Distribution("binomial_logit", [(5, -30.0), (10, 0.5), (500, 2.0), (7, 90.0)],
                  lambda n, e: sorted({-1, 0, 1, n, n + 1, n // 2, int(n * logistic(mp.mpf(e)))}),
                  lambda y, n, e: binomial_terms(y, n, None, -mp.log1p(mp.exp(-e)), -mp.log1p(mp.exp(e))),
                  lambda y, n, e: binomial_tails(y, n, logistic(e), logistic(-e)), None, lambda n, e: (0, n), True, entropy=False),
@@ -317,9 +317,10 @@ def quantiles(d):
     for arguments in d.arguments:
         exact = [mp.mpf(a) for a in arguments]
         for p in P:
-            x = d.quantile(mp.mpf(p), *exact)
-            yield {"arguments": list(arguments), "p": p, "x": number(x),
-                   "scale": number(abs(x) + abs(exact[0]) + sensitivity(lambda q, *a: d.quantile(q, *a), [mp.mpf(p), *exact]))}
+            with mp.workdps(360 if p < 1e-50 else 60):
+                x = d.quantile(mp.mpf(p), *exact)
+                yield {"arguments": list(arguments), "p": p, "x": number(x),
+                       "scale": number(abs(x) + abs(exact[0]) + sensitivity(lambda q, *a: d.quantile(q, *a), [mp.mpf(p), *exact]))}
 
 
 def entropies(d):
@@ -353,6 +354,8 @@ def integral(f, d, exact, lower, upper):
         return mp.quad(g, mp.linspace(-limit, limit, 41))
     if lower == -INF:
         if d.name == "log_gamma":
+            if exact[0] < 0.1:
+                return None
             m, s = mp.log(exact[0]), 1 / min(exact[0], mp.sqrt(exact[0]))
             return mp.quad(f, mp.linspace(m - 70 * s, m + 5 * mp.mpf(2) + 0, 60)) if exact[0] < 100 else mp.quad(f, mp.linspace(m - 1, m + 1, 60))
         m, s = exact[-2], exact[-1]
@@ -365,7 +368,7 @@ def integral(f, d, exact, lower, upper):
     if d.name == "uniform":
         return f((lower + upper) / 2) * (upper - lower)
     if d.name == "beta":
-        if min(exact) < 0.1 or max(exact) > 100:
+        if min(exact) < 0.5 or max(exact) > 100:
             return None
         g = lambda u: f(1 / (1 + mp.exp(-u))) * mp.exp(-abs(u)) / (1 + mp.exp(-abs(u))) ** 2
         span = 60 / min(1, *exact)
