@@ -5,14 +5,18 @@
 #include <llvm/Support/SHA256.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "compiler/check/check.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/link.h"
+#include "compiler/driver/kernels.h"
 #include "compiler/ir/print.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
@@ -51,14 +55,45 @@ PhaseTimer::~PhaseTimer() {
 
 namespace {
 
+// One part has the cold kernels, the others the hot ones.
+constexpr int code_parts = 4;
+
 std::string sha256(std::string_view text) {
   const auto digest = llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   return llvm::toHex(digest, true);
 }
 
+/// The gradient of the model must exist, and what the objectives of the file's fits need of their families.
+/// Other families without a derivative are built without it; their metadata says so.
+void report_missing_derivatives(const check::Program& program, const std::vector<passes::DerivativeError>& errors, DiagnosticEngine& engine) {
+  for (const passes::DerivativeError& error : errors) {
+    if (error.kernel == "log_density_gradient") engine.report(Code::no_derivative, error.range, error.message);
+    for (const check::Fit& fit : program.fits) {
+      if (error.kernel != fit.family + ".pathwise") continue;
+      const std::string objective = fit.objective.empty() ? "elbo" : fit.objective;
+      engine.report(Code::objective_mismatch, fit.range,
+                    "the objective '" + objective + "' needs pathwise derivatives, and a draw of the family '" + fit.family + "' has none")
+          .label(error.range, error.message)
+          .hint("draw from a distribution that has them, such as normal or lognormal; docs/distributions.md lists them");
+    }
+  }
+}
+
+/// What each family can do, by the kernels that it has.
+void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernels) {
+  for (auto& family : metadata["families"]) {
+    const auto has = [&](const char* kernel) { return kernels.find(family["name"].get<std::string>() + kernel) != nullptr; };
+    family["capabilities"] = nlohmann::ordered_json::array();
+    if (has(".log_density_gradient")) family["capabilities"].push_back("density");
+    if (has(".pathwise")) family["capabilities"].push_back("pathwise");
+  }
+}
+
 /// What only the driver knows is added to lowering's metadata.
-std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target, std::string_view source) {
+std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target, std::string_view source,
+                              const ir::Module& kernels) {
   nlohmann::ordered_json j = nlohmann::ordered_json::parse(text);
+  set_capabilities(j, kernels);
   j["compiler"] = VMODEL_VERSION;
   j["march"] = target.march;
   j["cpu_features"] = target.features;
@@ -96,7 +131,7 @@ void keep_families(check::Program& program, const Options& options, DiagnosticEn
 
 void emit_text(const Options& options, const std::string& text, DiagnosticEngine& engine) {
   if (options.output.empty()) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) engine.report(Code::cannot_write, {}, std::string("cannot write to the standard output: ") + std::strerror(errno));
     return;
   }
   std::ofstream file(options.output, std::ios::binary);
@@ -154,10 +189,11 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     PhaseTimer timer(times, "lower");
     lowered = lower::lower(*program, sources);
   }
+  std::vector<std::string> pass_names;
+  std::string printed;
   const auto print_after = [&](const std::string& pass, const ir::Module& module) {
-    if (pass != options.print_after) return;
-    const std::string text = "// after " + pass + "\n" + ir::print(module);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::find(pass_names.begin(), pass_names.end(), pass) == pass_names.end()) pass_names.push_back(pass);
+    if (pass == options.print_after) printed += "// after " + pass + "\n" + ir::print(module);
   };
   const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
 
@@ -170,16 +206,26 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     pipeline.sizes = {size_parameter("observed"), size_parameter("reported")};
     std::vector<passes::DerivativeError> errors;
     kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors);
-    for (const passes::DerivativeError& error : errors) engine.report(Code::no_derivative, error.range, error.message);
+    report_missing_derivatives(*program, errors, engine);
     if (engine.has_errors()) return;
   }
-  if (!options.print_after.empty()) return;
+  if (!options.print_after.empty()) {
+    if (!printed.empty()) return emit_text(options, printed, engine);
+    std::string names;
+    for (const std::string& name : pass_names) names += (names.empty() ? "" : ", ") + name;
+    engine.report(Code::invalid_option, {}, "no pass '" + options.print_after + "'").hint("--print-after takes one of " + names);
+    return;
+  }
   if (options.emit == Emit::vir) return emit_text(options, ir::print(kernels), engine);
 
   codegen::Options code;
   code.target = target;
-  code.lanes = target.lanes == 1 ? std::vector{1} : std::vector{1, target.lanes};
-  code.metadata = complete_metadata(lowered.metadata, options, target, sources.file(*file).text());
+  code.kernels = kernel_code(kernels, target);
+  // Always as many parts, so that the executable does not depend on the machine's cores.
+  code.parts = code_parts;
+  code.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  code.verify = passes::PipelineOptions().verify;
+  code.metadata = complete_metadata(lowered.metadata, options, target, sources.file(*file).text(), kernels);
   code.slots = slot_names(metadata, kernels);
   code.data_count = static_cast<std::int32_t>(metadata["data"].size());
   code.size_count = static_cast<std::int32_t>(metadata["sizes"].size());
@@ -193,11 +239,10 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
 
   PhaseTimer timer(times, "link");
   std::string shared, error;
-  if (!codegen::link_shared(compiled.bytes, shared, error)) {
+  if (!codegen::link_shared(compiled.bytes, shared, error))
     engine.report(Code::cannot_link, {}, error);
-  } else if (!codegen::join_executable(codegen::runtime_path(), shared, options.output, error)) {
+  else if (!codegen::join_executable(codegen::runtime_path(), shared, options.output, error))
     engine.report(Code::cannot_write, {}, error);
-  }
 }
 
 }  // namespace vmodel::driver

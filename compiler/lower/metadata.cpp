@@ -229,7 +229,6 @@ class Writer {
     }
     entry["phi"] = number(f.phi);
     entry["values"] = number(f.values);
-    entry["capabilities"] = {"density", "pathwise", "entropy"};
     if (alone) add_gaussian(entry, *body[0]->distribution->family);
     return entry;
   }

@@ -23,6 +23,8 @@ namespace vmodel::passes {
 struct DerivativeError {
   SourceRange range;
   std::string message;
+  /// The kernel that was left out for it (set by the pipeline).
+  std::string kernel = {};
 };
 
 /// A parameter and the parameter that is added for its derivative.

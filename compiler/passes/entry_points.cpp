@@ -171,8 +171,10 @@ private:
     if (errors.empty()) {
       function.name = name;
       module_.functions.push_back(std::move(function));
-    } else if (name == "log_density_gradient" || (!wanted_.empty() && is_wanted(name, wanted_))) {
-      errors_.insert(errors_.end(), errors.begin(), errors.end());
+    }
+    for (DerivativeError error : errors) {
+      error.kernel = name;
+      errors_.push_back(std::move(error));
     }
   }
 

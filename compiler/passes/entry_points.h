@@ -25,12 +25,12 @@ bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted
 ir::Module entry_points(const ir::Module& module, const KernelSizes& sizes, const std::vector<std::string>& wanted);
 
 /// Adds the kernels that are derivatives of others (log_density_gradient, FAMILY.pathwise, ...), then
-/// removes those that were made only for them. A kernel whose derivative does not exist is left out;
-/// the errors of `log_density_gradient` and of kernels named in `wanted` are reported.
+/// removes those that were made only for them. A kernel whose derivative does not exist is left out,
+/// and the errors name it.
 ir::Module derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
                               std::vector<DerivativeError>& errors);
 
-/// hessian_vector from the (simplified) kernel log_density_gradient; rules for errors as above.
+/// hessian_vector from the (simplified) kernel log_density_gradient; errors as above.
 ir::Module second_derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
                                      std::vector<DerivativeError>& errors);
 

@@ -53,9 +53,8 @@ struct PipelineOptions {
 #else
   bool verify = false;
 #endif
-  /// Kernels to make, by name (docs/architecture.md); empty: all that the module allows. A
-  /// derivative that does not exist is an error only for a kernel that is asked for by name,
-  /// `log_density_gradient` and the kernels of families.
+  /// Kernels to make, by name (docs/architecture.md); empty: all that the module allows. A kernel
+  /// whose derivative does not exist is left out; the errors say which and why.
   std::vector<std::string> kernels;
   /// Where the extents of kernel outputs are found; the driver reads them from the metadata
   /// ("observed", "reported": numbers of sizes, so `size.K`).
