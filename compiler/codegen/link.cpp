@@ -156,6 +156,12 @@ std::string runtime_path() {
 }
 
 bool join_executable(const std::string& runtime, const std::string& shared, const std::string& output, std::string& error) {
+  struct stat present {};
+  if (stat(output.c_str(), &present) == 0 && !S_ISREG(present.st_mode)) {
+    // Renaming would put a file in the place of a device such as /dev/null.
+    error = "cannot write '" + output + "': " + (S_ISDIR(present.st_mode) ? std::strerror(EISDIR) : "it is not a regular file");
+    return false;
+  }
   std::string temporary = output + ".XXXXXX";
   const int file = mkostemp(temporary.data(), O_CLOEXEC);
   if (file < 0) {

@@ -23,6 +23,13 @@ std::string folder_of(const std::string& path) {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   if (std::filesystem::is_directory(path_)) refuse("be written", EISDIR);
+  std::error_code ignored;
+  if (std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored)) {
+    // A device or a pipe (/dev/stdout) is written to; renaming a file over it would replace it.
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file_ < 0) refuse("be written", errno);
+    return;
+  }
   temporary_ = path_ + ".unfinished-XXXXXX";
   file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
   if (file_ < 0) {
@@ -68,6 +75,7 @@ void AtomicFile::commit() {
   const int closed = ::close(file_);
   file_ = -1;
   if (closed != 0) refuse("be written", errno);
+  if (temporary_.empty()) return;  // a device
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) refuse("be written", errno);
   temporary_.clear();
   // The new name is durable only with its folder; a file system that refuses this is left alone.
