@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 
+#include "runtime/fit/curvature.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 #include "runtime/objectives/elbo.h"
@@ -24,11 +25,15 @@ constexpr double most_skipped = 0.01;
 // this share of a unit.
 constexpr int64_t least_particles = 16;
 constexpr int64_t most_particles = 256;
-constexpr double wanted_error = 0.003;
+constexpr double wanted_error = 0.004;
+// The last phase: most particles, and the share of a Newton step that its steps go.
+constexpr int64_t most_settling = 4096;
+constexpr double first_settling_rate = 0.3, last_settling_rate = 0.05;
 constexpr int64_t trace_rows = 10000;
 // Steps of the random streams that are not steps of the optimiser.
 constexpr uint32_t step_of_estimator_trial = 0x20000000;
 constexpr uint32_t step_of_evaluation = 0x40000000;
+constexpr uint32_t step_of_curvature = 0x50000000;
 constexpr uint32_t step_of_warm_up = 0x60000000;
 
 class Fit {
@@ -49,6 +54,7 @@ class Fit {
     } else {
       choose_preconditioner(0);
       if (settings_.warm_up) warm_up();
+      measure_curvature();
       choose_estimator();
       optimise();
     }
@@ -116,6 +122,7 @@ class Fit {
     settings.family = "mean_field";
     settings.start = StartChoice::plain;
     settings.steps = 500;
+    settings.settle = 0;
     settings.particles = 16;
     const FitObserver silent;
     const FitState first = Fit(model_, settings, silent).run().state;
@@ -196,6 +203,25 @@ class Fit {
     }
   }
 
+  // What the preconditioner does not know: it takes the posterior for nearly Gaussian.
+  void measure_curvature() {
+    if (size_ == 0 || preconditioner_.is_identity()) return;
+    const auto gradient_of = [&](Elbo& objective) {
+      return [this, &objective, phi = state_.phi, g = std::vector<double>(size_ + 1)](
+                 const double* psi, double* gradient) mutable {
+        phi = state_.phi;
+        preconditioner_.add_to(psi, phi.data());
+        const Evaluation e = objective.evaluate(
+            phi.data(), random_state(settings_.seed, Stream::fit, step_of_curvature), g.data());
+        preconditioner_.pull_back(g.data(), gradient);
+        return std::isfinite(e.value);
+      };
+    };
+    Elbo coarse(model_, family_, 2048, Estimator::total, pool_),
+        fine(model_, family_, 16384, Estimator::total, pool_);
+    curvature_ = find_curvature(size_, gradient_of(coarse), gradient_of(fine));
+  }
+
   // The estimator whose gradients would leave the smaller error in the result (both have the same
   // mean), and so many particles that this error is small in every coordinate.
   void choose_estimator() {
@@ -207,6 +233,7 @@ class Fit {
     }
     estimator_ = settings_.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
     particles_ = settings_.particles > 0 ? settings_.particles : least_particles;
+    settling_ = particles_;
     const bool choose = settings_.estimator == EstimatorChoice::automatic && has_stl;
     if (choose || settings_.particles == 0) {
       const ErrorEstimate first = error_of(estimator_);
@@ -218,20 +245,35 @@ class Fit {
           worst = stl.worst;
         }
       }
+      particle_error_ = worst;
       if (settings_.particles == 0 && std::isfinite(worst)) {
-        const double iterates = std::max(1.0, settings_.average * static_cast<double>(settings_.steps));
+        const double iterates = static_cast<double>(std::max<int64_t>(
+            1, settles() ? settings_.settle * 3 / 5 : averaged_steps()));
         const double wanted = worst * worst / iterates / (wanted_error * wanted_error);
-        const double lanes = model_.lanes();
-        particles_ = static_cast<int64_t>(
-            std::ceil(std::clamp(wanted, 1.0 * least_particles, 1.0 * most_particles) / lanes) * lanes);
+        const double most = static_cast<double>(settles() ? most_settling : most_particles);
+        const int64_t lanes = model_.lanes();
+        const auto whole_blocks = [&](double particles) {
+          return (static_cast<int64_t>(std::ceil(particles)) + lanes - 1) / lanes * lanes;
+        };
+        settling_ = whole_blocks(std::clamp(wanted, 1.0 * least_particles, most));
+        particles_ = settles() ? whole_blocks(std::max(1.0 * least_particles,
+                                                       static_cast<double>(settling_) / 16))
+                               : settling_;
       }
     }
     state_.estimator = estimator_ == Estimator::stl ? "stl" : "total";
-    state_.particles = particles_;
+    state_.particles = settles() ? settling_ : particles_;
   }
 
+  int64_t averaged_steps() const {
+    return static_cast<int64_t>(settings_.average * static_cast<double>(settings_.steps));
+  }
+  // Steps in the metric of the curvature need one.
+  bool settles() const { return settings_.settle > 0 && !preconditioner_.is_identity(); }
+
   // Standard deviation of the error that the gradient of one particle makes in the result of a
-  // Newton step, in units of the coordinates (Preconditioner::to_units).
+  // Newton step, in units of the coordinates (Preconditioner::to_units). Directions that are flatter
+  // than the preconditioner knows count as they are.
   struct ErrorEstimate {
     double worst = INFINITY;
   };
@@ -250,7 +292,9 @@ class Fit {
           g.data());
       if (!std::isfinite(e.value)) continue;
       ++finite;
+      psi.resize(n);
       preconditioner_.pull_back(g.data(), psi.data());
+      curvature_.apply(psi);
       preconditioner_.to_units(psi.data(), units.data());
       for (size_t i = 0; i < n; ++i) {
         sum[i] += units[i];
@@ -276,17 +320,18 @@ class Fit {
     std::vector<double> origin = state_.phi, phi = state_.phi, psi(n, 0.0), g(n + 1), g_psi(n + 1);
     AdamSettings adam_settings = settings_.adam;
     Adam adam(n, adam_settings);
-    const int64_t averaged = static_cast<int64_t>(settings_.average * static_cast<double>(steps));
+    const int64_t averaged = averaged_steps(), all_steps = steps + (settles() ? settings_.settle : 0);
     // One for the result, one in comparable units for the test of its halves.
     IterateAverage average(n, averaged), in_units(n, averaged);
     std::vector<double> units(n + 1);
-    const int64_t stride = std::max<int64_t>(1, steps / trace_rows);
-    trace_.reserve(static_cast<size_t>(steps / stride + 2));
-    double smooth = 0, slower = 1;
-    int64_t smoothed = 0, skipped_in_a_row = 0;
+    stride_ = std::max<int64_t>(1, all_steps / trace_rows);
+    trace_.reserve(static_cast<size_t>(all_steps / stride_ + 2));
+    double slower = 1;
+    int64_t skipped_in_a_row = 0;
     std::vector<double> sound = psi;  // the last iterate with a finite objective
     for (int64_t step = 0; step < steps; ++step) {
-      if (step > 0 && step == steps / 4 && !started_at_mode_ && settings_.precondition) {
+      if (step > 0 && step == steps / 4 && settings_.precondition && !settings_.warm_up &&
+          !started_at_mode_) {
         // What the start could not know of the curvature is known by now.
         state_.phi = phi;
         choose_preconditioner(50);
@@ -307,8 +352,6 @@ class Fit {
         adam.step(psi.data(), g_psi.data(), rate);
         std::copy(origin.begin(), origin.end(), phi.begin());
         preconditioner_.add_to(psi.data(), phi.data());
-        const double weight = std::max(0.02, 1.0 / static_cast<double>(++smoothed));
-        smooth += weight * (e.value - smooth);
       } else {
         ++state_.skipped;
         state_.particles_not_finite += e.not_finite;
@@ -327,22 +370,87 @@ class Fit {
         preconditioner_.to_units(psi.data(), units.data());
         in_units.add(units.data());
       }
-      if (step % stride == 0 || step + 1 == steps) {
-        trace_.push_back({step + 1, seconds(), e.value, norm, rate, state_.skipped});
-      }
-      state_.step = step + 1;
-      if (observer_) observer_({step + 1, steps, smooth, rate});
+      done_step(step + 1, all_steps, e.value, norm, rate);
     }
     state_.last = phi;
     state_.first_moment = adam.first_moment();
     state_.second_moment = adam.second_moment();
     if (averaged > 0) {
       state_.averaged = averaged;
-      const std::vector<double> mean = average.mean();
+      psi = average.mean();
       phi = origin;
-      preconditioner_.add_to(mean.data(), phi.data());
+      preconditioner_.add_to(psi.data(), phi.data());
       state_.halves_apart = in_units.halves_apart(negligible_shift);
     }
+    state_.phi = phi;
+    if (settles()) settle(origin, psi, all_steps);
+  }
+
+  // What every step leaves behind.
+  void done_step(int64_t step, int64_t steps, double value, double norm, double rate) {
+    if (std::isfinite(value)) {
+      const double weight = std::max(0.02, 1.0 / static_cast<double>(++smoothed_));
+      smooth_ += weight * (value - smooth_);
+    }
+    if ((step - 1) % stride_ == 0 || step == steps) {
+      trace_.push_back({step, seconds(), value, norm, rate, state_.skipped});
+    }
+    state_.step = step;
+    if (observer_) observer_({step, steps, smooth_, rate});
+  }
+
+  // Steps along the gradient in the metric of the curvature, with many particles; the result is their
+  // mean (Polyak and Juditsky 1992). Every direction forgets where it came from after 1 / rate steps,
+  // and the mean has neither Adam's bias for skewed noise nor, at so little noise, that of the
+  // objective's third derivatives.
+  void settle(const std::vector<double>& origin, std::vector<double> psi, int64_t all_steps) {
+    Elbo objective(model_, family_, settling_, estimator_, pool_);
+    const size_t n = static_cast<size_t>(size_);
+    std::vector<double> phi = state_.phi, g(n + 1), step_by(n), units(n + 1);
+    const int64_t first = settings_.settle * 2 / 5, averaged = settings_.settle - first;
+    IterateAverage average(n, averaged), in_units(n, averaged);
+    for (int64_t i = 0; i < settings_.settle; ++i) {
+      const int64_t number = settings_.steps + i;
+      const Evaluation e = objective.evaluate(
+          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(number)),
+          g.data());
+      double norm = NAN, wanted = 0;
+      if (std::isfinite(e.value)) {
+        preconditioner_.pull_back(g.data(), step_by.data());
+        norm = euclidean_norm(step_by.data(), n);
+        curvature_.apply(step_by);
+        const double share = std::min(1.0, static_cast<double>(i) / static_cast<double>(first + 1));
+        wanted = first_settling_rate * std::pow(last_settling_rate / first_settling_rate, share);
+        // Where the metric is wrong by far a step must not lead away.
+        const double length = wanted * euclidean_norm(step_by.data(), n);
+        const double longest = 0.5 * std::sqrt(static_cast<double>(n));
+        const double rate = wanted * (length > longest ? longest / length : 1);
+        for (size_t k = 0; k < n; ++k) psi[k] += rate * step_by[k];
+        std::copy(origin.begin(), origin.end(), phi.begin());
+        preconditioner_.add_to(psi.data(), phi.data());
+      } else {
+        ++state_.skipped;
+        state_.particles_not_finite += e.not_finite;
+      }
+      if (i >= first) {
+        average.add(psi.data());
+        preconditioner_.to_units(psi.data(), units.data());
+        in_units.add(units.data());
+      }
+      done_step(number + 1, all_steps, e.value, norm, wanted);
+    }
+    const std::vector<double> mean = average.mean();
+    std::copy(origin.begin(), origin.end(), phi.begin());
+    preconditioner_.add_to(mean.data(), phi.data());
+    // Kept unless draws that both share say that it went astray.
+    const Evaluation before = elbo(state_.phi, 4096, 32), after = elbo(phi, 4096, 32);
+    const double error = std::min(before.spread, after.spread) / 64;
+    if (!std::isfinite(after.value) || after.value < before.value - error) {
+      state_.notes.push_back("the last phase (settle) made the objective worse and was left out");
+      return;
+    }
+    state_.averaged = averaged;
+    state_.halves_apart = in_units.halves_apart(negligible_shift);
     state_.phi = phi;
   }
 
@@ -364,10 +472,9 @@ class Fit {
                                 std::to_string(e.not_finite) + " of " + std::to_string(draws) +
                                 " draws)");
     }
-    if (static_cast<double>(state_.skipped) >
-        most_skipped * static_cast<double>(settings_.steps)) {
+    if (static_cast<double>(state_.skipped) > most_skipped * static_cast<double>(state_.step)) {
       state_.problems.push_back(
-          std::to_string(state_.skipped) + " of " + counted(settings_.steps, "step") +
+          std::to_string(state_.skipped) + " of " + counted(state_.step, "step") +
           " were skipped, since a particle's density or gradient was not finite (limit 1 %)");
     }
     if (state_.halves_apart > most_halves_apart) {
@@ -387,7 +494,12 @@ class Fit {
   Preconditioner preconditioner_;
   Clock::time_point begin_;
   Estimator estimator_ = Estimator::total;
-  int64_t particles_ = 1;
+  int64_t particles_ = 1, settling_ = 1;
+  int64_t stride_ = 1, smoothed_ = 0;
+  double smooth_ = 0;
+  // The curvature of the objective in the coordinates of the preconditioner.
+  Curvature curvature_;
+  double particle_error_ = NAN;
   bool started_at_mode_ = false;
   FitState state_;
   std::vector<TraceRow> trace_;

@@ -95,6 +95,8 @@ const std::vector<Setting>& settings_table() {
        [](const S& s) { return brief(s.adam.beta2, 8); }},
       {"average", [](S& s, const T& t) { s.average = parse_real("average", t, 0, 1); },
        [](const S& s) { return brief(s.average); }},
+      {"settle", [](S& s, const T& t) { s.settle = parse_integer("settle", t, 0, 1000000); },
+       [](const S& s) { return std::to_string(s.settle); }},
       {"start", [](S& s, const T& t) { s.start = one_of("start", t, starts); },
        [](const S& s) { return name_of(s.start, starts); }},
       {"precondition", [](S& s, const T& t) { s.precondition = one_of("precondition", t, booleans); },

@@ -20,15 +20,17 @@ struct FitSettings {
   std::string objective = "elbo";
   uint64_t seed = 1;
   int threads = 1;
-  int64_t steps = 4000;
+  int64_t steps = 2000;
   // 0: from the variance of the gradient at the start.
   int64_t particles = 0;
   EstimatorChoice estimator = EstimatorChoice::automatic;
   StartChoice start = StartChoice::automatic;
   RateSchedule schedule;
   AdamSettings adam;
-  // The share of the steps, counted from the end, whose iterates are averaged.
+  // The share of Adam's steps, counted from the end, whose iterates are averaged.
   double average = 0.5;
+  // Steps after those of Adam, in the metric of the curvature and with more particles.
+  int64_t settle = 400;
   // Coordinates in which the objective is round, and deterministic optimisation before the first
   // step.
   bool precondition = true;

@@ -84,6 +84,7 @@ class PreconditionerBuilder {
     const int64_t d = model_.dimension();
     if (d == 0 || d > largest_dense_dimension || phi_.empty()) return result_;
     if (!mean_factor()) return result_;
+    result_.identity_ = false;
     if (!gaussian()) generic();
     return result_;
   }

@@ -16,6 +16,7 @@ class Preconditioner {
   explicit Preconditioner(int64_t size) : diagonal_(Eigen::VectorXd::Ones(size)) {}
 
   int64_t size() const { return diagonal_.size(); }
+  bool is_identity() const { return identity_; }
   // phi += P psi
   void add_to(const double* psi, double* phi) const;
   // g_psi = P' g_phi
@@ -36,6 +37,7 @@ class Preconditioner {
     Eigen::VectorXd inverse_scales;  // 1 / L_ii where phi holds log L_ii
     mutable Eigen::MatrixXd in, out;
   };
+  bool identity_ = true;
   Eigen::VectorXd diagonal_;
   std::vector<Block> blocks_;
   std::vector<Cholesky> choleskys_;
