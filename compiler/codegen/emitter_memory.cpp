@@ -239,6 +239,9 @@ void Emitter::make_memory(const ir::Op& op) {
     std::uint64_t count = is_varying(result) ? static_cast<std::uint64_t>(lanes_) : 1;
     for (const ir::Dim& dim : function_.type(result).dims)
       count *= static_cast<std::uint64_t>(dim.constant);
+    // As long as byte_count says, which is what zeroing writes; and room for one element where the size is zero.
+    const auto width = static_cast<std::uint64_t>(size_of(function_.type(result).element));
+    count = (std::max<std::uint64_t>(count * width, 1) + alignment - 1) / alignment * alignment / width;
     llvm::IRBuilder<> entry(&into_->getEntryBlock(), into_->getEntryBlock().begin());
     llvm::AllocaInst* slot = entry.CreateAlloca(llvm::ArrayType::get(stored_type(function_.type(result).element), count));
     slot->setAlignment(llvm::Align(alignment));

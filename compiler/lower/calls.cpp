@@ -88,8 +88,11 @@ bool contains_sample(const check::Block& block) {
 Value Emitter::run_body(const check::Block& body, Environment inner) {
   std::swap(environment, inner);
   const Value returned_before = returned;
+  const bool load_time_before = load_time_only_;
   returned = {};
+  load_time_only_ = false;  // a callee runs as a whole
   block(body);
+  load_time_only_ = load_time_before;
   Value result = returned;
   returned = returned_before;
   std::swap(environment, inner);

@@ -88,6 +88,13 @@ std::vector<Value> arguments_at(Emitter& emitter, const LoweredDistribution& d, 
   return result;
 }
 
+/// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those before
+/// them are the last ones of the batch.
+Value beside(Emitter& emitter, const Value& value, std::size_t rank, Indices batch) {
+  const std::size_t axes = std::min(emitter.rank_of(value) - std::min(rank, emitter.rank_of(value)), batch.size());
+  return axes > 0 ? emitter.slice(value, batch.last(axes)) : value;
+}
+
 std::map<std::string, ValueId> sizes_of(Emitter& emitter, const DistributionExpr& d) {
   std::map<std::string, ValueId> result;
   for (const auto& [name, size] : d.sizes) result[name] = emitter.size(size);
@@ -101,6 +108,17 @@ Value call_member(Emitter& emitter, const LoweredDistribution& d, Method method,
 }
 
 }  // namespace
+
+/// The tail up to a lower limit, which itself is inside: for counts, the values below it are left out.
+ValueId Emitter::tail_below(const LoweredDistribution& d, Method method, Indices batch, ValueId lower) {
+  if (d.expr->element == check::Element::real) return tail(d, method, batch, lower);
+  const ValueId below = b.sub(lower, b.index(1));
+  // Below the support the cdf need not be defined.
+  const bool named = d.expr->kind == DistributionKind::named && d.expr->distribution->on.support.kind == check::SupportKind::bounded;
+  if (!named) return tail(d, method, batch, below);
+  const ValueId none = method == Method::log_cdf ? b.constant(-infinity) : b.constant(0);
+  return b.if_(in_support(d, batch, below), [&] { return std::vector{tail(d, method, batch, below)}; }, [&] { return std::vector{none}; })[0];
+}
 
 ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const Value& event) {
   switch (d.expr->kind) {
@@ -124,9 +142,16 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
       });
     }
     case DistributionKind::joint: {
+      // The base's batch is the outer one followed by the leading axes of the event.
       const LoweredDistribution& base = d.components[0];
-      const std::vector<Dim> extents = dims(base.expr->batch);
-      return b.sum(extents, [&](Indices i) { return log_density(base, i, slice(event, i)); });
+      const std::vector<Dim> shape = shape_of(event);
+      const std::vector<Dim> extents(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(base.expr->event.size()));
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      return b.sum(extents, [&](Indices i) {
+        std::vector<ValueId> at = head;
+        at.insert(at.end(), i.begin(), i.end());
+        return log_density(base, at, slice(event, i));
+      });
     }
     case DistributionKind::sorted: {
       const LoweredDistribution& base = d.components[0];
@@ -147,21 +172,21 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
       ValueId mass;
       ValueId outside = b.boolean(false);
       const ValueId x = event.id;
-      const ValueId lower = d.lower.id ? element(d.lower, batch) : ValueId{};
-      const ValueId upper = d.upper.id ? element(d.upper, batch) : ValueId{};
+      const ValueId lower = d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{};
+      const ValueId upper = d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{};
       if (lower && upper) {
         // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
         const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
-        const ValueId log_f_lower = tail(base, Method::log_cdf, batch, lower);
+        const ValueId log_f_lower = tail_below(base, Method::log_cdf, batch, lower);
         const ValueId log_c_upper = tail(base, Method::log_ccdf, batch, upper);
-        const ValueId log_c_lower = tail(base, Method::log_ccdf, batch, lower);
+        const ValueId log_c_lower = tail_below(base, Method::log_ccdf, batch, lower);
         const auto difference = [&](ValueId larger, ValueId smaller) {
           return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
         };
         mass = b.if_(b.compare(Opcode::lt, log_c_lower, log_f_upper), [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
                      [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
       } else if (lower) {
-        mass = tail(base, Method::log_ccdf, batch, lower);
+        mass = tail_below(base, Method::log_ccdf, batch, lower);
       } else {
         mass = tail(base, Method::log_cdf, batch, upper);
       }
@@ -171,7 +196,7 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
     }
     case DistributionKind::mixture: {
       const std::vector<ValueId> head(batch.begin(), batch.end());
-      const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+      const Value weights = beside(*this, d.weights, 1, batch);
       if (d.components.size() == 1) {
         const std::vector<Dim> count{shape_of(weights)[0]};
         const ValueId terms = b.build(count, ir::Element::f64, [&](Indices k) {
@@ -207,7 +232,7 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
   }
   if (d.expr->kind == DistributionKind::mixture) {
     // The cdf of a mixture is the mixture of the cdfs.
-    const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+    const Value weights = beside(*this, d.weights, 1, batch);
     const std::vector<ValueId> head(batch.begin(), batch.end());
     ValueId cdf = b.constant(0);
     if (d.components.size() == 1) {
@@ -269,19 +294,32 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
     case DistributionKind::truncated: {
       // By inversion: u uniform between the cdf at the limits.
       const LoweredDistribution& base = d.components[0];
-      const ValueId f_lower = d.lower.id ? tail(base, Method::cdf, batch, element(d.lower, batch)) : b.constant(0);
-      const ValueId f_upper = d.upper.id ? tail(base, Method::cdf, batch, element(d.upper, batch)) : b.constant(1);
+      const ValueId f_lower = d.lower.id ? tail_below(base, Method::cdf, batch, beside(*this, d.lower, 0, batch).id) : b.constant(0);
+      const ValueId f_upper = d.upper.id ? tail(base, Method::cdf, batch, beside(*this, d.upper, 0, batch).id) : b.constant(1);
       const ValueId u = b.add(f_lower, b.mul(b.sub(f_upper, f_lower), random("uniform")));
       result = call_member(*this, base, Method::quantile, batch, {u});
       break;
     }
     case DistributionKind::mixture: {
       // The component by inversion of the cumulated weights, then a draw of each and a choice among them.
-      const Value weights = rank_of(d.weights) > 1 ? slice(d.weights, batch) : d.weights;
+      const Value weights = beside(*this, d.weights, 1, batch);
       const ValueId u = random("uniform");
       const std::vector<ValueId> head(batch.begin(), batch.end());
       const Dim count = shape_of(weights)[0];
-      if (d.components.size() == 1) {
+      if (d.components.size() == 1 && !d.expr->event.empty()) {
+        // The component's number first, then one draw.
+        const ValueId initial[] = {b.constant(0), b.index(0)};
+        const ValueId last = b.sub(b.extent(count), b.index(1));
+        const ValueId chosen = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
+          const ValueId index[] = {k};
+          const ValueId next = b.add(carried[0], b.load(weights.id, index));
+          const ValueId beyond = b.logical_and(b.compare(Opcode::ge, u, next), b.compare(Opcode::lt, k, last));
+          return std::vector{next, b.select(beyond, b.add(k, b.index(1)), carried[1])};
+        })[1];
+        std::vector<ValueId> at = head;
+        at.push_back(chosen);
+        result = sample(d.components[0], at, element_number);
+      } else if (d.components.size() == 1) {
         const ValueId initial[] = {b.constant(0), b.constant(0)};
         const ValueId last = b.sub(b.extent(count), b.index(1));
         result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
@@ -297,11 +335,19 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
         })[1];
       } else {
         ValueId cumulated = b.constant(0);
-        ValueId chosen;
+        Value chosen;
         for (std::size_t k = 0; k < d.components.size(); ++k) {
           const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
-          const ValueId x = sample(d.components[k], batch, element_number).id;
-          chosen = k == 0 ? x : b.select(b.compare(Opcode::ge, u, cumulated), x, chosen);
+          const Value x = sample(d.components[k], batch, element_number);
+          const ValueId here = b.compare(Opcode::ge, u, cumulated);
+          if (k == 0) {
+            chosen = x;
+          } else if (rank_of(x) == 0) {
+            chosen = b.select(here, x.id, chosen.id);
+          } else {
+            chosen = b.build(shape_of(x), b.function().type(x.id).element,
+                             [&](Indices i) { return b.select(here, element(x, i), element(chosen, i)); });
+          }
           cumulated = b.add(cumulated, b.load(weights.id, at));
         }
         result = chosen;
@@ -310,10 +356,16 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
     }
     case DistributionKind::joint: {
       const LoweredDistribution& base = d.components[0];
-      const std::vector<Dim> extents = dims(base.expr->batch);
+      const std::vector<Dim> shape = dims(d.expr->event);
+      const std::size_t outer = shape.size() - base.expr->event.size();
+      const std::vector<Dim> extents(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(outer));
       const ValueId total = b.product(extents);
-      result = b.build(extents, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
-        return sample(base, i, b.add(b.mul(element_number, total), flat_position(extents, i))).id;
+      const std::vector<ValueId> head(batch.begin(), batch.end());
+      result = b.build(shape, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
+        std::vector<ValueId> at = head;
+        at.insert(at.end(), i.begin(), i.begin() + static_cast<std::ptrdiff_t>(outer));
+        const ValueId number = b.add(b.mul(element_number, total), flat_position(extents, i.first(outer)));
+        return element(sample(base, at, number), i.subspan(outer));
       });
       break;
     }
@@ -373,7 +425,7 @@ ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const V
     return inside;
   };
   if (d.expr->kind == DistributionKind::truncated) {
-    return between(event.id, d.lower.id ? element(d.lower, batch) : ValueId{}, d.upper.id ? element(d.upper, batch) : ValueId{});
+    return between(event.id, d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{}, d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{});
   }
   const check::Distribution& named = *d.expr->distribution;
   Environment inner;

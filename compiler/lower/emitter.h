@@ -101,6 +101,7 @@ class Emitter {
   ValueId log_density(const LoweredDistribution& d, Indices batch, const Value& event);
   /// method: cdf, log_cdf, log_ccdf at a scalar event; falls back on what the distribution gives.
   ValueId tail(const LoweredDistribution& d, check::Method method, Indices batch, ValueId x);
+  ValueId tail_below(const LoweredDistribution& d, check::Method method, Indices batch, ValueId lower);
   bool can_sample(const DistributionExpr& d) const;
   bool has_entropy(const DistributionExpr& d) const;
   bool has_support_condition(const DistributionExpr& d) const;
@@ -116,6 +117,9 @@ class Emitter {
   /// Set by the owner of a function body, called for statements that mean something only there.
   std::function<void(const Statement&)> model_statement;
   Value returned;
+  /// The statements of a model that follow from its data, without the others: what sizes, bounds and families may read.
+  /// `wanted`: only what these declarations need (null: all).
+  void load_time_block(const check::Block& statements, const std::set<const Declaration*>* wanted = nullptr);
 
   Environment environment;
   ir::Builder& builder() { return b; }
@@ -129,6 +133,9 @@ class Emitter {
   Value method(const Expr& e);
   Value materialised(const std::vector<Value>& parts, const check::Shape& shape, ir::Element element);
   ValueId scalar_binary(check::Operator op, ValueId x, ValueId y);
+  bool is_left_out(const Statement& s) const;
+  /// What a name means here; an internal error that says which name has no meaning.
+  Value& bound(const Declaration* declaration);
   void assign(const Statement& s);
   void for_statement(const Statement& s);
   void if_statement(const Statement& s);
@@ -140,6 +147,8 @@ class Emitter {
   ir::Builder b;
   ValueId random_element_;  // index of the draw that a sampler is making
   ValueId random_attempt_;
+  bool load_time_only_ = false;
+  const std::set<const Declaration*>* wanted_ = nullptr;
 };
 
 /// Scalar `var`s that the statements assign and that are bound outside of them, in a fixed order.

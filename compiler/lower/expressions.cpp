@@ -28,7 +28,7 @@ ValueId Emitter::size(const Size& s) {
     ValueId term = b.index(coefficient.numerator * (denominator / coefficient.denominator));
     for (const auto& [key, power] : monomial) {
       const check::SizeAtom& atom = s.atoms().at(key);
-      const ValueId value = atom.declaration ? environment.at(atom.declaration).id : scalar(*atom.expression);
+      const ValueId value = atom.declaration ? bound(atom.declaration).id : scalar(*atom.expression);
       for (int p = 0; p < power; ++p) term = b.mul(term, value);
     }
     total = b.add(total, term);
@@ -130,7 +130,7 @@ Value Emitter::expression(const Expr& e) {
     case ExprKind::bool_literal: return b.boolean(e.integer != 0);
     case ExprKind::size: return size(e.size);
     case ExprKind::name: {
-      const Value& value = environment.at(e.declaration);
+      const Value& value = bound(e.declaration);
       if (!value.id || !b.function().type(value.id).reference) return value;
       if (e.declaration->write_once) return b.freeze(value.id);
       // A mutable array as a whole: its value now, whatever is stored later.
@@ -219,7 +219,7 @@ Value Emitter::expression(const Expr& e) {
     case ExprKind::method: return method(e);
     case ExprKind::unconstrained: {
       // The coordinates were bound, one flat array a parameter, by the owner of the family.
-      return environment.at(e.declaration);
+      return bound(e.declaration);
     }
   }
   return {};
@@ -271,7 +271,7 @@ Value Emitter::index(const Expr& e) {
   const Expr& base_expr = *e.operands[0];
   // A `var` under construction is read element by element from its memory, not as a whole.
   Value base;
-  if (base_expr.kind == ExprKind::name) base = environment.at(base_expr.declaration);
+  if (base_expr.kind == ExprKind::name) base = bound(base_expr.declaration);
   if (!base.id) base = expression(base_expr);
   if (e.type.shape.empty()) return b.load(base.id, base_indices(e, {}));
   std::vector<Dim> extents;

@@ -34,10 +34,8 @@ class FamilyLowering {
 
   void run() {
     bind_learnables(nullptr);
-    // Values of the model that bounds and locations may read: its load-time lets.
-    for (const Statement* s : context_.module.program.model.body) {
-      if (s->kind == StatementKind::let && s->value->load_time) e_.statement(*s);
-    }
+    // Values of the model that bounds and locations may read: what follows from its data.
+    e_.load_time_block(context_.module.program.model.body);
     find_partial(layout_.family->body);
     if (drawing_) {
       for (const ParameterLayout* p : partial_) {
@@ -359,9 +357,7 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
   const ValueId phi = master.output("phi", family.phi, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  for (const Statement* s : context.module.program.model.body) {
-    if (s->kind == StatementKind::let && s->value->load_time) e.statement(*s);
-  }
+  e.load_time_block(context.module.program.model.body);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);
@@ -396,9 +392,7 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
   const ValueId values = master.output("values", family.values, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  for (const Statement* s : context.module.program.model.body) {
-    if (s->kind == StatementKind::let && s->value->load_time) e.statement(*s);
-  }
+  e.load_time_block(context.module.program.model.body);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);

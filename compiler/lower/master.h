@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -128,6 +129,8 @@ void lower_unconstrain(MasterContext& context);
 void lower_sizes_and_data(MasterContext& context);
 void lower_checks(MasterContext& context);
 void lower_family(MasterContext& context, const FamilyLayout& family);
+/// Every declaration from which the sizes are computed, through `let`s and `var`s of the model.
+std::set<const Declaration*> needed_by(const check::Program& program, const std::vector<Size>& sizes);
 std::string metadata(MasterContext& context, const SourceManager& sources);
 
 /// Emits a site for `value ~ distribution`; observe sites yield positions by `position` (may be empty).

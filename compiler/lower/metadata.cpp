@@ -73,6 +73,39 @@ void collect(const check::Block& block, Reads& reads) {
   }
 }
 
+/// Adds what the declarations read so far are computed from.
+Reads through_definitions(const check::Program& program, Reads reads) {
+  std::map<const Declaration*, Reads> definitions;
+  std::function<void(const check::Block&, const Reads&)> define = [&](const check::Block& block, const Reads& around) {
+    for (const Statement* s : block) {
+      const auto add = [&](const Declaration* d) {
+        for (const Expr* e : {s->value, s->target}) collect(e, definitions[d]);
+        // The loops and conditions around it decide, too.
+        definitions[d].insert(around.begin(), around.end());
+      };
+      if (s->kind == StatementKind::assign) add((s->target->kind == check::ExprKind::index ? s->target->operands[0] : s->target)->declaration);
+      else if (s->declaration) add(s->declaration);
+      for (const Declaration* d : s->declarations) add(d);
+      Reads inside = around;
+      if (s->kind == StatementKind::for_ || s->kind == StatementKind::if_) {
+        for (const Expr* e : {s->value, s->from, s->to}) collect(e, inside);
+      }
+      define(s->body, inside);
+      define(s->otherwise, inside);
+    }
+  };
+  define(program.model.body, {});
+  std::vector<const Declaration*> pending(reads.begin(), reads.end());
+  while (!pending.empty()) {
+    const Declaration* d = pending.back();
+    pending.pop_back();
+    for (const Declaration* next : definitions[d]) {
+      if (reads.insert(next).second) pending.push_back(next);
+    }
+  }
+  return reads;
+}
+
 /// Data that sampling needs: what families, bounds, locations and quantities read, through lets.
 Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
   Reads reads;
@@ -83,31 +116,15 @@ Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
     collect(p.location, reads);
     collect(p.scale, reads);
   }
-  std::map<const Declaration*, Reads> definitions;
-  std::function<void(const check::Block&)> define = [&](const check::Block& block) {
+  std::function<void(const check::Block&)> quantities = [&](const check::Block& block) {
     for (const Statement* s : block) {
-      if (s->declaration) collect(s->value, definitions[s->declaration]);
-      for (const Declaration* d : s->declarations) collect(s->value, definitions[d]);
-      if (s->kind == StatementKind::assign) {
-        const Expr* base = s->target->kind == check::ExprKind::index ? s->target->operands[0] : s->target;
-        collect(s->value, definitions[base->declaration]);
-        collect(s->target, definitions[base->declaration]);
-      }
       if (s->kind == StatementKind::quantity) collect(s->value, reads);
-      define(s->body);
-      define(s->otherwise);
+      quantities(s->body);
+      quantities(s->otherwise);
     }
   };
-  define(program.model.body);
-  std::vector<const Declaration*> pending(reads.begin(), reads.end());
-  while (!pending.empty()) {
-    const Declaration* d = pending.back();
-    pending.pop_back();
-    for (const Declaration* next : definitions[d]) {
-      if (reads.insert(next).second) pending.push_back(next);
-    }
-  }
-  return reads;
+  quantities(program.model.body);
+  return through_definitions(program, std::move(reads));
 }
 
 class Writer {
@@ -249,6 +266,12 @@ class Writer {
 };
 
 }  // namespace
+
+std::set<const Declaration*> needed_by(const check::Program& program, const std::vector<Size>& sizes) {
+  Reads reads;
+  for (const Size& size : sizes) collect(size, reads);
+  return through_definitions(program, std::move(reads));
+}
 
 std::string metadata(MasterContext& context, const SourceManager& sources) { return Writer(context, sources).write(); }
 

@@ -139,6 +139,7 @@ void lower_unconstrain(MasterContext& context) {
   ir::Builder& b = master.b();
   // Lets that bounds may read come before; the statements that only models have bring the parameters.
   e.model_statement = [&](const Statement& s) {
+    if (s.kind == StatementKind::quantity) e.environment[s.declaration] = e.expression(*s.value);
     if (s.kind != StatementKind::prior || !s.declaration) return;
     for (const ParameterLayout& p : context.layout.parameters) {
       if (p.parameter->declaration != s.declaration) continue;
@@ -175,9 +176,8 @@ void lower_sizes_and_data(MasterContext& context) {
     const auto& sizes = context.table.sizes();
     const ValueId out = master.output("sizes", Size::constant(static_cast<std::int64_t>(sizes.size())), Axis::step, ir::Element::index);
     // Sizes may name values that are computed from data.
-    for (const Statement* s : context.module.program.model.body) {
-      if (s->kind == StatementKind::let && s->value->load_time) master.emitter().statement(*s);
-    }
+    const std::set<const Declaration*> wanted = needed_by(context.module.program, sizes);
+    master.emitter().load_time_block(context.module.program.model.body, &wanted);
     store_sizes(master, out, sizes);
     master.finish();
   }

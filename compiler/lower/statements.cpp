@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "compiler/ir/typing.h"
 #include "compiler/lower/emitter.h"
 
 namespace vmodel::lower {
@@ -36,6 +37,44 @@ void Emitter::block(const check::Block& statements) {
   for (const Statement* s : statements) statement(*s);
 }
 
+void Emitter::load_time_block(const check::Block& statements, const std::set<const Declaration*>* wanted) {
+  load_time_only_ = true;
+  wanted_ = wanted;
+  block(statements);
+  load_time_only_ = false;
+  wanted_ = nullptr;
+}
+
+bool Emitter::is_left_out(const Statement& s) const {
+  if (!load_time_only_) return false;
+  const auto is_wanted = [&](const Declaration* d) { return !wanted_ || wanted_->count(d); };
+  switch (s.kind) {
+    case StatementKind::let: return !s.value->load_time || !is_wanted(s.declaration);
+    case StatementKind::let_tuple:
+      return !s.value->load_time || std::none_of(s.declarations.begin(), s.declarations.end(), is_wanted);
+    case StatementKind::var: return !s.declaration->load_time || (s.value && !s.value->load_time) || !is_wanted(s.declaration);
+    case StatementKind::assign: {
+      const Expr* base = s.target->kind == ExprKind::index ? s.target->operands[0] : s.target;
+      return !base->declaration || !base->declaration->load_time || !s.value->load_time || !is_wanted(base->declaration);
+    }
+    case StatementKind::for_:
+    case StatementKind::if_: {
+      // Nothing in it is wanted: its limits may read what has not been lowered.
+      const auto left_out = [&](const Statement* inner) { return is_left_out(*inner); };
+      return std::all_of(s.body.begin(), s.body.end(), left_out) && std::all_of(s.otherwise.begin(), s.otherwise.end(), left_out);
+    }
+    default: return true;
+  }
+}
+
+Value& Emitter::bound(const Declaration* declaration) {
+  const auto found = environment.find(declaration);
+  if (found == environment.end()) {
+    ir::internal_error("lowering: '" + (declaration ? declaration->name : std::string("?")) + "' has no value in @" + b.function().name);
+  }
+  return found->second;
+}
+
 void Emitter::convert_to_declared(Value& value, const check::Type& type) {
   // `let m: real = 1;`: the checker marks conversions, except for literals of a fill.
   if (!value.id || type.element != check::Element::real) return;
@@ -43,6 +82,7 @@ void Emitter::convert_to_declared(Value& value, const check::Type& type) {
 }
 
 void Emitter::statement(const Statement& s) {
+  if (is_left_out(s)) return;
   b.set_range(s.range);
   switch (s.kind) {
     case StatementKind::let: {
@@ -92,19 +132,19 @@ void Emitter::assign(const Statement& s) {
   Value value = expression(*s.value);
   convert_to_declared(value, s.target->type);
   if (s.target->kind == ExprKind::name) {
-    Value& bound = environment.at(s.target->declaration);
+    Value& current = bound(s.target->declaration);
     if (s.target->type.is_scalar()) {
-      bound = s.add ? Value(b.add(bound.id, value.id)) : value;
+      current = s.add ? Value(b.add(current.id, value.id)) : value;
       return;
     }
-    const ValueId memory = bound.id;
-    b.for_each(shape_of(bound), [&](Indices i) {
+    const ValueId memory = current.id;
+    b.for_each(shape_of(current), [&](Indices i) {
       if (s.add) b.accumulate(memory, i, element(value, i));
       else b.store(memory, i, element(value, i));
     });
     return;
   }
-  const ValueId memory = environment.at(s.target->operands[0]->declaration).id;
+  const ValueId memory = bound(s.target->operands[0]->declaration).id;
   const auto write = [&](Indices result_indices) {
     const std::vector<ValueId> at = base_indices(*s.target, result_indices);
     const ValueId x = element(value, result_indices);
@@ -123,7 +163,7 @@ void Emitter::for_statement(const Statement& s) {
   const ValueId from = scalar(*s.from);
   const Dim extent = b.dim(range_extent(from, scalar(*s.to)));
   std::vector<ValueId> initial;
-  for (const Declaration* d : carried) initial.push_back(environment.at(d).id);
+  for (const Declaration* d : carried) initial.push_back(bound(d).id);
   const ValueId element_before = random_element_;
   const std::vector<ValueId> last = b.loop(extent, initial, false, [&](ValueId i, std::span<const ValueId> values) {
     const Environment outer = environment;
@@ -132,7 +172,7 @@ void Emitter::for_statement(const Statement& s) {
     if (element_before) random_element_ = b.add(b.mul(element_before, b.extent(extent)), i);
     block(s.body);
     std::vector<ValueId> next;
-    for (const Declaration* d : carried) next.push_back(environment.at(d).id);
+    for (const Declaration* d : carried) next.push_back(bound(d).id);
     environment = outer;
     return next;
   });
@@ -148,7 +188,7 @@ void Emitter::if_statement(const Statement& s) {
     const Environment outer = environment;
     block(side);
     std::vector<ValueId> values;
-    for (const Declaration* d : assigned) values.push_back(environment.at(d).id);
+    for (const Declaration* d : assigned) values.push_back(bound(d).id);
     environment = outer;
     return values;
   };
@@ -161,7 +201,7 @@ void Emitter::while_statement(const Statement& s) {
   const std::vector<const Declaration*> carried = assigned_scalars(s.body, environment);
   // The last carried value counts the attempts, so that every pass draws fresh numbers.
   std::vector<ValueId> initial;
-  for (const Declaration* d : carried) initial.push_back(environment.at(d).id);
+  for (const Declaration* d : carried) initial.push_back(bound(d).id);
   initial.push_back(b.index(1));
   const ValueId attempt_before = random_attempt_;
   const auto bind = [&](std::span<const ValueId> values) {
@@ -179,7 +219,7 @@ void Emitter::while_statement(const Statement& s) {
         bind(values);
         block(s.body);
         std::vector<ValueId> next;
-        for (const Declaration* d : carried) next.push_back(environment.at(d).id);
+        for (const Declaration* d : carried) next.push_back(bound(d).id);
         next.push_back(b.add(values.back(), b.index(1)));
         environment = outer;
         return next;
