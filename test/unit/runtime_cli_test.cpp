@@ -38,7 +38,7 @@ class CommandLine : public testing::Test {
     data_ = std::string(VMODEL_SOURCE_DIR) + "/test/posteriordb/data/eight_schools.json";
     const Outcome fitted = run({"fit", "--data", data_, "--output", folder_ + "/run", "--family",
                                 "full_rank", "--seed", "3", "--steps", "300", "--set",
-                                "particles=16"});
+                                "particles=16", "--set", "settle=0"});
     ASSERT_EQ(fitted.status, 0) << fitted.err;
     fit_ = folder_ + "/run/fit.json";
   }
@@ -259,6 +259,10 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--objective", "softcvi"}),
                "objective softcvi: this executable holds the objective elbo only");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
+  expect_error(fit({"--objective", "elbo(particles = 8"}), "objective elbo(particles = 8: `)` is missing");
+  expect_error(fit({"--set", "optimizer=lion"}), "optimizer lion: this executable has adam only");
+  expect_error({"objective", "--fit", fit_, "--data", data_, "--seed", "1", "--estimator", "best"},
+               "--estimator best: expected total or stl");
   expect_error(fit({"--run", "Second"}), "--run Second: the model has no such fit block");
   expect_error(fit({"--set", "steps"}), "--set steps: key=value is expected");
   expect_error(fit({"--set", "estimator=best"}), "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
@@ -287,6 +291,8 @@ TEST_F(CommandLine, FileErrors) {
                folder_ + ": cannot be written: Is a directory");
   expect_error({"sample", "--fit", fit_, "--draws", "1", "--output", "/nowhere/x.csv"},
                "/nowhere/x.csv: cannot be written: No such file or directory");
+  expect_error({"sample", "--fit", fit_, "--draws", "1", "--output", "/dev/full"},
+               "/dev/full: cannot be written: No space left on device");
   const std::string bad = write("bad.json", "{\"J\": 8,");
   expect_error({"check", "--data", bad}, bad + ":1:9: the file ends inside the object that begins at 1:1");
 }
@@ -302,6 +308,15 @@ TEST_F(CommandLine, PointErrors) {
   at("[{\"mu\": [1], \"tau\": 1, \"theta\": []}]", "point 1: mu: a number is expected, not an array");
   at("[{\"mu\": 1, \"tau\": 1, \"theta\": 1}]", "point 1: theta: an array is expected, not a number");
   at("[{\"mu\": 1, \"tau\": 1, \"theta\": [1]}]", "point 1: theta: 1 element where the model has 8");
+}
+
+TEST_F(CommandLine, BenchmarkPointErrors) {
+  const auto benchmark = [&](const std::string& text, const std::string& message) {
+    const std::string path = write("at.json", text);
+    expect_error({"benchmark", "--data", data_, "--particles", "1", "--at", path}, path + ": " + message);
+  };
+  benchmark("[]", "there are no points");
+  benchmark(R"([{"mu": 1, "tau": -1, "theta": [1, 2, 3, 4, 5, 6, 7, 8]}])", "a point is outside the support");
 }
 
 TEST_F(CommandLine, FitFileErrors) {
