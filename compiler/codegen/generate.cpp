@@ -1,4 +1,5 @@
 // The functions and tables of a compiled model.
+#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -80,25 +81,59 @@ class Generator {
 
   std::unique_ptr<llvm::Module> run() {
     std::vector<llvm::Constant*> rows;
-    std::vector<std::size_t> work(static_cast<std::size_t>(part_.count), 0);
-    for (const ir::Function& function : kernels_.functions) {
-      if (function.name == "prepare")
-        continue;
-      const std::size_t size = operations(function.body);
-      for (const int lanes : has_particle_arguments(function) ? options_.lanes : std::vector{1}) {
-        const auto least = std::min_element(work.begin(), work.end());
-        *least += size + 10;
-        rows.push_back(kernel(function, lanes, least - work.begin() == part_.index));
-      }
-    }
+    for (const Row& row : deal())
+      rows.push_back(kernel(*row.function, row.lanes, row.cold, row.part == part_.index));
     if (part_.index == 0)
       export_model(rows, prepare(kernels_.find("prepare")));
+    if (!has_hot_)
+      module_->getOrInsertNamedMetadata(cold_module);
     if (options_.verify)
       verify_module(*module_, "generation");
     return std::move(module_);
   }
 
  private:
+  /// A kernel for a number of lanes, and the part that has its code.
+  struct Row {
+    const ir::Function* function;
+    int lanes;
+    bool cold;
+    std::size_t size;
+    int part;
+  };
+
+  bool is_cold(const std::string& kernel) const {
+    const auto found = options_.kernels.find(kernel);
+    return found != options_.kernels.end() && found->second.cold;
+  }
+
+  /// The rows of the table in their order; the largest are dealt out first, so that the parts come out even.
+  std::vector<Row> deal() const {
+    std::vector<Row> rows;
+    for (const ir::Function& function : kernels_.functions) {
+      if (function.name == "prepare")
+        continue;
+      const auto found = options_.kernels.find(function.name);
+      const std::vector<int>& wanted = found != options_.kernels.end() ? found->second.lanes : options_.lanes;
+      for (const int lanes : has_particle_arguments(function) ? wanted : std::vector{1})
+        rows.push_back({&function, lanes, is_cold(function.name), operations(function.body), 0});
+    }
+    if (part_.count == 1)
+      return rows;
+    std::vector<Row*> hot;
+    for (Row& row : rows)
+      if (!row.cold)
+        hot.push_back(&row);
+    std::stable_sort(hot.begin(), hot.end(), [](const Row* a, const Row* b) { return a->size > b->size; });
+    std::vector<std::size_t> work(static_cast<std::size_t>(part_.count), 0);
+    for (Row* row : hot) {
+      const auto least = std::min_element(work.begin() + 1, work.end());
+      *least += row->size + 10;
+      row->part = static_cast<int>(least - work.begin());
+    }
+    return rows;
+  }
+
   /// A slot's value, loaded once at the start of a function.
   Value* load_slot(llvm::IRBuilder<>& builder, Value* slots, const ir::Function& function, const Parameter& parameter) {
     const auto found = slots_.find(parameter.name);
@@ -147,12 +182,12 @@ class Generator {
   ///
   /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and arguments and
   /// calls it.
-  llvm::Constant* kernel(const ir::Function& function, int lanes, bool here) {
+  llvm::Constant* kernel(const ir::Function& function, int lanes, bool cold, bool here) {
     const std::string name = function.name + "." + std::to_string(lanes);
     llvm::Function* run = make_shared_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_});
     llvm::Function* size = make_shared_function("workspace." + name, wide_, {pointer_});
     if (here)
-      define_kernel(function, lanes, name, run, size);
+      define_kernel(function, lanes, cold, name, run, size);
     std::vector<const Parameter*> arguments;
     for (const Parameter& parameter : function.parameters)
       if (parameter.axis != Axis::load)
@@ -160,7 +195,7 @@ class Generator {
     return part_.index == 0 ? kernel_row(function, lanes, arguments, size, run) : nullptr;
   }
 
-  void define_kernel(const ir::Function& function, int lanes, const std::string& name, llvm::Function* run, llvm::Function* size) {
+  void define_kernel(const ir::Function& function, int lanes, bool cold, const std::string& name, llvm::Function* run, llvm::Function* size) {
     const Varying varying = find_varying(function, lanes);
     const std::vector<bool> used = used_values(function);
     std::vector<const Parameter*> passed;
@@ -179,8 +214,14 @@ class Generator {
     types.push_back(pointer_);  // random
     llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
     body->addFnAttr(llvm::Attribute::NoInline);
-    if (lanes == 1 && is_density(function.name))
+    has_hot_ |= !cold;
+    if (cold)
+      body->addFnAttr(cold_attribute);
+    else if (lanes == 1 && is_density(function.name))
       body->addFnAttr(vectorise_attribute);
+    // What runs once a call, or once a process.
+    run->addFnAttr(cold_attribute);
+    size->addFnAttr(cold_attribute);
     emit_body(function, varying, lanes, passed, body);
 
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
@@ -297,6 +338,10 @@ class Generator {
   /// int32 prepare(slots, host): 0, or 1 as soon as the host has no memory left.
   llvm::Constant* prepare(const ir::Function* function) {
     llvm::Function* into = make_function("prepare", word_, {pointer_, pointer_}, true);
+    if (is_cold("prepare") || !function)
+      into->addFnAttr(cold_attribute);
+    else
+      has_hot_ = true;
     if (!function) {
       llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", into));
       builder.CreateRet(number(0));
@@ -399,6 +444,7 @@ class Generator {
   llvm::LLVMContext& context_;
   Part part_;
   std::unique_ptr<llvm::Module> module_;
+  bool has_hot_ = false;
   std::map<std::string, std::size_t> slots_;
   std::map<std::string, llvm::Constant*> texts_;
   llvm::PointerType* pointer_;

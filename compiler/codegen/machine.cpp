@@ -17,7 +17,7 @@ constexpr const char* triple = "x86_64-unknown-linux-gnu";
 
 }  // namespace
 
-std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
+std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, llvm::CodeGenOptLevel level) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeX86TargetInfo();
@@ -33,7 +33,7 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
   // Products and sums that carry the permission are fused; no others.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(triple, target.level, "", options, llvm::Reloc::PIC_,
-                                                                         llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+                                                                         llvm::CodeModel::Small, level));
 }
 
 void set_machine(llvm::Module& module, const Target& target) {

@@ -30,9 +30,13 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()),
       z(static_cast<size_t>(model->dimension() + 1));
   phi.resize(phi.size() + 1);
-  double log_q = 0, value = 0, jacobian = 0;
-  KernelCall density = model->call(family.name + ".log_density", 1,
-                                   {{"phi", phi.data()}, {"z", z.data()}, {"log_q", &log_q}});
+  double value = 0, jacobian = 0;
+  // A family's density exists for the native width only.
+  const auto lanes = static_cast<size_t>(model->lanes());
+  AlignedVector<double> wide_z(z.size() * lanes), log_q(lanes);
+  KernelCall density = model->call(
+      family.name + ".log_density", model->lanes(),
+      {{"phi", phi.data()}, {"z", wide_z.data()}, {"log_q", log_q.data()}});
   // The Jacobian of the map does not depend on data that the fit does not hold.
   KernelCall map = model->call("log_density", 1, {{"z", z.data()}, {"value", &value},
                                                   {"jacobian", &jacobian}});
@@ -41,9 +45,10 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   for (const std::vector<double>& point : points.values) {
     double answer = -INFINITY;
     if (unconstrain(point, z.data())) {
+      fill_lanes(z.data(), static_cast<size_t>(model->dimension()), lanes, wide_z.data());
       density();
       map();
-      answer = scale == "constrained" ? log_q - jacobian : log_q;
+      answer = scale == "constrained" ? log_q[0] - jacobian : log_q[0];
     }
     result.push_back({{"log_q", json_number(answer)}});
   }

@@ -133,25 +133,30 @@ Points read_points(const Session& session, const PreparedModel& model, const std
 }
 
 Unconstrainer::Unconstrainer(const PreparedModel& model)
-    : model_(model), x_(static_cast<size_t>(model.parameter_values() + 1)),
-      z_(static_cast<size_t>(model.dimension() + 1)),
-      back_(static_cast<size_t>(model.reported_values() + 1)) {
-  unconstrain_ = model.call("unconstrain", 1, {{"x", x_.data()}, {"z", z_.data()}});
-  constrain_ = model.call("constrain", 1, {{"z", z_.data()}, {"x", back_.data()}});
+    : model_(model), lanes_(static_cast<size_t>(model.lanes())),
+      x_(static_cast<size_t>(model.parameter_values() + 1) * lanes_),
+      z_(static_cast<size_t>(model.dimension() + 1) * lanes_),
+      back_(static_cast<size_t>(model.reported_values() + 1) * lanes_) {
+  unconstrain_ = model.call("unconstrain", model.lanes(), {{"x", x_.data()}, {"z", z_.data()}});
+  constrain_ = model.call("constrain", model.lanes(), {{"z", z_.data()}, {"x", back_.data()}});
 }
 
 bool Unconstrainer::operator()(const std::vector<double>& x, double* z) {
-  std::copy(x.begin(), x.end(), x_.begin());
+  fill_lanes(x.data(), x.size(), lanes_, x_.data());
   unconstrain_();
-  const int64_t d = model_.dimension();
-  std::copy(z_.begin(), z_.begin() + d, z);
+  const auto d = static_cast<size_t>(model_.dimension());
+  for (size_t i = 0; i < d; ++i) z[i] = z_[i * lanes_];
   if (!std::all_of(z, z + d, [](double e) { return std::isfinite(e); })) return false;
   // Values that no coordinates give (a simplex with another sum) do not come back.
   constrain_();
   for (size_t i = 0; i < x.size(); ++i) {
-    if (!(std::fabs(back_[i] - x[i]) <= 1e-6 * (1 + std::fabs(x[i])))) return false;
+    if (!(std::fabs(back_[i * lanes_] - x[i]) <= 1e-6 * (1 + std::fabs(x[i])))) return false;
   }
   return true;
+}
+
+void fill_lanes(const double* point, size_t size, size_t lanes, double* wide) {
+  for (size_t i = 0; i < size; ++i) std::fill_n(wide + i * lanes, lanes, point[i]);
 }
 
 int parse_lanes(const CompiledModel& model, const std::string& text) {

@@ -42,9 +42,13 @@ class Unconstrainer {
 
  private:
   const PreparedModel& model_;
-  AlignedVector<double> x_, z_, back_;
+  size_t lanes_;
+  AlignedVector<double> x_, z_, back_;  // every lane holds the same point
   KernelCall unconstrain_, constrain_;
 };
+
+// The same point in every lane, for kernels that exist for the native width only.
+void fill_lanes(const double* point, size_t size, size_t lanes, double* wide);
 
 // The lanes that `--lanes 1|native|N` asks for. Throws InputError when the model lacks them.
 int parse_lanes(const CompiledModel& model, const std::string& text);
