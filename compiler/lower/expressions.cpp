@@ -199,10 +199,9 @@ Value Emitter::expression(const Expr& e) {
       const ValueId element_before = random_element_;
       Value result = b.build(extents, element_of(e.type), [&](Indices i) {
         for (std::size_t g = 0; g < outer; ++g) environment[e.generators[g].index] = b.add(first[g], i[g]);
-        if (element_before) {
-          random_element_ = element_before;
-          for (std::size_t g = 0; g < outer; ++g) random_element_ = b.add(b.mul(random_element_, b.extent(extents[g])), i[g]);
-        }
+        // Draws inside are numbered by the position, in the draw that is being made around it.
+        random_element_ = element_before ? element_before : b.index(0);
+        for (std::size_t g = 0; g < outer; ++g) random_element_ = b.add(b.mul(random_element_, b.extent(extents[g])), i[g]);
         return element(expression(*e.operands[0]), i.subspan(outer));
       });
       random_element_ = element_before;

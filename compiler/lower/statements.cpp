@@ -169,7 +169,8 @@ void Emitter::for_statement(const Statement& s) {
     const Environment outer = environment;
     environment[s.declaration] = b.add(from, i);
     for (std::size_t k = 0; k < carried.size(); ++k) environment[carried[k]] = values[k];
-    if (element_before) random_element_ = b.add(b.mul(element_before, b.extent(extent)), i);
+    // Draws inside are numbered by the iteration, in the draw that is being made around it.
+    random_element_ = element_before ? b.add(b.mul(element_before, b.extent(extent)), i) : i;
     block(s.body);
     std::vector<ValueId> next;
     for (const Declaration* d : carried) next.push_back(bound(d).id);

@@ -84,9 +84,40 @@ std::vector<std::size_t> Lineariser::active_results(const Op& op) const {
 
 void Lineariser::copy_primal(const Op& op) {
   const Restore primal_only(with_tangents_, false);
-  map_->copy(op, false);
+  if (op.opcode == Opcode::build_ && saves_inside(op.regions[0]))
+    build_in_memory(op);
+  else
+    map_->copy(op, false);
   for (ValueId v : op.results)
     set_tangent(v, {});
+}
+
+bool Lineariser::saves_inside(const Region& region) const {
+  bool found = false;
+  for (const Op& op : region.ops) {
+    const auto saved = saved_.find(&op);
+    found = found || (saved != saved_.end() && linear_depth_ <= saved->second.depth);
+    for (const Region& inner : op.regions)
+      found = found || saves_inside(inner);
+  }
+  return found;
+}
+
+/// A build whose loads are saved has effects, which a build must not have: it becomes a map that stores its elements.
+void Lineariser::build_in_memory(const Op& op) {
+  const Region& body = op.regions[0];
+  std::vector<Dim> dims;
+  for (ValueId extent : (*map_)(op.operands))
+    dims.push_back(builder_->dim(extent));
+  const ValueId memory = builder_->alloc(dims, source_.type(op.results[0]).element, false);
+  builder_->open_region();
+  std::vector<ValueId> arguments = map_->declare(body.arguments);
+  map_->copy_ops(body);
+  builder_->store(memory, arguments, (*map_)(body.yields[0]));
+  Region region = builder_->close_region({});
+  region.arguments = std::move(arguments);
+  append(Opcode::reduce_, (*map_)(op.operands), {}, list(std::move(region)), "add", 0);
+  map_->set(op.results[0], builder_->freeze(memory));
 }
 
 Region Lineariser::linear_region(const Region& region, std::vector<ValueId> arguments, const std::function<void()>& before,

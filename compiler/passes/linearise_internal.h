@@ -62,6 +62,8 @@ class Lineariser {
   void branch(const ir::Op& op);
   void while_loop(const ir::Op& op);
   void copy_primal(const ir::Op& op);
+  bool saves_inside(const ir::Region& region) const;
+  void build_in_memory(const ir::Op& op);
   void primal_loop_with_saves(const ir::Op& op, std::vector<ir::ValueId>& saves);
   ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);
   ir::ValueId copy_index(ir::ValueId source, std::size_t depth);
