@@ -17,13 +17,14 @@ struct Setting {
 const std::vector<Setting>& plain_settings() {
   static const std::vector<Setting> table{{"steps", Kind::count},        {"seed", Kind::count},
                                           {"threads", Kind::count},      {"average", Kind::fraction},
-                                          {"tolerance", Kind::positive}, {"start", Kind::name}};
+                                          {"settle", Kind::count},
+                                          {"start", Kind::name, {"auto", "laplace", "plain"}}};
   return table;
 }
 
 const std::vector<Setting>& objective_settings() {
   static const std::vector<Setting> table{{"particles", Kind::count},
-                                          {"estimator", Kind::name, {"pathwise", "sticking_the_landing", "score"}}};
+                                          {"estimator", Kind::name, {"pathwise", "sticking_the_landing"}}};
   return table;
 }
 
@@ -33,8 +34,8 @@ const std::vector<Setting>& optimizer_settings() {
                                           {"beta2", Kind::fraction},
                                           {"epsilon", Kind::positive},
                                           {"clip", Kind::positive},
-                                          {"decay", Kind::fraction},
-                                          {"schedule", Kind::name, {"constant", "cosine", "step"}}};
+                                          {"last_rate", Kind::fraction},
+                                          {"schedule", Kind::name, {"constant", "cosine"}}};
   return table;
 }
 
@@ -221,8 +222,11 @@ void Checker::check_fit(const ast::Fit& item) {
       continue;
     }
     const auto text = value_text(*setting.value, known->kind);
-    if (!text) {
-      error(Code::invalid_setting, setting.value->range, "'" + name + "' is not " + wanted(known->kind));
+    if (!text ||
+        (!known->names.empty() && std::find(known->names.begin(), known->names.end(), *text) == known->names.end())) {
+      error(Code::invalid_setting, setting.value->range,
+            "'" + name + "' is not " +
+                (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
       continue;
     }
     if (!fit.settings.emplace(name, *text).second)

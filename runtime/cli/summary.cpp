@@ -53,14 +53,16 @@ int command_summary(const Session& session, const Arguments& arguments) {
   std::ostringstream text;
   const auto cell = [&](const std::string& value) { text << std::setw(12) << value; };
   text << std::left << std::setw(static_cast<int>(width)) << "quantity" << std::right;
-  for (const char* name : {"mean", "sd", "5%", "50%", "95%", "mcse", "ess"}) cell(name);
+  for (const char* name : {"mean", "sd", "5%", "50%", "95%", "mcse"}) cell(name);
+  // Without weights every draw counts as one.
+  if (weighted) cell("ess");
   text << "\n";
   for (size_t i : chosen) {
     const Summary s = summarise(draws.columns[i], weighted ? weights : std::vector<double>());
     text << std::left << std::setw(static_cast<int>(width)) << draws.names[i] << std::right;
     for (double value : {s.mean, s.sd, s.q5, s.q50, s.q95}) cell(brief(value, 5));
     cell(brief(s.mcse, 2));
-    cell(brief(std::round(s.ess), 6));
+    if (weighted) cell(brief(std::round(s.ess), 6));
     text << "\n";
   }
   session.out << text.str() << "\n" << counted(draws.count(), "draw");

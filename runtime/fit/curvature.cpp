@@ -1,11 +1,12 @@
 #include "runtime/fit/curvature.h"
 
-#include <Eigen/Eigenvalues>
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/model/philox.h"
 #include "runtime/model/prepared_model.h"
+
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
 
 namespace vmodel::runtime {
 namespace {
@@ -13,8 +14,8 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr int64_t most_directions = 40;
-constexpr int64_t most_flat = 8;
+constexpr int64_t most_directions = 24;
+constexpr int64_t most_flat = 4;
 constexpr double flat = 0.6;
 // Noise may make a flat direction look flatter, or turn it over.
 constexpr double least_curvature = 0.03;
@@ -22,7 +23,7 @@ constexpr double difference = 1e-4;
 
 // H y for the negative Hessian H.
 class Products {
- public:
+public:
   Products(int64_t n, const GradientAt& gradient) : gradient_(gradient), at_(n), base_(n), moved_(n) {
     at_.setZero();
     finite_ = gradient_(at_.data(), base_.data());
@@ -34,16 +35,17 @@ class Products {
     return finite_ && product.allFinite();
   }
 
- private:
+private:
   const GradientAt& gradient_;
   VectorXd at_, base_, moved_;
   bool finite_;
 };
 
-}  // namespace
+} // namespace
 
 void Curvature::apply(std::vector<double>& g) const {
-  if (values_.size() == 0) return;
+  if (values_.size() == 0)
+    return;
   Eigen::Map<VectorXd> v(g.data(), directions_.rows());
   along_.noalias() = directions_.transpose() * v;
   along_.array() *= values_.array().inverse() - 1;
@@ -53,7 +55,8 @@ void Curvature::apply(std::vector<double>& g) const {
 Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& fine) {
   Curvature result;
   const int64_t most = std::min(n, most_directions);
-  if (most == 0) return result;
+  if (most == 0)
+    return result;
   MatrixXd q(n, most), images(n, most);
   Products products(n, coarse);
   VectorXd next(n), image(n);
@@ -63,7 +66,8 @@ Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& 
   int64_t count = 0;
   for (double length = next.norm(); count < most && length > 1e-3; ++count, length = next.norm()) {
     q.col(count) = next / length;
-    if (!products.multiply(q.col(count), image)) return result;
+    if (!products.multiply(q.col(count), image))
+      return result;
     images.col(count) = image;
     next = image;
     for (int pass = 0; pass < 2; ++pass) {
@@ -72,20 +76,24 @@ Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& 
   }
   const MatrixXd projected = q.leftCols(count).transpose() * images.leftCols(count);
   const Eigen::SelfAdjointEigenSolver<MatrixXd> ritz((projected + projected.transpose()) * 0.5);
-  if (ritz.info() != Eigen::Success) return result;
+  if (ritz.info() != Eigen::Success)
+    return result;
   MatrixXd y = q.leftCols(count) * ritz.eigenvectors();
   VectorXd values = ritz.eigenvalues();
   int64_t flats = 0;
-  while (flats < std::min(count, most_flat) && values[flats] < flat) ++flats;
+  while (flats < std::min(count, most_flat) && values[flats] < flat)
+    ++flats;
   if (flats > 0) {
     Products precise(n, fine);
     MatrixXd block(flats, flats);
     for (int64_t j = 0; j < flats; ++j) {
-      if (!precise.multiply(y.col(j), image)) return result;
+      if (!precise.multiply(y.col(j), image))
+        return result;
       block.col(j) = y.leftCols(flats).transpose() * image;
     }
     const Eigen::SelfAdjointEigenSolver<MatrixXd> again((block + block.transpose()) * 0.5);
-    if (again.info() != Eigen::Success) return result;
+    if (again.info() != Eigen::Success)
+      return result;
     y.leftCols(flats) = (y.leftCols(flats) * again.eigenvectors()).eval();
     values.head(flats) = again.eigenvalues();
   }
@@ -95,4 +103,4 @@ Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& 
   return result;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -11,14 +12,14 @@ namespace vmodel::runtime {
 // The inverse of the negative Hessian as 1 + Y (1 / theta - 1) Y', Y being few orthonormal
 // directions.
 class Curvature {
- public:
+public:
   // Overwrites g by its product with the inverse. Does not allocate.
   void apply(std::vector<double>& g) const;
   // Known directions with their curvature; the rest have 1.
   const Eigen::MatrixXd& directions() const { return directions_; }
   const Eigen::VectorXd& values() const { return values_; }
 
- private:
+private:
   friend Curvature find_curvature(int64_t, const std::function<bool(const double*, double*)>&,
                                   const std::function<bool(const double*, double*)>&);
   Eigen::MatrixXd directions_;
@@ -35,4 +36,4 @@ using GradientAt = std::function<bool(const double* at, double* gradient)>;
 // curvatures 1) where gradients are not finite.
 Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& fine);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

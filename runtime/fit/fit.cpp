@@ -51,6 +51,7 @@ class Fit {
     if (settings_.family == "laplace") {
       state_.estimator = "none";
       state_.last = state_.phi;
+      compare_with_plain_start();
     } else {
       choose_preconditioner(0);
       if (settings_.warm_up) warm_up();
@@ -123,6 +124,7 @@ class Fit {
     settings.start = StartChoice::plain;
     settings.steps = 500;
     settings.settle = 0;
+    settings.estimator = EstimatorChoice::total;
     settings.particles = 16;
     const FitObserver silent;
     const FitState first = Fit(model_, settings, silent).run().state;
@@ -146,6 +148,18 @@ class Fit {
     if (!std::isfinite(ours) || ours < plain) return false;
     state_.phi = phi;
     return true;
+  }
+
+  // The curvature at a mode may say little about the posterior around it.
+  void compare_with_plain_start() {
+    const double ours = elbo(state_.phi, 4096).value;
+    const double plain = elbo(plain_start(model_, family_), 4096).value;
+    if (std::isfinite(plain) && !(ours >= plain)) {
+      state_.problems.push_back(
+          "the curvature at the mode does not describe the posterior: the ELBO " + brief(ours) +
+          " is below " + brief(plain) + ", that of a standard normal distribution; fit another family, e.g. "
+          "--family full_rank");
+    }
   }
 
   void choose_preconditioner(uint32_t number) {
@@ -205,7 +219,9 @@ class Fit {
 
   // What the preconditioner does not know: it takes the posterior for nearly Gaussian.
   void measure_curvature() {
-    if (size_ == 0 || preconditioner_.is_identity()) return;
+    // Used by the choice of estimator and particles, and by the last phase.
+    const bool chosen = settings_.particles > 0 && settings_.estimator != EstimatorChoice::automatic;
+    if (size_ == 0 || preconditioner_.is_identity() || (chosen && !settles())) return;
     const auto gradient_of = [&](Elbo& objective) {
       return [this, &objective, phi = state_.phi, g = std::vector<double>(size_ + 1)](
                  const double* psi, double* gradient) mutable {
@@ -218,7 +234,7 @@ class Fit {
       };
     };
     Elbo coarse(model_, family_, 2048, Estimator::total, pool_),
-        fine(model_, family_, 16384, Estimator::total, pool_);
+        fine(model_, family_, 8192, Estimator::total, pool_);
     curvature_ = find_curvature(size_, gradient_of(coarse), gradient_of(fine));
   }
 

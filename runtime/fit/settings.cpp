@@ -273,8 +273,8 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     std::string names;
     for (const Family& family : metadata.families) names += family.name + ", ";
     throw InputError("family " + settings.family + ": this executable holds the families " + names +
-                     "laplace; to build it with another: vmodelc " + metadata.source +
-                     " --families=" + settings.family);
+                     "laplace; a family that the file declares is added by vmodelc " + metadata.source +
+                     " -o EXE --families=" + settings.family);
   }
   return settings;
 }

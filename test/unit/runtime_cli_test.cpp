@@ -254,8 +254,8 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--threads", "0"}), "--threads 0: an integer from 1 to 1024 is expected");
   expect_error(fit({"--steps", "1.5"}), "steps 1.5: an integer is expected");
   expect_error(fit({"--family", "flow"}),
-               "family flow: this executable holds the families Plain, mean_field, full_rank, laplace; to "
-               "build it with another: vmodelc eight_schools.vmodel --families=flow");
+               "family flow: this executable holds the families Plain, mean_field, full_rank, laplace; a "
+               "family that the file declares is added by vmodelc eight_schools.vmodel -o EXE --families=flow");
   expect_error(fit({"--objective", "softcvi"}),
                "objective softcvi: this executable holds the objective elbo only");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
