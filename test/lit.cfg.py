@@ -22,6 +22,7 @@ for name in list(config.environment):
     if name.startswith("VMODEL_"):
         del config.environment[name]
 config.environment["LC_ALL"] = "C"
+config.environment["VMODEL_VERIFY"] = "1"
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(build, "bin"), config.vmodel_llvm_tools, config.environment.get("PATH", os.defpath)]
 )

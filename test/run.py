@@ -65,6 +65,7 @@ def environment(options):
     result["VMODEL_BUILD_DIR"] = str(options.build)
     result["VMODEL_ALL"] = "1" if options.slow else ""
     result["LC_ALL"] = "C"
+    result["VMODEL_VERIFY"] = "1"
     return result
 
 

@@ -58,6 +58,17 @@ namespace {
 // One part has the cold kernels, the others the hot ones.
 constexpr int code_parts = 4;
 
+// Whether VIR and LLVM IR are verified after every step: it takes a tenth of the time, so only in debug builds and where
+// the environment asks for it, as the tests do.
+bool verify_wanted() {
+#ifdef NDEBUG
+  const char* wanted = std::getenv("VMODEL_VERIFY");
+  return wanted != nullptr && std::string_view(wanted) == "1";
+#else
+  return true;
+#endif
+}
+
 std::string sha256(std::string_view text) {
   const auto digest = llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   return llvm::toHex(digest, true);
@@ -202,6 +213,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     PhaseTimer timer(times, "passes");
     passes::PipelineOptions pipeline;
     pipeline.after = print_after;
+    pipeline.verify = verify_wanted();
     const auto size_parameter = [&](const char* field) { return "size." + std::to_string(metadata[field].get<int>()); };
     pipeline.sizes = {size_parameter("observed"), size_parameter("reported")};
     std::vector<passes::DerivativeError> errors;
@@ -224,7 +236,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;
   code.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  code.verify = passes::PipelineOptions().verify;
+  code.verify = verify_wanted();
   code.metadata = complete_metadata(lowered.metadata, options, target, sources.file(*file).text(), kernels);
   code.slots = slot_names(metadata, kernels);
   code.data_count = static_cast<std::int32_t>(metadata["data"].size());
