@@ -116,6 +116,8 @@ class Emitter {
   void statement(const Statement& s);
   /// Set by the owner of a function body, called for statements that mean something only there.
   std::function<void(const Statement&)> model_statement;
+  /// Set by the owner of a family: the flat coordinates that `unconstrained(a, b)` means.
+  std::function<Value(const Expr&)> unconstrained;
   Value returned;
   /// The statements of a model that follow from its data, without the others: what sizes, bounds and families may read.
   /// `wanted`: only what these declarations need (null: all).

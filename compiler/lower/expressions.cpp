@@ -1,6 +1,7 @@
 // Expressions: array-valued ones become builds, which the pass `fuse` substitutes into their uses.
 #include <numeric>
 
+#include "compiler/ir/typing.h"
 #include "compiler/lower/emitter.h"
 
 namespace vmodel::lower {
@@ -216,10 +217,9 @@ Value Emitter::expression(const Expr& e) {
     case ExprKind::call: return call(*e.function, e.sizes, lower_operands(), e.lifted);
     case ExprKind::builtin: return builtin(e);
     case ExprKind::method: return method(e);
-    case ExprKind::unconstrained: {
-      // The coordinates were bound, one flat array a parameter, by the owner of the family.
-      return bound(e.declaration);
-    }
+    case ExprKind::unconstrained:
+      if (!unconstrained) ir::internal_error("lowering: unconstrained(...) outside of a family in @" + b.function().name);
+      return unconstrained(e);
   }
   return {};
 }

@@ -45,6 +45,7 @@ class FamilyLowering {
     e_.model_statement = [this](const Statement& s) {
       if (s.kind == StatementKind::draw) draw(s);
     };
+    e_.unconstrained = [this](const Expr& e) { return coordinates(e); };
     e_.block(layout_.family->body);
     for (const ParameterLayout* p : partial_) complete(*p);
     master_.finish();
@@ -175,6 +176,36 @@ class FamilyLowering {
     master_.log_determinant_site(*p.parameter, z, e_.size(p.unconstrained_offset), SiteKind::draw);
   }
 
+  /// The coordinates of drawn parameters as one flat vector.
+  Value coordinates(const Expr& e) {
+    Size size;
+    std::vector<const ParameterLayout*> members;
+    for (const Declaration* d : e.declarations) {
+      members.push_back(parameter(d));
+      size = size + members.back()->unconstrained_size;
+    }
+    const std::vector<Dim> extents{b_.dim(e_.size(size))};
+    const ValueId memory = b_.alloc(extents, ir::Element::f64, false);
+    ValueId position = b_.index(0);
+    for (const ParameterLayout* p : members) {
+      const ValueId count = e_.size(p->unconstrained_size);
+      const auto drawn = flat_.find(p);
+      if (drawn == flat_.end() && drawing_) {
+        master_.inverse(map_of(*p->parameter), e_.environment.at(p->parameter->declaration), memory, position);
+      } else {
+        const ValueId from = drawn == flat_.end() ? z_ : drawn->second.first;
+        const ValueId offset = drawn == flat_.end() ? e_.size(p->unconstrained_offset) : drawn->second.second;
+        const std::vector<Dim> counts{b_.dim(count)};
+        b_.for_each(counts, [&](Indices i) {
+          const ValueId to_at[] = {b_.add(position, i[0])}, from_at[] = {b_.add(offset, i[0])};
+          b_.store(memory, to_at, b_.load(from, from_at));
+        });
+      }
+      position = b_.add(position, count);
+    }
+    return b_.freeze(memory);
+  }
+
   /// Draws of a whole array: one event a batch index.
   Value sampled(const Statement& s, const std::vector<Dim>& shape) {
     const LoweredDistribution d = e_.distribution(*s.distribution);
@@ -231,6 +262,7 @@ class FamilyLowering {
     for (const ParameterLayout* p : members) {
       const std::vector<Dim> shape = e_.dims(p->parameter->declaration->type.shape);
       bind(*p, master_.forward(map_of(*p->parameter), shape, x.id, position));
+      flat_[p] = {x.id, position};
       position = b_.add(position, e_.size(p->unconstrained_size));
     }
     return x;
@@ -338,6 +370,7 @@ class FamilyLowering {
   ir::Builder& b_;
   ValueId phi_, z_;
   std::vector<const ParameterLayout*> partial_;
+  std::map<const ParameterLayout*, std::pair<ValueId, ValueId>> flat_;  // of groups: their coordinates, and where theirs begin
 };
 
 /// Binds the arguments of the generic family that declares a learnable, for initial values and shapes.
