@@ -115,7 +115,7 @@ void Checker::check_file(const ast::File& file) {
     const auto start = fit.settings.find("start");
     if (start == fit.settings.end())
       continue;
-    std::vector<std::string> names;
+    std::vector<std::string> names{"auto", "laplace", "plain"};
     for (const Fit& other : program_->fits) {
       if (!other.name.empty() && other.name != fit.name)
         names.push_back(other.name);

@@ -18,7 +18,7 @@ const std::vector<Setting>& plain_settings() {
   static const std::vector<Setting> table{{"steps", Kind::count},        {"seed", Kind::count},
                                           {"threads", Kind::count},      {"average", Kind::fraction},
                                           {"settle", Kind::count},
-                                          {"start", Kind::name, {"auto", "laplace", "plain"}}};
+                                          {"start", Kind::name}};
   return table;
 }
 
