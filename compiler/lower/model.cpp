@@ -11,8 +11,9 @@ using check::StatementKind;
 using ir::Axis;
 using ir::SiteKind;
 
-void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr, const Value& value,
+void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr, const Value& given,
                const std::function<ValueId(Indices)>& position) {
+  const Value value = given;  // a reference into the environment would not outlive the arguments' lowering
   ir::Builder& b = emitter.builder();
   const LoweredDistribution d = emitter.distribution(expr);
   const std::size_t event_rank = expr.event.size();

@@ -105,7 +105,9 @@ Value Master::forward(const Map& map, const std::vector<Dim>& shape, ValueId fla
   return b.freeze(memory);
 }
 
-void Master::inverse(const Map& map, const Value& x, ValueId flat, ValueId offset) {
+void Master::inverse(const Map& map, const Value& given, ValueId flat, ValueId offset) {
+  // A value that stands in the environment does not outlive event_of, which puts another environment in its place.
+  const Value x = given;
   Emitter& e = *emitter_;
   ir::Builder& b = this->b();
   const std::vector<Dim> shape = e.shape_of(x);
