@@ -320,7 +320,8 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
         at.push_back(chosen);
         result = sample(d.components[0], at, element_number);
       } else if (d.components.size() == 1) {
-        const ValueId initial[] = {b.constant(0), b.constant(0)};
+        const bool counts = d.expr->element == check::Element::integer;
+        const ValueId initial[] = {b.constant(0), counts ? b.index(0) : b.constant(0)};
         const ValueId last = b.sub(b.extent(count), b.index(1));
         result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
           std::vector<ValueId> at = head;
