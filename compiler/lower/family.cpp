@@ -15,12 +15,6 @@ using ir::SiteKind;
 
 namespace {
 
-Master::Map map_of(const check::Learnable& l) { return {l.bijector, &l.bijector_arguments, nullptr, nullptr}; }
-
-Master::Map map_of(const check::ModelParameter& p) {
-  return {p.bijector, &p.bijector_arguments, p.noncentered ? p.location : nullptr, p.noncentered ? p.scale : nullptr};
-}
-
 /// One pass through a family's statements: drawing (values are sampled and z is stored), or at a given z.
 class FamilyLowering {
  public:

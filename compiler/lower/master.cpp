@@ -61,8 +61,6 @@ ValueId Master::argument(const std::string& name, const Size& size, ir::Axis axi
   return b().parameter(name, {ir::Element::f64, false, {extent}}, axis);
 }
 
-ValueId Master::scalar_argument(const std::string& name, ir::Axis axis) { return b().parameter(name, {ir::Element::f64, false, {}}, axis); }
-
 ValueId Master::output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element) {
   const Dim extent = size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
   return b().parameter(name, {element, true, {extent}}, axis);

@@ -89,9 +89,8 @@ class Master {
 
   Emitter& emitter() { return *emitter_; }
   ir::Builder& b() { return emitter_->builder(); }
-  /// A flat f64 array (or scalar with no size) as argument or output of the kernel.
+  /// A flat f64 array as argument or output of the kernel.
   ValueId argument(const std::string& name, const Size& size, ir::Axis axis);
-  ValueId scalar_argument(const std::string& name, ir::Axis axis);
   ValueId output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element = ir::Element::f64);
   /// Ends the function and adds it to the module.
   void finish();
@@ -123,6 +122,10 @@ class Master {
   std::unique_ptr<Emitter> emitter_;
   std::vector<ValueId> size_parameters_;
 };
+
+/// The map from the coordinates of a parameter or learnable to its value.
+Master::Map map_of(const check::ModelParameter& p);
+Master::Map map_of(const check::Learnable& l);
 
 void lower_model(MasterContext& context);
 void lower_unconstrain(MasterContext& context);

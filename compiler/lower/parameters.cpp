@@ -150,13 +150,11 @@ void Master::inverse(const Map& map, const Value& given, ValueId flat, ValueId o
   });
 }
 
-namespace {
-
 Master::Map map_of(const check::ModelParameter& p) {
   return {p.bijector, &p.bijector_arguments, p.noncentered ? p.location : nullptr, p.noncentered ? p.scale : nullptr};
 }
 
-}  // namespace
+Master::Map map_of(const check::Learnable& l) { return {l.bijector, &l.bijector_arguments, nullptr, nullptr}; }
 
 Value Master::constrained(const check::ModelParameter& p, ValueId z, ValueId offset) {
   b().set_range(p.declaration->range);
