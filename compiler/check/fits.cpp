@@ -15,10 +15,9 @@ struct Setting {
 };
 
 const std::vector<Setting>& plain_settings() {
-  static const std::vector<Setting> table{{"steps", Kind::count},        {"seed", Kind::count},
-                                          {"threads", Kind::count},      {"average", Kind::fraction},
-                                          {"settle", Kind::count},
-                                          {"start", Kind::name}};
+  static const std::vector<Setting> table{{"steps", Kind::count},   {"seed", Kind::count},
+                                          {"threads", Kind::count}, {"average", Kind::fraction},
+                                          {"settle", Kind::count},  {"start", Kind::name}};
   return table;
 }
 
@@ -225,8 +224,7 @@ void Checker::check_fit(const ast::Fit& item) {
     if (!text ||
         (!known->names.empty() && std::find(known->names.begin(), known->names.end(), *text) == known->names.end())) {
       error(Code::invalid_setting, setting.value->range,
-            "'" + name + "' is not " +
-                (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
+            "'" + name + "' is not " + (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
       continue;
     }
     if (!fit.settings.emplace(name, *text).second)

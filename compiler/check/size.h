@@ -17,22 +17,22 @@ struct Declaration;
 /// loop index, int parameter, size name bound by a signature) or an uninterpreted int expression over
 /// such (`m[i]`, `sum(m)`, `div(D, 2)`). Two atoms are the same when their keys are.
 struct SizeAtom {
-  std::string key;                           // canonical text, e.g. "N", "m[i]", "div(D,2)"; unique within a scope
-  const Declaration* declaration = nullptr;  // for a bare name
-  const Expr* expression = nullptr;          // otherwise: how to compute it
+  std::string key;                          // canonical text, e.g. "N", "m[i]", "div(D,2)"; unique within a scope
+  const Declaration* declaration = nullptr; // for a bare name
+  const Expr* expression = nullptr;         // otherwise: how to compute it
 };
 
 /// An exact rational number; denominators stay small (sizes are integers, halves come from D*(D+1)/2).
 struct Rational {
   std::int64_t numerator = 0;
-  std::int64_t denominator = 1;  // positive, coprime to the numerator
+  std::int64_t denominator = 1; // positive, coprime to the numerator
   bool operator==(const Rational&) const = default;
 };
 
 /// A size: a polynomial with rational coefficients over atoms, in normal form, so that two sizes are
 /// equal exactly when the representations are.
 class Size {
- public:
+public:
   /// A product of powers of atoms, by key.
   using Monomial = std::map<std::string, int>;
 
@@ -56,7 +56,7 @@ class Size {
   /// As people write it: `N`, `K - 1`, `div(D, 2) + 1`.
   std::string text() const;
 
- private:
+private:
   void drop_unused_atoms();
 
   std::map<Monomial, Rational> terms_;
@@ -65,4 +65,4 @@ class Size {
 
 using Shape = std::vector<Size>;
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

@@ -5,6 +5,9 @@
 // (symbolically), lifting and broadcasting made explicit.
 #pragma once
 
+#include "compiler/check/size.h"
+#include "compiler/diagnostics/source.h"
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -13,9 +16,6 @@
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "compiler/check/size.h"
-#include "compiler/diagnostics/source.h"
 
 namespace vmodel::check {
 
@@ -36,14 +36,17 @@ enum class SupportKind : std::uint8_t { all, bounded, simplex, ordered, positive
 
 struct Support {
   SupportKind kind = SupportKind::all;
-  const Expr* lower = nullptr;  // bounded: scalar, or an array of the type's full shape
+  const Expr* lower = nullptr; // bounded: scalar, or an array of the type's full shape
   const Expr* upper = nullptr;
   /// Axes at the end of the shape that one value of the support takes: 0, 1 (vectors), 2 (matrices).
   int event_rank() const {
     switch (kind) {
-      case SupportKind::all: case SupportKind::bounded: return 0;
-      case SupportKind::simplex: case SupportKind::ordered: case SupportKind::positive_ordered: return 1;
-      default: return 2;
+    case SupportKind::all:
+    case SupportKind::bounded: return 0;
+    case SupportKind::simplex:
+    case SupportKind::ordered:
+    case SupportKind::positive_ordered: return 1;
+    default: return 2;
     }
   }
 };
@@ -52,9 +55,9 @@ struct Support {
 /// no support but bounds.
 struct Type {
   Element element = Element::real;
-  Shape shape;  // the full shape, the support's own axes last
+  Shape shape; // the full shape, the support's own axes last
   Support support;
-  std::vector<Type> tuple;  // not empty: a tuple (function results only), the rest is unused
+  std::vector<Type> tuple; // not empty: a tuple (function results only), the rest is unused
 
   std::size_t rank() const { return shape.size(); }
   bool is_scalar() const { return shape.empty() && tuple.empty(); }
@@ -63,12 +66,16 @@ struct Type {
 // ---------------------------------------------------------------- declarations
 
 enum class DeclarationKind : std::uint8_t {
-  data, param, let, var, quantity,
-  loop_index,  // 1-based int, of `for` or a comprehension
-  learn,       // a learnable of a family
-  argument,    // of a fn, distribution or generic family; also x of log_density(x), p of quantile(p)
-  size_name,   // bound by a signature: K in `u: real[K]`
-  drawn,       // the x of a generic family; families for a model name its `param` declarations themselves
+  data,
+  param,
+  let,
+  var,
+  quantity,
+  loop_index, // 1-based int, of `for` or a comprehension
+  learn,      // a learnable of a family
+  argument,   // of a fn, distribution or generic family; also x of log_density(x), p of quantile(p)
+  size_name,  // bound by a signature: K in `u: real[K]`
+  drawn,      // the x of a generic family; families for a model name its `param` declarations themselves
 };
 
 struct Declaration {
@@ -76,7 +83,7 @@ struct Declaration {
   std::string name;
   Type type;
   SourceRange range;
-  bool load_time = false;  // depends on data (and loop indices) only
+  bool load_time = false; // depends on data (and loop indices) only
   /// `var` and `param` with element-wise definitions: each element is written exactly once, before it
   /// is read (proved by the cover analysis).
   bool write_once = false;
@@ -85,37 +92,55 @@ struct Declaration {
 // ---------------------------------------------------------------- expressions
 
 enum class ExprKind : std::uint8_t {
-  real_literal, int_literal, bool_literal,
-  name,           // declaration
-  size,           // a size as an int value (`size` below): size names, dim(...), size(x)
-  to_real,        // int -> real, elementwise: operands[0]
-  unary,          // op: neg, not; elementwise
-  binary,         // op: add sub mul div idiv pow; and or; elementwise after broadcasting of scalars
-  compare,        // op: lt le gt ge eq ne; elementwise
-  conditional,    // operands: condition (scalar), a, b; a branch when the condition is load-time, else a select
-  index,          // operands[0] indexed by `indices`
-  transpose,      // rank 2
-  matmul,         // rank 2 @ 2, 2 @ 1, 1 @ 2, 1 @ 1
-  array,          // [a, b, c]: operands of equal type, stacked along a new first axis
-  comprehension,  // [body for i in a:b, ...]: generators, operands[0] = body (any rank)
+  real_literal,
+  int_literal,
+  bool_literal,
+  name,          // declaration
+  size,          // a size as an int value (`size` below): size names, dim(...), size(x)
+  to_real,       // int -> real, elementwise: operands[0]
+  unary,         // op: neg, not; elementwise
+  binary,        // op: add sub mul div idiv pow; and or; elementwise after broadcasting of scalars
+  compare,       // op: lt le gt ge eq ne; elementwise
+  conditional,   // operands: condition (scalar), a, b; a branch when the condition is load-time, else a select
+  index,         // operands[0] indexed by `indices`
+  transpose,     // rank 2
+  matmul,        // rank 2 @ 2, 2 @ 1, 1 @ 2, 1 @ 1
+  array,         // [a, b, c]: operands of equal type, stacked along a new first axis
+  comprehension, // [body for i in a:b, ...]: generators, operands[0] = body (any rank)
   tuple,
-  tuple_element,  // operands[0] is a tuple, `position`
-  call,           // function; operands in parameter order
-  builtin,        // an operation of the library declared `builtin fn`: builtin_name; elementwise or as documented
-  method,         // distribution.log_density(x), cdf, log_cdf, log_ccdf, quantile, sample, entropy: method, operands
-  unconstrained,  // the flat vector of unconstrained coordinates of `declarations` (families)
+  tuple_element, // operands[0] is a tuple, `position`
+  call,          // function; operands in parameter order
+  builtin,       // an operation of the library declared `builtin fn`: builtin_name; elementwise or as documented
+  method,        // distribution.log_density(x), cdf, log_cdf, log_ccdf, quantile, sample, entropy: method, operands
+  unconstrained, // the flat vector of unconstrained coordinates of `declarations` (families)
 };
 
-enum class Operator : std::uint8_t { neg, logical_not, add, sub, mul, div, pow, logical_and, logical_or, lt, le, gt, ge, eq, ne };
+enum class Operator : std::uint8_t {
+  neg,
+  logical_not,
+  add,
+  sub,
+  mul,
+  div,
+  pow,
+  logical_and,
+  logical_or,
+  lt,
+  le,
+  gt,
+  ge,
+  eq,
+  ne
+};
 
 enum class Method : std::uint8_t { log_density, cdf, log_cdf, log_ccdf, quantile, sample, entropy };
 
 /// One position of an index expression.
 struct Index {
   enum class Kind : std::uint8_t { scalar, range, all, gather } kind = Kind::scalar;
-  const Expr* at = nullptr;    // scalar: a 1-based int; gather: an int array of rank 1
-  const Expr* from = nullptr;  // range: first position (1-based), never null after checking
-  const Expr* to = nullptr;    // range: last position
+  const Expr* at = nullptr;   // scalar: a 1-based int; gather: an int array of rank 1
+  const Expr* from = nullptr; // range: first position (1-based), never null after checking
+  const Expr* to = nullptr;   // range: last position
   /// The index could not be proved to be in range while compiling: check once at load.
   bool check_at_load = false;
   SourceRange range;
@@ -134,95 +159,95 @@ struct Expr {
   bool load_time = false;
 
   double real = 0;
-  std::int64_t integer = 0;                  // int and bool literals
+  std::int64_t integer = 0; // int and bool literals
   Operator op{};
-  const Declaration* declaration = nullptr;  // name
-  Size size;                                 // size
+  const Declaration* declaration = nullptr; // name
+  Size size;                                // size
   std::vector<const Expr*> operands;
   std::vector<Index> indices;
   std::vector<Generator> generators;
   std::size_t position = 0;
-  const Function* function = nullptr;        // call
-  std::string builtin_name;                  // builtin
+  const Function* function = nullptr; // call
+  std::string builtin_name;           // builtin
   /// call, builtin: the callee is scalar in every argument and is applied elementwise over this shape
   /// (empty: not lifted). Operands are scalars or have this shape.
   Shape lifted;
-  std::map<std::string, Size> sizes;         // call: the callee's size names in terms of the caller's sizes
-  const DistributionExpr* distribution = nullptr;  // method
+  std::map<std::string, Size> sizes;              // call: the callee's size names in terms of the caller's sizes
+  const DistributionExpr* distribution = nullptr; // method
   Method method{};
-  std::vector<const Declaration*> declarations;    // unconstrained
+  std::vector<const Declaration*> declarations; // unconstrained
 };
 
 // ---------------------------------------------------------------- distributions
 
 enum class DistributionKind : std::uint8_t {
-  named,         // a `distribution` of the library or the user, with arguments
-  flat,          // density 1
-  uniform_on,    // `~ uniform()`: uniform over the declared bounded type
-  mixture,       // weights; components: one (mixed over its last batch axis) or several
-  truncated,     // base, lower, upper
-  joint,         // base: its batch is one event
-  sorted,        // base: K draws sorted, with log K!
-  unnormalised,  // base: its kernel on the declared support
-  family,        // families: a generic family applied to a flat vector (mean_field() ...)
+  named,        // a `distribution` of the library or the user, with arguments
+  flat,         // density 1
+  uniform_on,   // `~ uniform()`: uniform over the declared bounded type
+  mixture,      // weights; components: one (mixed over its last batch axis) or several
+  truncated,    // base, lower, upper
+  joint,        // base: its batch is one event
+  sorted,       // base: K draws sorted, with log K!
+  unnormalised, // base: its kernel on the declared support
+  family,       // families: a generic family applied to a flat vector (mean_field() ...)
 };
 
 struct DistributionExpr {
   DistributionKind kind{};
   SourceRange range;
   Element element = Element::real;
-  Shape batch;          // in terms of the caller's sizes; values observed have shape batch + event
+  Shape batch; // in terms of the caller's sizes; values observed have shape batch + event
   Shape event;
-  const Distribution* distribution = nullptr;     // named
+  const Distribution* distribution = nullptr; // named
   /// named: in order; each has its declared rank, or axes of the batch before it, which are the *last* axes of `batch`
   /// (all of them, except below a mixture, joint or sorted: in `mixture(w, normal(mu, sigma))` over y[N] the component
   /// has batch [N, K] and mu may be [K] or [N, K]). family: template arguments.
   std::vector<const Expr*> arguments;
-  std::map<std::string, Size> sizes;              // named, family: size names bound
-  /// mixture; base of truncated, joint, sorted, unnormalised. Batch of a component: the outer batch, followed by [K] for
-  /// the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar base.
+  std::map<std::string, Size> sizes; // named, family: size names bound
+  /// mixture; base of truncated, joint, sorted, unnormalised. Batch of a component: the outer batch, followed by [K]
+  /// for the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar base.
   std::vector<const DistributionExpr*> components;
-  const Expr* weights = nullptr;                  // mixture: simplex over the last axis (shape [K] or batch + [K])
-  const Expr* lower = nullptr;                    // truncated
+  const Expr* weights = nullptr; // mixture: simplex over the last axis (shape [K] or batch + [K])
+  const Expr* lower = nullptr;   // truncated
   const Expr* upper = nullptr;
-  const FamilyTemplate* family = nullptr;         // family
-  /// Bounds of the declared type by which a prior is truncated and normalised (`param tau: real<lower=0> ~ cauchy(0, 5)`).
-  /// The checker wraps such a prior into `truncated`, so lowering sees nothing special.
+  const FamilyTemplate* family = nullptr; // family
+  /// Bounds of the declared type by which a prior is truncated and normalised (`param tau: real<lower=0> ~ cauchy(0,
+  /// 5)`). The checker wraps such a prior into `truncated`, so lowering sees nothing special.
 };
 
 // ---------------------------------------------------------------- statements
 
 enum class StatementKind : std::uint8_t {
-  let,        // declaration = value
-  let_tuple,  // declarations = components of value
-  var,        // declaration, value or null (no fill)
-  assign,     // target (name or index expression into a var) = value; add: +=
-  for_,       // index over from:to, body
-  if_,        // condition (load-time outside of functions' selects), body, otherwise
-  while_,     // condition, body; in sample() only
-  require,    // value: load-time bool; text
-  observe,    // target ~ distribution
-  prior,      // target (param, or an element or slice of one) ~ distribution
-  factor,     // value
-  quantity,   // declaration = value
-  draw,       // family: target ~ distribution on the constrained scale; or group (declarations) ~ family
-  return_,    // value; last statement of a function or member
+  let,       // declaration = value
+  let_tuple, // declarations = components of value
+  var,       // declaration, value or null (no fill)
+  assign,    // target (name or index expression into a var) = value; add: +=
+  for_,      // index over from:to, body
+  if_,       // condition (load-time outside of functions' selects), body, otherwise
+  while_,    // condition, body; in sample() only
+  require,   // value: load-time bool; text
+  observe,   // target ~ distribution
+  prior,     // target (param, or an element or slice of one) ~ distribution
+  factor,    // value
+  quantity,  // declaration = value
+  draw,      // family: target ~ distribution on the constrained scale; or group (declarations) ~ family
+  return_,   // value; last statement of a function or member
 };
 
 struct Statement {
   StatementKind kind{};
   SourceRange range;
   const Declaration* declaration = nullptr;
-  std::vector<const Declaration*> declarations;  // let_tuple; draw of a group: the model's parameters, in order
-  const Expr* target = nullptr;                  // assign, observe, prior, draw
-  const Expr* value = nullptr;                   // value or condition
-  const Expr* from = nullptr;                    // for_
+  std::vector<const Declaration*> declarations; // let_tuple; draw of a group: the model's parameters, in order
+  const Expr* target = nullptr;                 // assign, observe, prior, draw
+  const Expr* value = nullptr;                  // value or condition
+  const Expr* from = nullptr;                   // for_
   const Expr* to = nullptr;
-  bool add = false;                              // assign: +=
+  bool add = false; // assign: +=
   const DistributionExpr* distribution = nullptr;
-  std::string text;                              // require: message
-  std::string name;                              // observe, prior, factor, draw: name of the site, unique in the block
-  bool unconstrained_scale = false;              // draw: the target is unconstrained(...) or a group under a generic family
+  std::string text;                 // require: message
+  std::string name;                 // observe, prior, factor, draw: name of the site, unique in the block
+  bool unconstrained_scale = false; // draw: the target is unconstrained(...) or a group under a generic family
   std::vector<const Statement*> body;
   std::vector<const Statement*> otherwise;
 };
@@ -237,9 +262,9 @@ struct Function {
   std::string name;
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
-  std::vector<Type> results;  // one, or several for a tuple
-  Block body;                 // ends in return_
-  bool builtin = false;       // no body; `name` says which operation
+  std::vector<Type> results; // one, or several for a tuple
+  Block body;                // ends in return_
+  bool builtin = false;      // no body; `name` says which operation
   SourceRange range;
 };
 
@@ -247,7 +272,7 @@ struct Function {
 /// parameters are in scope.
 struct Member {
   std::vector<const Declaration*> parameters;
-  Block body;  // ends in return_
+  Block body; // ends in return_
 };
 
 /// Also library bijectors (the maps behind supports) are held in this form, see Bijector.
@@ -255,7 +280,7 @@ struct Distribution {
   std::string name;
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
-  Type on;                  // type of one event; bounds may read parameters
+  Type on; // type of one event; bounds may read parameters
   bool discrete = false;
   std::optional<Member> log_density, cdf, log_cdf, log_ccdf, quantile, sample, entropy;
   SourceRange range;
@@ -267,17 +292,17 @@ struct Bijector {
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   Type from, to;
-  std::optional<Member> forward, inverse, log_det;  // log_det(x): log |d forward / dx| at x, summed over the event
+  std::optional<Member> forward, inverse, log_det; // log_det(x): log |d forward / dx| at x, summed over the event
   SourceRange range;
 };
 
 /// A parameter of the model and the map to its unconstrained coordinates.
 struct ModelParameter {
   const Declaration* declaration = nullptr;
-  const Bijector* bijector = nullptr;        // null: identity
-  std::vector<const Expr*> bijector_arguments;  // bounds; may read earlier parameters
-  Size unconstrained_size;                   // total, e.g. N * (K - 1)
-  bool noncentered = false;                  // coordinate is (x - location) / scale
+  const Bijector* bijector = nullptr;          // null: identity
+  std::vector<const Expr*> bijector_arguments; // bounds; may read earlier parameters
+  Size unconstrained_size;                     // total, e.g. N * (K - 1)
+  bool noncentered = false;                    // coordinate is (x - location) / scale
   const Expr* location = nullptr;
   const Expr* scale = nullptr;
 };
@@ -285,9 +310,9 @@ struct ModelParameter {
 struct Model {
   std::string name;
   SourceRange range;
-  std::vector<const Declaration*> data;      // in order of declaration
-  std::vector<std::string> data_names;       // the JSON field of each (`from "y.obs"`)
-  std::vector<ModelParameter> parameters;    // in order of declaration
+  std::vector<const Declaration*> data;   // in order of declaration
+  std::vector<std::string> data_names;    // the JSON field of each (`from "y.obs"`)
+  std::vector<ModelParameter> parameters; // in order of declaration
   std::vector<const Declaration*> quantities;
   /// All statements in the order of the file. A parameter comes into being at its declaration, marked by a
   /// `prior` statement whose declaration is the parameter (distribution null when the prior is given
@@ -297,19 +322,19 @@ struct Model {
 
 /// `learn` in a family (named, or a bare hole named SITE.PARAMETER).
 struct Learnable {
-  const Declaration* declaration = nullptr;  // its type gives shape and support
-  const Expr* initial = nullptr;             // null: the default of its support
-  const Bijector* bijector = nullptr;        // null: identity. `real<lower=0>`: softplus
+  const Declaration* declaration = nullptr; // its type gives shape and support
+  const Expr* initial = nullptr;            // null: the default of its support
+  const Bijector* bijector = nullptr;       // null: identity. `real<lower=0>`: softplus
   std::vector<const Expr*> bijector_arguments;
-  Size unconstrained_size;                   // total
+  Size unconstrained_size; // total
 };
 
 /// `family F(K: int = 4) on x: real[D] { ... }`: a learnable distribution on a flat vector.
 struct FamilyTemplate {
   std::string name;
-  std::vector<const Declaration*> parameters;  // defaults are filled in at the use
-  std::vector<const Declaration*> size_names;  // D
-  const Declaration* target = nullptr;         // x
+  std::vector<const Declaration*> parameters; // defaults are filled in at the use
+  std::vector<const Declaration*> size_names; // D
+  const Declaration* target = nullptr;        // x
   std::vector<Learnable> learnables;
   Block body;
   SourceRange range;
@@ -319,7 +344,7 @@ struct FamilyTemplate {
 struct Family {
   std::string name;
   std::vector<Learnable> learnables;
-  Block body;  // let, for_, draw ... in an order in which bounds can be evaluated
+  Block body; // let, for_, draw ... in an order in which bounds can be evaluated
   SourceRange range;
 };
 
@@ -328,7 +353,8 @@ struct Fit {
   std::string name;
   std::string family;
   std::string objective;                       // elbo, ...
-  std::map<std::string, std::string> settings; // flattened: "objective.particles" -> "8", "optimizer" -> "adam", "optimizer.rate" -> "0.01", "steps" -> "50000"
+  std::map<std::string, std::string> settings; // flattened: "objective.particles" -> "8", "optimizer" -> "adam",
+                                               // "optimizer.rate" -> "0.01", "steps" -> "50000"
   SourceRange range;
 };
 
@@ -344,8 +370,8 @@ struct Program {
   std::deque<FamilyTemplate> family_templates;
 
   Model model;
-  std::vector<Family> families;  // those of the file, then mean_field and full_rank unless declared
+  std::vector<Family> families; // those of the file, then mean_field and full_rank unless declared
   std::vector<Fit> fits;
 };
 
-}  // namespace vmodel::check
+} // namespace vmodel::check

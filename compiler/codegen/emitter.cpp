@@ -12,14 +12,10 @@ using ir::Opcode;
 using ir::ValueId;
 using llvm::Value;
 
-Emitter::Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target, llvm::Function* into)
-    : function_(function),
-      varying_(varying),
-      lanes_(lanes),
-      target_(target),
-      into_(into),
-      builder_(llvm::BasicBlock::Create(into->getContext(), "entry", into)),
-      math_(builder_, target),
+Emitter::Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
+                 llvm::Function* into)
+    : function_(function), varying_(varying), lanes_(lanes), target_(target), into_(into),
+      builder_(llvm::BasicBlock::Create(into->getContext(), "entry", into)), math_(builder_, target),
       scalars_(function.values.size(), nullptr) {
   // The only permission: a product and a sum may become one operation with one rounding.
   llvm::FastMathFlags flags;
@@ -46,7 +42,8 @@ llvm::Type* Emitter::stored_type(Element element) const {
 Value* Emitter::scalar(ValueId value) const {
   Value* found = scalars_[value.id];
   if (!found)
-    ir::internal_error("code generation: value " + std::to_string(value.id) + " of @" + function_.name + " is used before it is defined");
+    ir::internal_error("code generation: value " + std::to_string(value.id) + " of @" + function_.name +
+                       " is used before it is defined");
   return found;
 }
 
@@ -86,8 +83,8 @@ Value* Emitter::constant_of(const ir::Op& op) {
                                    : static_cast<Value*>(llvm::ConstantInt::getSigned(type, op.integer));
 }
 
-/// Towards minus infinity, as the language says; a divisor of zero gives nothing useful, but no trap (lanes that are not
-/// active divide too).
+/// Towards minus infinity, as the language says; a divisor of zero gives nothing useful, but no trap (lanes that are
+/// not active divide too).
 Value* Emitter::emit_divide(Value* x, Value* y, bool remainder) {
   llvm::Type* type = x->getType();
   Value* zero = llvm::ConstantInt::get(type, 0);
@@ -117,7 +114,8 @@ Value* Emitter::emit_index(const ir::Op& op, Value* x, Value* y) {
   case Opcode::abs: return builder_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, builder_.getFalse());
   case Opcode::idiv: return emit_divide(x, y, false);
   case Opcode::imod: return emit_divide(x, y, true);
-  default: ir::internal_error(std::string("code generation: no form of '") + ir::name(op.opcode) + "' for index values");
+  default:
+    ir::internal_error(std::string("code generation: no form of '") + ir::name(op.opcode) + "' for index values");
   }
 }
 
@@ -203,7 +201,8 @@ Value* Emitter::call_random(const PhiloxCounter& at, bool normal) {
     llvm::Type* real = builder_.getDoubleTy();
     if (lanes_ > 1)
       real = llvm::VectorType::get(real, static_cast<unsigned>(lanes_), false);
-    generator = llvm::Function::Create(llvm::FunctionType::get(real, types, false), llvm::GlobalValue::InternalLinkage, name, module);
+    generator = llvm::Function::Create(llvm::FunctionType::get(real, types, false), llvm::GlobalValue::InternalLinkage,
+                                       name, module);
     set_function_machine(*generator, target_);
     generator->addFnAttr(llvm::Attribute::NoInline);
     generator->setDoesNotAccessMemory();
@@ -246,7 +245,8 @@ Value* Emitter::emit_random(const ir::Op& op) {
     return builder_.CreateTrunc(wide, type);
   };
   PhiloxCounter at{};
-  Value* high_seed = builder_.CreateAnd(builder_.CreateTrunc(builder_.CreateLShr(seed, 32), narrow), builder_.getInt32(0xFFFF));
+  Value* high_seed =
+      builder_.CreateAnd(builder_.CreateTrunc(builder_.CreateLShr(seed, 32), narrow), builder_.getInt32(0xFFFF));
   at.key[0] = widen(builder_.CreateTrunc(seed, narrow));
   at.key[1] = widen(builder_.CreateOr(high_seed, builder_.CreateShl(stream, 16)));
   at.counter[0] = low_word(op.operands[0]);
@@ -258,7 +258,8 @@ Value* Emitter::emit_random(const ir::Op& op) {
   if (function_.type(op.results[0]).element != Element::f32)
     return result;
   llvm::Type* single = builder_.getFloatTy();
-  return builder_.CreateFPTrunc(result, lanes_ > 1 ? llvm::VectorType::get(single, static_cast<unsigned>(lanes_), false) : single);
+  return builder_.CreateFPTrunc(result, lanes_ > 1 ? llvm::VectorType::get(single, static_cast<unsigned>(lanes_), false)
+                                                   : single);
 }
 
 /// Operations from scalars to one scalar.
@@ -293,7 +294,8 @@ Value* Emitter::emit_scalar(const ir::Op& op) {
     llvm::Type* type = as(element_type(function_.type(op.results[0]).element));
     if (real)
       return x->getType() == type ? x : builder_.CreateFPCast(x, type);
-    return x->getType()->getScalarType()->isIntegerTy(1) ? builder_.CreateUIToFP(x, type) : builder_.CreateSIToFP(x, type);
+    return x->getType()->getScalarType()->isIntegerTy(1) ? builder_.CreateUIToFP(x, type)
+                                                         : builder_.CreateSIToFP(x, type);
   }
   case Opcode::to_index_:
     // Saturates, and gives zero for NaN: a defined value in lanes that are not active.
@@ -311,4 +313,4 @@ Value* Emitter::emit_scalar(const ir::Op& op) {
   return real ? emit_real(op, operands) : emit_index(op, x, operands.size() > 1 ? operands[1] : nullptr);
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

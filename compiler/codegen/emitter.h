@@ -1,20 +1,20 @@
 // Emits the body of one VIR function as LLVM IR, for a number of lanes.
 #pragma once
 
+#include "compiler/codegen/math.h"
+#include "compiler/codegen/target.h"
+#include "compiler/codegen/varying.h"
+#include "compiler/ir/module.h"
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/MDBuilder.h>
+
 #include <functional>
 #include <map>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <llvm/IR/IRBuilder.h>
-#include <llvm/IR/MDBuilder.h>
-
-#include "compiler/codegen/math.h"
-#include "compiler/codegen/target.h"
-#include "compiler/codegen/varying.h"
-#include "compiler/ir/module.h"
 
 namespace vmodel::codegen {
 
@@ -24,14 +24,14 @@ struct PhiloxCounter;
 struct Memory {
   llvm::Value* pointer = nullptr;
   bool varying = false;
-  int depth = 0;                   // how many masks were set where it was made: outer memory is blended
-  std::uint64_t alignment = 64;    // bytes
-  llvm::MDNode* scope = nullptr;   // what no other memory with a scope overlaps; none: may overlap
+  int depth = 0;                 // how many masks were set where it was made: outer memory is blended
+  std::uint64_t alignment = 64;  // bytes
+  llvm::MDNode* scope = nullptr; // what no other memory with a scope overlaps; none: may overlap
 };
 
 /// Emits into one LLVM function. The caller sets parameters with `set_scalar` and `set_memory`, then calls `emit_body`.
 class Emitter {
- public:
+public:
   Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target, llvm::Function* into);
 
   llvm::IRBuilder<>& builder() { return builder_; }
@@ -43,7 +43,8 @@ class Emitter {
   /// Memory for temporaries and the generator's state; both may be null where the function needs none.
   void set_workspace(llvm::Value* pointer) { workspace_ = pointer; }
   void set_random(llvm::Value* pointer) { random_ = pointer; }
-  /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked then.
+  /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked
+  /// then.
   struct Hooks {
     std::function<llvm::Value*(llvm::Value* bytes)> allocate;
     std::function<void(const ir::Op& op)> require;
@@ -66,7 +67,7 @@ class Emitter {
   /// The type of an element in memory: booleans are bytes.
   llvm::Type* stored_type(ir::Element element) const;
 
- private:
+private:
   using Body = std::function<void()>;
 
   // scalars (emitter.cpp)
@@ -88,9 +89,9 @@ class Emitter {
 
   // memory (emitter_memory.cpp)
   struct Address {
-    llvm::Value* pointer = nullptr;  // a vector of pointers where the index varies
+    llvm::Value* pointer = nullptr; // a vector of pointers where the index varies
     bool gathered = false;
-    llvm::Value* valid = nullptr;    // prepare: whether the index is inside of the array
+    llvm::Value* valid = nullptr; // prepare: whether the index is inside of the array
   };
   Address address(ir::ValueId array, const std::vector<ir::ValueId>& indices);
   llvm::Align lane_alignment(const Memory& at, ir::Element element) const;
@@ -123,14 +124,16 @@ class Emitter {
   void emit_uniform_if(const ir::Op& op);
   void emit_varying_if(const ir::Op& op);
   void emit_while(const ir::Op& op);
-  std::vector<llvm::Value*> nest(const std::vector<llvm::Value*>& extents, const std::vector<ir::ValueId>& indices,
-                                 std::size_t level, std::vector<llvm::Value*> carried,
-                                 const std::function<std::vector<llvm::Value*>(const std::vector<llvm::Value*>&)>& body);
-  std::vector<llvm::Value*> counted_loop(llvm::Value* count, std::vector<llvm::Value*> carried,
-                                         const std::function<std::vector<llvm::Value*>(llvm::Value* index,
-                                                                                       const std::vector<llvm::Value*>&)>& body);
+  std::vector<llvm::Value*>
+  nest(const std::vector<llvm::Value*>& extents, const std::vector<ir::ValueId>& indices, std::size_t level,
+       std::vector<llvm::Value*> carried,
+       const std::function<std::vector<llvm::Value*>(const std::vector<llvm::Value*>&)>& body);
+  std::vector<llvm::Value*> counted_loop(
+      llvm::Value* count, std::vector<llvm::Value*> carried,
+      const std::function<std::vector<llvm::Value*>(llvm::Value* index, const std::vector<llvm::Value*>&)>& body);
   llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
-  std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results, llvm::Value* mask);
+  std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results,
+                                          llvm::Value* mask);
   bool is_cheap(const ir::Region& region) const;
   llvm::BasicBlock* block(const char* name);
 
@@ -142,23 +145,23 @@ class Emitter {
   llvm::IRBuilder<> builder_;
   MathEmitter math_;
   std::vector<llvm::Value*> scalars_;
-  std::map<std::uint32_t, Memory> memories_;  // by the number of the root
+  std::map<std::uint32_t, Memory> memories_; // by the number of the root
   llvm::Value* workspace_ = nullptr;
   llvm::Value* random_ = nullptr;
-  llvm::Value* mask_ = nullptr;  // <W x i1>: the lanes that are active; null: all
-  int depth_ = 0;                // how many masks were set
+  llvm::Value* mask_ = nullptr; // <W x i1>: the lanes that are active; null: all
+  int depth_ = 0;               // how many masks were set
 
-  int nesting_ = 0;              // regions that are open
+  int nesting_ = 0; // regions that are open
   Hooks hooks_;
 
   // Where temporaries lie (workspace.cpp).
   bool planned_ = false;
-  std::map<const ir::Op*, llvm::Value*> offsets_;         // those with a place of their own
-  std::set<const ir::Op*> dynamic_;                       // those stacked on top
-  std::map<std::uint32_t, const ir::Op*> definitions_;    // scalar operations that may be done at the start
-  std::vector<bool> needed_;                              // values that sizes of stacked temporaries need
-  std::set<const ir::Op*> around_;                        // operations with stacked temporaries inside
-  llvm::Value* top_ = nullptr;                            // the offset above everything in use here
+  std::map<const ir::Op*, llvm::Value*> offsets_;      // those with a place of their own
+  std::set<const ir::Op*> dynamic_;                    // those stacked on top
+  std::map<std::uint32_t, const ir::Op*> definitions_; // scalar operations that may be done at the start
+  std::vector<bool> needed_;                           // values that sizes of stacked temporaries need
+  std::set<const ir::Op*> around_;                     // operations with stacked temporaries inside
+  llvm::Value* top_ = nullptr;                         // the offset above everything in use here
 
   llvm::MDNode* scope_domain_ = nullptr;
   std::vector<llvm::MDNode*> scopes_;
@@ -168,9 +171,9 @@ class Emitter {
   };
   std::vector<Access> accesses_;
 
- public:
+public:
   /// Gives every access the list of the scopes that it does not overlap; once, at the end.
   void finish();
 };
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

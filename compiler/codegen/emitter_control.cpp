@@ -16,7 +16,7 @@ namespace {
 /// Regions of more operations than this are skipped by a branch where no lane is active.
 constexpr std::size_t cheap_operations = 24;
 
-}  // namespace
+} // namespace
 
 BasicBlock* Emitter::block(const char* name) {
   return BasicBlock::Create(into_->getContext(), name, into_);
@@ -47,7 +47,7 @@ void Emitter::emit_op(const ir::Op& op) {
   case Opcode::accumulate_: emit_store(op); return;
   case Opcode::alloc_: emit_alloc(op); return;
   case Opcode::build_: emit_build(op); return;
-  case Opcode::freeze_: return;  // the same root
+  case Opcode::freeze_: return; // the same root
   case Opcode::reduce_: emit_reduce(op); return;
   case Opcode::loop_: emit_loop(op); return;
   case Opcode::if_: emit_if(op); return;
@@ -56,21 +56,23 @@ void Emitter::emit_op(const ir::Op& op) {
   case Opcode::require_: {
     const auto& hook = op.opcode == Opcode::output_ ? hooks_.output : hooks_.require;
     if (!hook)
-      ir::internal_error(std::string("code generation: '") + ir::name(op.opcode) + "' outside of prepare, in @" + function_.name);
+      ir::internal_error(std::string("code generation: '") + ir::name(op.opcode) + "' outside of prepare, in @" +
+                         function_.name);
     hook(op);
     return;
   }
   case Opcode::call_:
-  case Opcode::site_: ir::internal_error(std::string("code generation: '") + ir::name(op.opcode) + "' in @" + function_.name);
+  case Opcode::site_:
+    ir::internal_error(std::string("code generation: '") + ir::name(op.opcode) + "' in @" + function_.name);
   default: break;
   }
   define(op.results[0], emit_scalar(op));
 }
 
 /// for (index = 0; index < count; ++index) carried = body(index, carried)
-std::vector<Value*> Emitter::counted_loop(
-    Value* count, std::vector<Value*> carried,
-    const std::function<std::vector<Value*>(Value* index, const std::vector<Value*>&)>& body) {
+std::vector<Value*>
+Emitter::counted_loop(Value* count, std::vector<Value*> carried,
+                      const std::function<std::vector<Value*>(Value* index, const std::vector<Value*>&)>& body) {
   if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(count); constant && constant->getSExtValue() <= 1)
     return constant->getSExtValue() < 1 ? carried : body(builder_.getInt64(0), carried);
   BasicBlock* before = builder_.GetInsertBlock();
@@ -99,8 +101,8 @@ std::vector<Value*> Emitter::counted_loop(
 }
 
 /// Loops over all extents from `level` on, the last one innermost.
-std::vector<Value*> Emitter::nest(const std::vector<Value*>& extents, const std::vector<ValueId>& indices, std::size_t level,
-                                  std::vector<Value*> carried,
+std::vector<Value*> Emitter::nest(const std::vector<Value*>& extents, const std::vector<ValueId>& indices,
+                                  std::size_t level, std::vector<Value*> carried,
                                   const std::function<std::vector<Value*>(const std::vector<Value*>&)>& body) {
   if (level == extents.size())
     return body(carried);
@@ -281,7 +283,8 @@ std::vector<Value*> Emitter::masked_region(const Region& region, const std::vect
 void Emitter::emit_varying_if(const ir::Op& op) {
   Value* condition = scalar(op.operands[0]);
   Value* opposite = builder_.CreateNot(condition);
-  Value* masks[2] = {mask_ ? builder_.CreateAnd(mask_, condition) : condition, mask_ ? builder_.CreateAnd(mask_, opposite) : opposite};
+  Value* masks[2] = {mask_ ? builder_.CreateAnd(mask_, condition) : condition,
+                     mask_ ? builder_.CreateAnd(mask_, opposite) : opposite};
   const std::vector<Value*> first = masked_region(op.regions[0], op.results, masks[0]);
   const std::vector<Value*> second = masked_region(op.regions[1], op.results, masks[1]);
   for (std::size_t i = 0; i < op.results.size(); ++i)
@@ -344,4 +347,4 @@ void Emitter::emit_while(const ir::Op& op) {
     define(op.results[i], carried[i]);
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

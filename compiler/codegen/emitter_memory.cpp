@@ -11,30 +11,33 @@ using llvm::Value;
 
 namespace {
 
-constexpr std::int64_t small_bytes = 1024;  // temporaries up to this size lie on the stack, where LLVM may break them up
+constexpr std::int64_t small_bytes = 1024; // temporaries up to this size lie on the stack, where LLVM may break them up
 constexpr std::int64_t alignment = 64;
 
 std::int64_t size_of(Element element) {
   return element == Element::boolean ? 1 : element == Element::f32 ? 4 : 8;
 }
 
-}  // namespace
+} // namespace
 
 Value* Emitter::extent(const ir::Dim& dim) const {
-  return dim.value ? scalar(dim.value) : const_cast<Emitter*>(this)->builder_.getInt64(static_cast<std::uint64_t>(dim.constant));
+  return dim.value ? scalar(dim.value)
+                   : const_cast<Emitter*>(this)->builder_.getInt64(static_cast<std::uint64_t>(dim.constant));
 }
 
 const Memory& Emitter::memory(ValueId value) const {
   const auto found = memories_.find(varying_.root[value.id].id);
   if (found == memories_.end())
-    ir::internal_error("code generation: array " + std::to_string(value.id) + " of @" + function_.name + " is used before it is defined");
+    ir::internal_error("code generation: array " + std::to_string(value.id) + " of @" + function_.name +
+                       " is used before it is defined");
   return found->second;
 }
 
 Value* Emitter::load_argument(ValueId value, Value* pointer) {
   llvm::Type* type = element_type(function_.type(value).element);
   if (is_varying(value))
-    return builder_.CreateAlignedLoad(llvm::VectorType::get(type, static_cast<unsigned>(lanes_), false), pointer, llvm::Align(8));
+    return builder_.CreateAlignedLoad(llvm::VectorType::get(type, static_cast<unsigned>(lanes_), false), pointer,
+                                      llvm::Align(8));
   return builder_.CreateAlignedLoad(type, pointer, llvm::Align(8));
 }
 
@@ -131,7 +134,8 @@ Value* Emitter::load_from(ValueId array, const Address& at) {
   if (at.gathered) {
     llvm::Type* type = llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false);
     Value* mask = mask_ ? mask_ : builder_.CreateVectorSplat(static_cast<unsigned>(lanes_), builder_.getTrue());
-    loaded = annotate(builder_.CreateMaskedGather(type, at.pointer, align, mask, llvm::Constant::getNullValue(type)), from);
+    loaded =
+        annotate(builder_.CreateMaskedGather(type, at.pointer, align, mask, llvm::Constant::getNullValue(type)), from);
   } else if (from.varying) {
     llvm::Type* type = llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false);
     loaded = annotate(builder_.CreateAlignedLoad(type, at.pointer, lane_alignment(from, element)), from);
@@ -139,7 +143,8 @@ Value* Emitter::load_from(ValueId array, const Address& at) {
     Value* pointer = at.pointer;
     if (at.valid) {
       // Prepare goes on after a failed condition: reads outside of an array give zero.
-      llvm::AllocaInst* nothing = llvm::IRBuilder<>(&into_->getEntryBlock(), into_->getEntryBlock().begin()).CreateAlloca(stored);
+      llvm::AllocaInst* nothing =
+          llvm::IRBuilder<>(&into_->getEntryBlock(), into_->getEntryBlock().begin()).CreateAlloca(stored);
       builder_.CreateStore(llvm::Constant::getNullValue(stored), nothing);
       pointer = builder_.CreateSelect(at.valid, pointer, nothing);
       loaded = builder_.CreateAlignedLoad(stored, pointer, align);
@@ -158,7 +163,8 @@ void Emitter::store_to(ValueId reference, const Address& at, Value* value) {
   const Element element = function_.type(reference).element;
   llvm::Type* stored = stored_type(element);
   if (element == Element::boolean) {
-    llvm::Type* type = value->getType()->isVectorTy() ? llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false) : stored;
+    llvm::Type* type =
+        value->getType()->isVectorTy() ? llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false) : stored;
     value = builder_.CreateZExt(value, type);
   }
   const llvm::Align align(static_cast<std::uint64_t>(size_of(element)));
@@ -179,7 +185,8 @@ void Emitter::store_to(ValueId reference, const Address& at, Value* value) {
     return;
   }
   if (at.valid) {
-    llvm::AllocaInst* nowhere = llvm::IRBuilder<>(&into_->getEntryBlock(), into_->getEntryBlock().begin()).CreateAlloca(stored);
+    llvm::AllocaInst* nowhere =
+        llvm::IRBuilder<>(&into_->getEntryBlock(), into_->getEntryBlock().begin()).CreateAlloca(stored);
     builder_.CreateAlignedStore(value, builder_.CreateSelect(at.valid, at.pointer, nowhere), align);
     return;
   }
@@ -202,7 +209,8 @@ void Emitter::emit_store(const ir::Op& op) {
   Value* old = load_from(reference, at);
   if (old->getType()->isVectorTy())
     value = widen(value);
-  Value* sum = old->getType()->getScalarType()->isFloatingPointTy() ? builder_.CreateFAdd(old, value) : builder_.CreateAdd(old, value);
+  Value* sum = old->getType()->getScalarType()->isFloatingPointTy() ? builder_.CreateFAdd(old, value)
+                                                                    : builder_.CreateAdd(old, value);
   store_to(reference, at, sum);
 }
 
@@ -222,7 +230,8 @@ bool Emitter::is_small(const ir::Op& op) const {
 /// Bytes of an array, a multiple of the alignment; nothing for a negative extent.
 Value* Emitter::byte_count(const ir::Op& op) {
   const ir::Type& type = function_.type(op.results[0]);
-  Value* bytes = builder_.getInt64(static_cast<std::uint64_t>(size_of(type.element) * (is_varying(op.results[0]) ? lanes_ : 1)));
+  Value* bytes =
+      builder_.getInt64(static_cast<std::uint64_t>(size_of(type.element) * (is_varying(op.results[0]) ? lanes_ : 1)));
   for (const ir::Dim& dim : type.dims) {
     Value* size = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, extent(dim), builder_.getInt64(0));
     bytes = builder_.CreateMul(bytes, size);
@@ -243,7 +252,8 @@ void Emitter::make_memory(const ir::Op& op) {
     const auto width = static_cast<std::uint64_t>(size_of(function_.type(result).element));
     count = (std::max<std::uint64_t>(count * width, 1) + alignment - 1) / alignment * alignment / width;
     llvm::IRBuilder<> entry(&into_->getEntryBlock(), into_->getEntryBlock().begin());
-    llvm::AllocaInst* slot = entry.CreateAlloca(llvm::ArrayType::get(stored_type(function_.type(result).element), count));
+    llvm::AllocaInst* slot =
+        entry.CreateAlloca(llvm::ArrayType::get(stored_type(function_.type(result).element), count));
     slot->setAlignment(llvm::Align(alignment));
     set_memory(result, slot, true);
     return;
@@ -268,7 +278,8 @@ void Emitter::emit_alloc(const ir::Op& op) {
   make_memory(op);
   if (op.integer != 1)
     return;
-  builder_.CreateMemSet(memory(op.results[0]).pointer, builder_.getInt8(0), byte_count(op), llvm::MaybeAlign(alignment));
+  builder_.CreateMemSet(memory(op.results[0]).pointer, builder_.getInt8(0), byte_count(op),
+                        llvm::MaybeAlign(alignment));
 }
 
 void Emitter::emit_build(const ir::Op& op) {
@@ -285,4 +296,4 @@ void Emitter::emit_build(const ir::Op& op) {
   });
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -1,17 +1,17 @@
 // The functions and tables of a compiled model.
-#include <algorithm>
-#include <functional>
-#include <map>
+#include "compiler/codegen/codegen.h"
+#include "compiler/codegen/emitter.h"
+#include "compiler/codegen/machine.h"
+#include "compiler/ir/typing.h"
 
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/TargetParser/Triple.h>
 
-#include "compiler/codegen/codegen.h"
-#include "compiler/codegen/emitter.h"
-#include "compiler/codegen/machine.h"
-#include "compiler/ir/typing.h"
+#include <algorithm>
+#include <functional>
+#include <map>
 
 namespace vmodel::codegen {
 
@@ -49,7 +49,8 @@ std::vector<bool> used_values(const ir::Function& function) {
 
 /// The kernels that are called for single points in earnest; with lanes, the particles fill the registers.
 bool is_density(const std::string& kernel) {
-  return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector" || kernel == "log_likelihood";
+  return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector" ||
+         kernel == "log_likelihood";
 }
 
 std::size_t operations(const ir::Region& region) {
@@ -68,9 +69,10 @@ bool has_particle_arguments(const ir::Function& function) {
 }
 
 class Generator {
- public:
+public:
   Generator(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part)
-      : kernels_(kernels), options_(options), context_(context), part_(part), module_(std::make_unique<llvm::Module>("model", context)) {
+      : kernels_(kernels), options_(options), context_(context), part_(part),
+        module_(std::make_unique<llvm::Module>("model", context)) {
     set_machine(*module_, options.target);
     for (std::size_t i = 0; i < options.slots.size(); ++i)
       slots_[options.slots[i]] = i;
@@ -92,7 +94,7 @@ class Generator {
     return std::move(module_);
   }
 
- private:
+private:
   /// A kernel for a number of lanes, and the part that has its code.
   struct Row {
     const ir::Function* function;
@@ -142,7 +144,8 @@ class Generator {
     const ir::Type& type = function.type(parameter.value);
     llvm::Type* loaded = pointer_;
     if (type.is_scalar())
-      loaded = type.element == Element::f64 || type.element == Element::f32 ? builder.getDoubleTy() : builder.getInt64Ty();
+      loaded =
+          type.element == Element::f64 || type.element == Element::f32 ? builder.getDoubleTy() : builder.getInt64Ty();
     Value* address = builder.CreateConstInBoundsGEP1_64(wide_, slots, found->second);
     Value* value = builder.CreateLoad(loaded, address, parameter.name);
     if (type.is_scalar() && type.element == Element::boolean)
@@ -152,15 +155,18 @@ class Generator {
     return value;
   }
 
-  llvm::Function* make_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& types, bool local) {
-    auto* function = llvm::Function::Create(llvm::FunctionType::get(result, types, false),
-                                            local ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name, *module_);
+  llvm::Function* make_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& types,
+                                bool local) {
+    auto* function = llvm::Function::Create(
+        llvm::FunctionType::get(result, types, false),
+        local ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name, *module_);
     set_function_machine(*function, options_.target);
     return function;
   }
 
   /// A function that the table names: with several parts, seen by all of them.
-  llvm::Function* make_shared_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& types) {
+  llvm::Function* make_shared_function(const std::string& name, llvm::Type* result,
+                                       const std::vector<llvm::Type*>& types) {
     llvm::Function* function = make_function(name, result, types, part_.count == 1);
     if (part_.count > 1)
       function->setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -180,11 +186,12 @@ class Generator {
 
   /// One row of the table: the kernel for a number of lanes.
   ///
-  /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and arguments and
-  /// calls it.
+  /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and
+  /// arguments and calls it.
   llvm::Constant* kernel(const ir::Function& function, int lanes, bool cold, bool here) {
     const std::string name = function.name + "." + std::to_string(lanes);
-    llvm::Function* run = make_shared_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_});
+    llvm::Function* run =
+        make_shared_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_});
     llvm::Function* size = make_shared_function("workspace." + name, wide_, {pointer_});
     if (here)
       define_kernel(function, lanes, cold, name, run, size);
@@ -195,7 +202,8 @@ class Generator {
     return part_.index == 0 ? kernel_row(function, lanes, arguments, size, run) : nullptr;
   }
 
-  void define_kernel(const ir::Function& function, int lanes, bool cold, const std::string& name, llvm::Function* run, llvm::Function* size) {
+  void define_kernel(const ir::Function& function, int lanes, bool cold, const std::string& name, llvm::Function* run,
+                     llvm::Function* size) {
     const Varying varying = find_varying(function, lanes);
     const std::vector<bool> used = used_values(function);
     std::vector<const Parameter*> passed;
@@ -210,8 +218,8 @@ class Generator {
       passed.push_back(&parameter);
       types.push_back(parameter.axis == Axis::load && type.is_scalar() ? scalar_type(type.element) : pointer_);
     }
-    types.push_back(pointer_);  // workspace
-    types.push_back(pointer_);  // random
+    types.push_back(pointer_); // workspace
+    types.push_back(pointer_); // random
     llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
     body->addFnAttr(llvm::Attribute::NoInline);
     has_hot_ |= !cold;
@@ -231,8 +239,10 @@ class Generator {
         values.push_back(load_slot(builder, run->getArg(0), function, *parameter));
         continue;
       }
-      const auto position = static_cast<std::uint64_t>(std::find(arguments.begin(), arguments.end(), parameter) - arguments.begin());
-      values.push_back(builder.CreateLoad(pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, run->getArg(1), position), parameter->name));
+      const auto position =
+          static_cast<std::uint64_t>(std::find(arguments.begin(), arguments.end(), parameter) - arguments.begin());
+      values.push_back(builder.CreateLoad(
+          pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, run->getArg(1), position), parameter->name));
     }
     values.push_back(run->getArg(2));
     values.push_back(run->getArg(3));
@@ -251,8 +261,8 @@ class Generator {
     return nullptr;
   }
 
-  void emit_body(const ir::Function& function, const Varying& varying, int lanes, const std::vector<const Parameter*>& passed,
-                 llvm::Function* body) {
+  void emit_body(const ir::Function& function, const Varying& varying, int lanes,
+                 const std::vector<const Parameter*>& passed, llvm::Function* body) {
     Emitter emitter(function, varying, lanes, options_.target, body);
     unsigned position = 0;
     for (const Parameter* parameter : passed) {
@@ -305,7 +315,8 @@ class Generator {
     auto [entry, is_new] = texts_.try_emplace(value, nullptr);
     if (is_new) {
       llvm::Constant* bytes = llvm::ConstantDataArray::getString(context_, value);
-      auto* global = new llvm::GlobalVariable(*module_, bytes->getType(), true, llvm::GlobalValue::PrivateLinkage, bytes, "text");
+      auto* global =
+          new llvm::GlobalVariable(*module_, bytes->getType(), true, llvm::GlobalValue::PrivateLinkage, bytes, "text");
       global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
       entry->second = global;
     }
@@ -316,7 +327,8 @@ class Generator {
 
   llvm::Constant* table(const char* name, llvm::StructType* type, const std::vector<llvm::Constant*>& rows) {
     auto* array = llvm::ArrayType::get(type, rows.size());
-    return new llvm::GlobalVariable(*module_, array, true, llvm::GlobalValue::PrivateLinkage, llvm::ConstantArray::get(array, rows), name);
+    return new llvm::GlobalVariable(*module_, array, true, llvm::GlobalValue::PrivateLinkage,
+                                    llvm::ConstantArray::get(array, rows), name);
   }
 
   llvm::Constant* kernel_row(const ir::Function& function, int lanes, const std::vector<const Parameter*>& arguments,
@@ -325,14 +337,15 @@ class Generator {
     std::vector<llvm::Constant*> rows;
     for (const Parameter* parameter : arguments) {
       const ir::Type& type = function.type(parameter->value);
-      rows.push_back(llvm::ConstantStruct::get(argument_type, {text(parameter->name), number(static_cast<int>(parameter->axis)),
-                                                               number(type.reference ? 1 : 0), number(type.element == Element::index ? 1 : 0),
-                                                               number(0)}));
+      rows.push_back(llvm::ConstantStruct::get(
+          argument_type, {text(parameter->name), number(static_cast<int>(parameter->axis)),
+                          number(type.reference ? 1 : 0), number(type.element == Element::index ? 1 : 0), number(0)}));
     }
     llvm::Constant* list = rows.empty() ? static_cast<llvm::Constant*>(llvm::ConstantPointerNull::get(pointer_))
                                         : table("arguments", argument_type, rows);
     auto* type = llvm::StructType::get(context_, {pointer_, word_, word_, pointer_, pointer_, pointer_});
-    return llvm::ConstantStruct::get(type, {text(function.name), number(lanes), number(static_cast<std::int64_t>(arguments.size())), list, workspace, run});
+    return llvm::ConstantStruct::get(type, {text(function.name), number(lanes),
+                                            number(static_cast<std::int64_t>(arguments.size())), list, workspace, run});
   }
 
   /// int32 prepare(slots, host): 0, or 1 as soon as the host has no memory left.
@@ -362,7 +375,9 @@ class Generator {
         emitter.set_memory(parameter.value, value, false);
     }
     Value* host_context = builder.CreateLoad(pointer_, host);
-    const auto member = [&](unsigned index) { return builder.CreateLoad(pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, host, index)); };
+    const auto member = [&](unsigned index) {
+      return builder.CreateLoad(pointer_, builder.CreateConstInBoundsGEP1_64(pointer_, host, index));
+    };
     Value* allocate = member(1);
     Value* fail = member(2);
     llvm::BasicBlock* exhausted = llvm::BasicBlock::Create(context_, "exhausted", into);
@@ -423,7 +438,9 @@ class Generator {
       builder.CreateStore(value, builder.CreateConstInBoundsGEP2_64(array, values, 0, i));
     }
     auto* type = llvm::FunctionType::get(builder.getVoidTy(), {pointer_, wide_, pointer_, wide_}, false);
-    builder.CreateCall(type, fail, {host_context, builder.getInt64(static_cast<std::uint64_t>(message)), values, builder.getInt64(count)});
+    builder.CreateCall(
+        type, fail,
+        {host_context, builder.getInt64(static_cast<std::uint64_t>(message)), values, builder.getInt64(count)});
     builder.CreateBr(next);
     builder.SetInsertPoint(next);
   }
@@ -431,11 +448,14 @@ class Generator {
   /// The struct vmodel_model; the one symbol that is exported.
   void export_model(const std::vector<llvm::Constant*>& rows, llvm::Constant* prepare_function) {
     auto* row = llvm::StructType::get(context_, {pointer_, word_, word_, pointer_, pointer_, pointer_});
-    auto* type = llvm::StructType::get(context_, {word_, word_, pointer_, word_, word_, pointer_, word_, word_, pointer_});
+    auto* type =
+        llvm::StructType::get(context_, {word_, word_, pointer_, word_, word_, pointer_, word_, word_, pointer_});
     const auto size = static_cast<std::int64_t>(module_->getDataLayout().getTypeAllocSize(type).getFixedValue());
-    llvm::Constant* value = llvm::ConstantStruct::get(
-        type, {number(1), number(size), text(options_.metadata), number(static_cast<std::int64_t>(options_.slots.size())), number(options_.data_count),
-               prepare_function, number(static_cast<std::int64_t>(rows.size())), number(options_.size_count), table("kernels", row, rows)});
+    llvm::Constant* value = llvm::ConstantStruct::get(type, {number(1), number(size), text(options_.metadata),
+                                                             number(static_cast<std::int64_t>(options_.slots.size())),
+                                                             number(options_.data_count), prepare_function,
+                                                             number(static_cast<std::int64_t>(rows.size())),
+                                                             number(options_.size_count), table("kernels", row, rows)});
     new llvm::GlobalVariable(*module_, type, true, llvm::GlobalValue::ExternalLinkage, value, "vmodel_model");
   }
 
@@ -452,14 +472,15 @@ class Generator {
   llvm::IntegerType* wide_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context) {
   return Generator(kernels, options, context, {}).run();
 }
 
-std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part) {
+std::unique_ptr<llvm::Module> generate(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context,
+                                       Part part) {
   return Generator(kernels, options, context, part).run();
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

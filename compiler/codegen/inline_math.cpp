@@ -1,11 +1,11 @@
 // exp, log, log1p, expm1, tanh and the cosine as polynomials. Every step is an explicit operation without permission to
 // contract, so that results are the same bits for any number of lanes. Errors: docs/numerics.md.
-#include <cstdint>
+#include "compiler/codegen/math.h"
 
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
 
-#include "compiler/codegen/math.h"
+#include <cstdint>
 
 namespace vmodel::codegen {
 
@@ -24,14 +24,14 @@ constexpr double rounder = 0x1.8p52;
 
 /// Switches permissions off while it lives.
 class Exactly {
- public:
+public:
   explicit Exactly(llvm::IRBuilder<>& builder) : guard_(builder) { builder.clearFastMathFlags(); }
 
- private:
+private:
   llvm::IRBuilder<>::FastMathFlagGuard guard_;
 };
 
-}  // namespace
+} // namespace
 
 Value* MathEmitter::constant_like(Value* x, double value) {
   return llvm::ConstantFP::get(x->getType(), value);
@@ -122,9 +122,9 @@ Value* MathEmitter::exp(Value* x) {
 
 /// What is left of a positive number u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)).
 struct MathEmitter::Logarithm {
-  Value* k;           // as a real number
+  Value* k; // as a real number
   Value* f;
-  Value* correction;  // to be added to f, far smaller; may be null
+  Value* correction; // to be added to f, far smaller; may be null
 };
 
 MathEmitter::Logarithm MathEmitter::split(Value* x, Value* correction) {
@@ -175,7 +175,8 @@ Value* MathEmitter::log(Value* x) {
   Value* subnormal = builder_.CreateFCmpOLT(x, constant_like(x, 0x1p-1022));
   Value* scaled = builder_.CreateSelect(subnormal, builder_.CreateFMul(x, constant_like(x, 0x1p54)), x);
   Logarithm parts = split(scaled, nullptr);
-  parts.k = builder_.CreateFSub(parts.k, builder_.CreateSelect(subnormal, constant_like(x, 54.0), constant_like(x, 0.0)));
+  parts.k =
+      builder_.CreateFSub(parts.k, builder_.CreateSelect(subnormal, constant_like(x, 54.0), constant_like(x, 0.0)));
   Value* result = log_of(parts);
   const double infinity = std::numeric_limits<double>::infinity();
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -196,10 +197,12 @@ Value* MathEmitter::log1p(Value* x) {
   Value* u = builder_.CreateFAdd(x, one);
   // What rounding took away from 1 + x, exactly (Knuth's two-sum).
   Value* back = builder_.CreateFSub(u, one);
-  Value* lost = builder_.CreateFAdd(builder_.CreateFSub(x, back), builder_.CreateFSub(one, builder_.CreateFSub(u, back)));
+  Value* lost =
+      builder_.CreateFAdd(builder_.CreateFSub(x, back), builder_.CreateFSub(one, builder_.CreateFSub(u, back)));
   Value* result = log_of(split(u, lost));
   // A zero keeps its sign, and numbers that vanish beside 1 are their own result.
-  Value* tiny = builder_.CreateFCmpOLT(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), constant_like(x, 0x1p-54));
+  Value* tiny =
+      builder_.CreateFCmpOLT(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), constant_like(x, 0x1p-54));
   result = builder_.CreateSelect(tiny, x, result);
   Value* finite = builder_.CreateFCmpOLT(x, constant_like(x, infinity));
   result = builder_.CreateSelect(finite, result, builder_.CreateFAdd(x, x));
@@ -213,7 +216,7 @@ Value* MathEmitter::log1p(Value* x) {
 Value* MathEmitter::expm1(Value* x) {
   Exactly exactly(builder_);
   Value* high = constant_like(x, 710.0);
-  Value* low = constant_like(x, -40.0);  // below, the result is -1
+  Value* low = constant_like(x, -40.0); // below, the result is -1
   Value* y = builder_.CreateSelect(builder_.CreateFCmpOGT(x, high), high, x);
   y = builder_.CreateSelect(builder_.CreateFCmpOLT(y, low), low, y);
   Value* shifted = fma(y, constant_like(x, log2_of_e), constant_like(x, rounder));
@@ -230,7 +233,8 @@ Value* MathEmitter::expm1(Value* x) {
   Value* half = fma(p, half_scale, rest);
   Value* result = builder_.CreateFAdd(half, half);
   // Zeros keep their sign; subnormal numbers are exact.
-  Value* tiny = builder_.CreateFCmpOLT(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), constant_like(x, 0x1p-54));
+  Value* tiny =
+      builder_.CreateFCmpOLT(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), constant_like(x, 0x1p-54));
   result = builder_.CreateSelect(tiny, x, result);
   return builder_.CreateSelect(builder_.CreateFCmpUNO(x, x), x, result);
 }
@@ -248,9 +252,10 @@ Value* MathEmitter::tanh(Value* x) {
 Value* MathEmitter::cos_turns(Value* turns) {
   Exactly exactly(builder_);
   Value* centred = builder_.CreateFSub(turns, constant_like(turns, 0.5));
-  Value* s = builder_.CreateFSub(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, centred), constant_like(turns, 0.25));
+  Value* s =
+      builder_.CreateFSub(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, centred), constant_like(turns, 0.25));
   Value* z = builder_.CreateFMul(s, s);
   return builder_.CreateFMul(s, polynomial(z, sine_turns, std::size(sine_turns)));
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

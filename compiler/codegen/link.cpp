@@ -1,24 +1,23 @@
 #include "compiler/codegen/link.h"
 
-#include <fcntl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "runtime/payload/payload.h"
+
+#include <lld/Common/CommonLinkerContext.h>
+#include <lld/Common/Driver.h>
+#include <llvm/Support/raw_ostream.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include <lld/Common/CommonLinkerContext.h>
-#include <lld/Common/Driver.h>
-#include <llvm/Support/raw_ostream.h>
-
-#include "runtime/payload/payload.h"
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 LLD_HAS_DRIVER(elf)
 
@@ -26,11 +25,13 @@ namespace vmodel::codegen {
 
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 /// A folder for the files of one link, removed with them.
 class TemporaryFolder {
- public:
+public:
   TemporaryFolder() {
     const char* parent = std::getenv("TMPDIR");
     path_ = std::string(parent && *parent ? parent : "/tmp") + "/vmodelc-XXXXXX";
@@ -47,7 +48,7 @@ class TemporaryFolder {
   bool made() const { return made_; }
   const std::string& path() const { return path_; }
 
- private:
+private:
   std::string path_;
   bool made_ = false;
 };
@@ -93,7 +94,7 @@ bool read_file(const std::string& path, std::string& bytes, std::string& error) 
 /// Copies `from` to an open file: inside of the kernel where it can.
 bool copy_into(int to, const std::string& from, std::uint64_t& size, std::string& error) {
   const int file = open(from.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status {};
+  struct stat status{};
   if (file < 0 || fstat(file, &status) != 0) {
     error = "cannot read the runtime '" + from + "': " + reason();
     if (file >= 0)
@@ -124,7 +125,7 @@ bool copy_into(int to, const std::string& from, std::uint64_t& size, std::string
   return right;
 }
 
-}  // namespace
+} // namespace
 
 bool link_shared(const std::string& object, std::string& shared, std::string& error) {
   const TemporaryFolder folder;
@@ -136,8 +137,9 @@ bool link_shared(const std::string& object, std::string& shared, std::string& er
   const std::string output = folder.path() + "/model.so";
   if (!write_file(input, object, error))
     return false;
-  const std::array<const char*, 14> arguments = {"ld.lld", "-shared", "--strip-all", "--gc-sections", "--threads=1", "--build-id=none",
-                                                 "--hash-style=gnu", "-z", "noexecstack", "-Bsymbolic", "--whole-archive", "-o", output.c_str(), input.c_str()};
+  const std::array<const char*, 14> arguments = {
+      "ld.lld", "-shared",     "--strip-all", "--gc-sections",   "--threads=1", "--build-id=none", "--hash-style=gnu",
+      "-z",     "noexecstack", "-Bsymbolic",  "--whole-archive", "-o",          output.c_str(),    input.c_str()};
   std::string message;
   llvm::raw_string_ostream stream(message);
   const bool linked = lld::elf::link(arguments, stream, stream, false, false);
@@ -155,11 +157,13 @@ std::string runtime_path() {
   return (program.parent_path().parent_path() / "lib" / "vmodel" / "model-runtime").string();
 }
 
-bool join_executable(const std::string& runtime, const std::string& shared, const std::string& output, std::string& error) {
-  struct stat present {};
+bool join_executable(const std::string& runtime, const std::string& shared, const std::string& output,
+                     std::string& error) {
+  struct stat present{};
   if (stat(output.c_str(), &present) == 0 && !S_ISREG(present.st_mode)) {
     // Renaming would put a file in the place of a device such as /dev/null.
-    error = "cannot write '" + output + "': " + (S_ISDIR(present.st_mode) ? std::strerror(EISDIR) : "it is not a regular file");
+    error = "cannot write '" + output +
+            "': " + (S_ISDIR(present.st_mode) ? std::strerror(EISDIR) : "it is not a regular file");
     return false;
   }
   std::string temporary = output + ".XXXXXX";
@@ -192,4 +196,4 @@ bool join_executable(const std::string& runtime, const std::string& shared, cons
   return false;
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

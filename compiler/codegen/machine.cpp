@@ -1,13 +1,13 @@
 #include "compiler/codegen/machine.h"
 
-#include <mutex>
+#include "compiler/ir/typing.h"
 
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 
-#include "compiler/ir/typing.h"
+#include <mutex>
 
 namespace vmodel::codegen {
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* triple = "x86_64-unknown-linux-gnu";
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, llvm::CodeGenOptLevel level) {
   static std::once_flag once;
@@ -32,8 +32,8 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, llvm::Co
   llvm::TargetOptions options;
   // Products and sums that carry the permission are fused; no others.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(triple, target.level, "", options, llvm::Reloc::PIC_,
-                                                                         llvm::CodeModel::Small, level));
+  return std::unique_ptr<llvm::TargetMachine>(
+      found->createTargetMachine(triple, target.level, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, level));
 }
 
 void set_machine(llvm::Module& module, const Target& target) {
@@ -61,4 +61,4 @@ void verify_module(const llvm::Module& module, const char* after) {
     ir::internal_error(std::string("LLVM's verifier after ") + after + ": " + message);
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -1,12 +1,12 @@
 // LLVM's view of a target; internal to code generation.
 #pragma once
 
-#include <memory>
+#include "compiler/codegen/target.h"
 
 #include <llvm/IR/Module.h>
 #include <llvm/Target/TargetMachine.h>
 
-#include "compiler/codegen/target.h"
+#include <memory>
 
 namespace vmodel::codegen {
 
@@ -20,7 +20,8 @@ inline constexpr const char* cold_attribute = "vmodel-cold";
 inline constexpr const char* cold_module = "vmodel.cold";
 
 /// A target machine for position-independent code.
-std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default);
+std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target,
+                                                  llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default);
 
 /// Sets triple and data layout.
 void set_machine(llvm::Module& module, const Target& target);
@@ -31,4 +32,4 @@ void set_function_machine(llvm::Function& function, const Target& target);
 /// Throws ir::InternalError with the first complaint of LLVM's verifier.
 void verify_module(const llvm::Module& module, const char* after);
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

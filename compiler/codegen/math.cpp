@@ -1,12 +1,12 @@
 #include "compiler/codegen/math.h"
 
-#include <string>
-#include <vector>
+#include "compiler/ir/typing.h"
 
 #include <llvm/IR/Module.h>
 #include <llvm/Transforms/Utils/ModuleUtils.h>
 
-#include "compiler/ir/typing.h"
+#include <string>
+#include <vector>
 
 namespace vmodel::codegen {
 
@@ -26,10 +26,10 @@ std::string vector_name(const char* name, unsigned lanes, bool binary) {
   return std::string("_ZGV") + isa + "N" + std::to_string(lanes) + (binary ? "vv_" : "v_") + name;
 }
 
-}  // namespace
+} // namespace
 
-/// A call for no more lanes than a register has. A scalar call names its vector variants, so that LLVM's loop vectoriser
-/// can use them.
+/// A call for no more lanes than a register has. A scalar call names its vector variants, so that LLVM's loop
+/// vectoriser can use them.
 Value* MathEmitter::call_register(const char* name, Value* x, Value* y) {
   llvm::Module* module = builder_.GetInsertBlock()->getModule();
   llvm::LLVMContext& context = builder_.getContext();
@@ -58,8 +58,8 @@ Value* MathEmitter::call_register(const char* name, Value* x, Value* y) {
       module->getOrInsertNamedMetadata("vmodel.variant." + symbol);
       llvm::appendToCompilerUsed(*module, {variant});
     }
-    variants += (variants.empty() ? "" : ",") + std::string("_ZGV_LLVM_N") + std::to_string(width) + (y ? "vv_" : "v_") + name + "(" +
-                symbol + ")";
+    variants += (variants.empty() ? "" : ",") + std::string("_ZGV_LLVM_N") + std::to_string(width) +
+                (y ? "vv_" : "v_") + name + "(" + symbol + ")";
   }
   call->addFnAttr(llvm::Attribute::get(context, "vector-function-abi-variant", variants));
   return call;
@@ -136,4 +136,4 @@ Value* MathEmitter::emit(Opcode opcode, Value* x, Value* y) {
   }
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

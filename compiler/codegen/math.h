@@ -1,17 +1,17 @@
 // Elementary functions as LLVM IR: inline polynomials, or calls of the vector library.
 #pragma once
 
-#include <llvm/IR/IRBuilder.h>
-
 #include "compiler/codegen/target.h"
 #include "compiler/ir/module.h"
 
+#include <llvm/IR/IRBuilder.h>
+
 namespace vmodel::codegen {
 
-/// Emits functions of doubles or vectors of doubles (any number of lanes) at a builder's insertion point. docs/numerics.md
-/// lists what is inline, what is called, and the errors.
+/// Emits functions of doubles or vectors of doubles (any number of lanes) at a builder's insertion point.
+/// docs/numerics.md lists what is inline, what is called, and the errors.
 class MathEmitter {
- public:
+public:
   MathEmitter(llvm::IRBuilder<>& builder, const Target& target) : builder_(builder), target_(target) {}
 
   /// A function of one or two arguments of type f64. Throws ir::InternalError for operations that the pass `expand`
@@ -32,7 +32,7 @@ class MathEmitter {
   llvm::Value* square_root(llvm::Value* x);
   llvm::Value* constant_like(llvm::Value* x, double value);
 
- private:
+private:
   llvm::Value* call(const char* name, llvm::Value* x, llvm::Value* y);
   llvm::Value* call_register(const char* name, llvm::Value* x, llvm::Value* y);
   llvm::Value* intrinsic(llvm::Intrinsic::ID id, llvm::Value* x);
@@ -49,4 +49,4 @@ class MathEmitter {
   const Target& target_;
 };
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -1,14 +1,14 @@
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <exception>
-#include <thread>
+#include "compiler/codegen/codegen.h"
+#include "compiler/codegen/machine.h"
+#include "compiler/ir/typing.h"
 
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
 #include <llvm/Transforms/Scalar/DeadStoreElimination.h>
@@ -22,12 +22,12 @@
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 #include <llvm/Transforms/Vectorize/LoopVectorize.h>
-#include <llvm/Support/SmallVectorMemoryBuffer.h>
-#include <llvm/Support/raw_ostream.h>
 
-#include "compiler/codegen/codegen.h"
-#include "compiler/codegen/machine.h"
-#include "compiler/ir/typing.h"
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <thread>
 
 namespace vmodel::codegen {
 
@@ -57,7 +57,7 @@ std::string print(const llvm::Module& module) {
   return text;
 }
 
-}  // namespace
+} // namespace
 
 namespace {
 
@@ -70,8 +70,8 @@ llvm::FunctionPassManager cold_pipeline() {
   return passes;
 }
 
-/// The passes for one function. A model's kernels are small, have no calls to inline and no memory but arrays, so most of
-/// LLVM's standard pipeline has nothing to do; what is here was chosen by what changed the code.
+/// The passes for one function. A model's kernels are small, have no calls to inline and no memory but arrays, so most
+/// of LLVM's standard pipeline has nothing to do; what is here was chosen by what changed the code.
 llvm::FunctionPassManager pipeline(bool vectorise) {
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
@@ -109,7 +109,7 @@ llvm::FunctionPassManager pipeline(bool vectorise) {
   return passes;
 }
 
-}  // namespace
+} // namespace
 
 void optimise(llvm::Module& module, const Options& options) {
   const std::unique_ptr<llvm::TargetMachine> machine = make_machine(options.target);
@@ -177,20 +177,20 @@ std::string archive(const std::vector<Compiled>& parts) {
     llvm::NewArchiveMember member(llvm::MemoryBufferRef(parts[i].bytes, "part.o"));
     members.push_back(std::move(member));
   }
-  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> buffer =
-      llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> buffer = llvm::writeArchiveToBuffer(
+      members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
   if (!buffer)
     ir::internal_error("code generation: " + llvm::toString(buffer.takeError()));
   return (*buffer)->getBuffer().str();
 }
 
-}  // namespace
+} // namespace
 
 Compiled compile(const ir::Module& kernels, const Options& options, Stage stage) {
   if (options.parts <= 1 || stage != Stage::object)
     return compile_part(kernels, options, stage, {});
   const double start = seconds();
-  make_machine(options.target);  // registers the target before there are threads
+  make_machine(options.target); // registers the target before there are threads
   const auto count = static_cast<std::size_t>(options.parts);
   std::vector<Compiled> parts(count);
   std::vector<std::exception_ptr> failures(count);
@@ -230,4 +230,4 @@ Compiled compile(const ir::Module& kernels, const Options& options, Stage stage)
   return result;
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -13,7 +13,7 @@ llvm::Type* with_bits(Value* like, unsigned bits) {
   return type;
 }
 
-}  // namespace
+} // namespace
 
 PhiloxBlock emit_philox(llvm::IRBuilder<>& builder, const PhiloxCounter& at) {
   llvm::Type* narrow = at.counter[0]->getType();
@@ -45,7 +45,8 @@ Value* emit_uniform(llvm::IRBuilder<>& builder, Value* word) {
   llvm::IRBuilder<>::FastMathFlagGuard guard(builder);
   builder.clearFastMathFlags();
   // 1 + k 2^-52 by its bits, minus 1 - 2^-53: exact.
-  Value* bits = builder.CreateOr(builder.CreateLShr(word, 12), llvm::ConstantInt::get(word->getType(), 0x3FF0000000000000));
+  Value* bits =
+      builder.CreateOr(builder.CreateLShr(word, 12), llvm::ConstantInt::get(word->getType(), 0x3FF0000000000000));
   llvm::Type* real = llvm::Type::getDoubleTy(word->getContext());
   if (auto* vector = llvm::dyn_cast<llvm::VectorType>(word->getType()))
     real = llvm::VectorType::get(real, vector->getElementCount());
@@ -61,4 +62,4 @@ Value* emit_normal(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBl
   return builder.CreateFMul(radius, math.cos_turns(v));
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

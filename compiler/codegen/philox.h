@@ -1,9 +1,9 @@
 // Counter-based random numbers as LLVM IR; runtime/random/philox.h gives the same in C++.
 #pragma once
 
-#include <llvm/IR/IRBuilder.h>
-
 #include "compiler/codegen/math.h"
+
+#include <llvm/IR/IRBuilder.h>
 
 namespace vmodel::codegen {
 
@@ -27,4 +27,4 @@ llvm::Value* emit_uniform(llvm::IRBuilder<>& builder, llvm::Value* word);
 /// A standard normal number from both words (Box and Muller 1958): sqrt(-2 log u) cos(2 pi v).
 llvm::Value* emit_normal(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBlock& block);
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

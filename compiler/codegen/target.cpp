@@ -17,11 +17,18 @@ struct Level {
 
 const std::vector<Level>& levels() {
   static const std::vector<Level> list = {
-      {"x86-64-v2", {"cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"}, {"popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"}, 2},
-      {"x86-64-v3", {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
-       {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}, 4},
-      {"x86-64-v4", {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-       {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}, 8},
+      {"x86-64-v2",
+       {"cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"},
+       {"popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"},
+       2},
+      {"x86-64-v3",
+       {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+       {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+       4},
+      {"x86-64-v4",
+       {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+       {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+       8},
   };
   return list;
 }
@@ -53,7 +60,7 @@ Target make_target(std::string_view march, std::size_t count, std::string tune) 
   return target;
 }
 
-}  // namespace
+} // namespace
 
 const std::vector<std::string>& target_names() {
   static const std::vector<std::string> names = {"native", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
@@ -79,4 +86,4 @@ bool runs_here(const Target& target) {
   return false;
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -12,7 +12,7 @@ using ir::ValueId;
 namespace {
 
 class Analysis {
- public:
+public:
   explicit Analysis(const ir::Function& function) : function_(function) {
     varying_.value.assign(function.values.size(), false);
     depth_.assign(function.values.size(), 0);
@@ -31,7 +31,7 @@ class Analysis {
     return std::move(varying_);
   }
 
- private:
+private:
   bool get(ValueId v) const { return varying_[v]; }
 
   void set(ValueId v, bool varying) {
@@ -97,7 +97,8 @@ class Analysis {
   void check_extents(const ir::Op& op) {
     for (std::size_t i = 0; i < ir::extent_count(function_, op); ++i)
       if (get(op.operands[i]))
-        ir::internal_error(std::string("@") + function_.name + ": an extent of " + ir::name(op.opcode) + " differs between particles");
+        ir::internal_error(std::string("@") + function_.name + ": an extent of " + ir::name(op.opcode) +
+                           " differs between particles");
   }
 
   void visit_loop(const ir::Op& op, int depth) {
@@ -135,12 +136,12 @@ class Analysis {
 
   const ir::Function& function_;
   Varying varying_;
-  std::vector<int> depth_;    // varying conditions around the definition
-  std::vector<bool> summed_;  // computed from a sum over lanes
+  std::vector<int> depth_;   // varying conditions around the definition
+  std::vector<bool> summed_; // computed from a sum over lanes
   bool changed_ = false;
 };
 
-}  // namespace
+} // namespace
 
 Varying find_varying(const ir::Function& function, int lanes) {
   if (lanes > 1)
@@ -154,4 +155,4 @@ Varying find_varying(const ir::Function& function, int lanes) {
   return none;
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

@@ -1,16 +1,16 @@
 // Which values of a function differ between lanes.
 #pragma once
 
-#include <vector>
-
 #include "compiler/ir/module.h"
+
+#include <vector>
 
 namespace vmodel::codegen {
 
 /// The result of the analysis: one entry a value, by its number.
 struct Varying {
-  std::vector<bool> value;  // differs between lanes; for arrays and references: has a column for each lane
-  std::vector<ir::ValueId> root;  // the memory behind a frozen array; other values are their own root
+  std::vector<bool> value;       // differs between lanes; for arrays and references: has a column for each lane
+  std::vector<ir::ValueId> root; // the memory behind a frozen array; other values are their own root
 
   bool operator[](ir::ValueId v) const { return value[root[v.id].id]; }
 };
@@ -22,4 +22,4 @@ struct Varying {
 /// Throws ir::InternalError where an extent varies.
 Varying find_varying(const ir::Function& function, int lanes);
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

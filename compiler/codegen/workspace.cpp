@@ -26,7 +26,7 @@ bool is_movable(const ir::Op& op, bool at_top) {
   if (!op.regions.empty() || op.results.size() != 1)
     return false;
   switch (op.opcode) {
-  case Opcode::load_: return at_top;  // elsewhere, a condition may guard the index
+  case Opcode::load_: return at_top; // elsewhere, a condition may guard the index
   case Opcode::alloc_:
   case Opcode::freeze_:
   case Opcode::random_:
@@ -35,7 +35,7 @@ bool is_movable(const ir::Op& op, bool at_top) {
   }
 }
 
-}  // namespace
+} // namespace
 
 void Emitter::plan_workspace() {
   const std::function<void(const Region&, bool)> visit = [&](const Region& region, bool at_top) {
@@ -185,9 +185,10 @@ Value* Emitter::stacked_size(std::span<const ir::Op> ops, Value* offset) {
     for (std::size_t i = 0; i < count; ++i)
       extents.push_back(scalar(op.operands[i]));
     // In which order a loop runs does not matter here.
-    highest = nest(extents, op.regions[0].arguments, 0, {highest}, [&](const std::vector<Value*>& carried) -> std::vector<Value*> {
-      return {larger(carried[0], stacked_size(op.regions[0].ops, offset))};
-    })[0];
+    highest = nest(extents, op.regions[0].arguments, 0, {highest},
+                   [&](const std::vector<Value*>& carried) -> std::vector<Value*> {
+                     return {larger(carried[0], stacked_size(op.regions[0].ops, offset))};
+                   })[0];
   }
   return highest;
 }
@@ -209,4 +210,4 @@ void Emitter::reserve_scratch(const ir::Op& op) {
   top_ = builder_.getInt64(0);
 }
 
-}  // namespace vmodel::codegen
+} // namespace vmodel::codegen

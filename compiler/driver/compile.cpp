@@ -1,18 +1,5 @@
 #include "compiler/driver/compile.h"
 
-
-#include <llvm/ADT/StringExtras.h>
-#include <llvm/Support/SHA256.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <thread>
-
 #include "compiler/check/check.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/link.h"
@@ -22,6 +9,18 @@
 #include "compiler/passes/passes.h"
 #include "compiler/syntax/dump.h"
 #include "compiler/syntax/parser.h"
+
+#include <llvm/ADT/StringExtras.h>
+#include <llvm/Support/SHA256.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 namespace vmodel::driver {
 
@@ -37,14 +36,17 @@ void PhaseTimes::add(const std::string& phase, double seconds) {
 
 std::string PhaseTimes::table() const {
   double total = 0;
-  for (const auto& [phase, seconds] : phases_) total += seconds;
+  for (const auto& [phase, seconds] : phases_)
+    total += seconds;
   std::string text = "phase           ms   share\n";
   char line[80];
   const auto row = [&](const std::string& name, double seconds) {
-    std::snprintf(line, sizeof line, "%-10s %7.1f   %4.0f %%\n", name.c_str(), 1e3 * seconds, total > 0 ? 100 * seconds / total : 0);
+    std::snprintf(line, sizeof line, "%-10s %7.1f   %4.0f %%\n", name.c_str(), 1e3 * seconds,
+                  total > 0 ? 100 * seconds / total : 0);
     text += line;
   };
-  for (const auto& [phase, seconds] : phases_) row(phase, seconds);
+  for (const auto& [phase, seconds] : phases_)
+    row(phase, seconds);
   row("total", total);
   return text;
 }
@@ -58,8 +60,8 @@ namespace {
 // One part has the cold kernels, the others the hot ones.
 constexpr int code_parts = 4;
 
-// Whether VIR and LLVM IR are verified after every step: it takes a tenth of the time, so only in debug builds and where
-// the environment asks for it, as the tests do.
+// Whether VIR and LLVM IR are verified after every step: it takes a tenth of the time, so only in debug builds and
+// where the environment asks for it, as the tests do.
 bool verify_wanted() {
 #ifdef NDEBUG
   const char* wanted = std::getenv("VMODEL_VERIFY");
@@ -70,22 +72,29 @@ bool verify_wanted() {
 }
 
 std::string sha256(std::string_view text) {
-  const auto digest = llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  const auto digest =
+      llvm::SHA256::hash(llvm::ArrayRef<std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   return llvm::toHex(digest, true);
 }
 
 /// The gradient of the model must exist, and what the objectives of the file's fits need of their families.
 /// Other families without a derivative are built without it; their metadata says so.
-void report_missing_derivatives(const check::Program& program, const std::vector<passes::DerivativeError>& errors, DiagnosticEngine& engine) {
+void report_missing_derivatives(const check::Program& program, const std::vector<passes::DerivativeError>& errors,
+                                DiagnosticEngine& engine) {
   for (const passes::DerivativeError& error : errors) {
-    if (error.kernel == "log_density_gradient") engine.report(Code::no_derivative, error.range, error.message);
+    if (error.kernel == "log_density_gradient")
+      engine.report(Code::no_derivative, error.range, error.message);
     for (const check::Fit& fit : program.fits) {
-      if (error.kernel != fit.family + ".pathwise") continue;
+      if (error.kernel != fit.family + ".pathwise")
+        continue;
       const std::string objective = fit.objective.empty() ? "elbo" : fit.objective;
-      engine.report(Code::objective_mismatch, fit.range,
-                    "the objective '" + objective + "' needs pathwise derivatives, and a draw of the family '" + fit.family + "' has none")
+      engine
+          .report(Code::objective_mismatch, fit.range,
+                  "the objective '" + objective + "' needs pathwise derivatives, and a draw of the family '" +
+                      fit.family + "' has none")
           .label(error.range, error.message)
-          .hint("draw from a distribution that has them, such as normal or lognormal; docs/distributions.md lists them");
+          .hint(
+              "draw from a distribution that has them, such as normal or lognormal; docs/distributions.md lists them");
     }
   }
 }
@@ -93,16 +102,20 @@ void report_missing_derivatives(const check::Program& program, const std::vector
 /// What each family can do, by the kernels that it has.
 void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernels) {
   for (auto& family : metadata["families"]) {
-    const auto has = [&](const char* kernel) { return kernels.find(family["name"].get<std::string>() + kernel) != nullptr; };
+    const auto has = [&](const char* kernel) {
+      return kernels.find(family["name"].get<std::string>() + kernel) != nullptr;
+    };
     family["capabilities"] = nlohmann::ordered_json::array();
-    if (has(".log_density_gradient")) family["capabilities"].push_back("density");
-    if (has(".pathwise")) family["capabilities"].push_back("pathwise");
+    if (has(".log_density_gradient"))
+      family["capabilities"].push_back("density");
+    if (has(".pathwise"))
+      family["capabilities"].push_back("pathwise");
   }
 }
 
 /// What only the driver knows is added to lowering's metadata.
-std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target, std::string_view source,
-                              const ir::Module& kernels) {
+std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target,
+                              std::string_view source, const ir::Module& kernels) {
   nlohmann::ordered_json j = nlohmann::ordered_json::parse(text);
   set_capabilities(j, kernels);
   j["compiler"] = VMODEL_VERSION;
@@ -117,23 +130,28 @@ std::string complete_metadata(const std::string& text, const Options& options, c
 /// Names of the slots: data, sizes, then what `prepare` gives.
 std::vector<std::string> slot_names(const nlohmann::json& metadata, const ir::Module& kernels) {
   std::vector<std::string> names;
-  for (const auto& field : metadata["data"]) names.push_back("data." + field["name"].get<std::string>());
-  for (std::size_t k = 0; k < metadata["sizes"].size(); ++k) names.push_back("size." + std::to_string(k));
+  for (const auto& field : metadata["data"])
+    names.push_back("data." + field["name"].get<std::string>());
+  for (std::size_t k = 0; k < metadata["sizes"].size(); ++k)
+    names.push_back("size." + std::to_string(k));
   if (const ir::Function* prepare = kernels.find("prepare")) {
     for (const ir::Op& op : prepare->body.ops) {
-      if (op.opcode == ir::Opcode::output_) names.push_back(op.symbol);
+      if (op.opcode == ir::Opcode::output_)
+        names.push_back(op.symbol);
     }
   }
   return names;
 }
 
-
 /// Families and objectives that the user did not ask for are left out (--families).
 void keep_families(check::Program& program, const Options& options, DiagnosticEngine& engine) {
-  if (options.families.empty()) return;
+  if (options.families.empty())
+    return;
   for (const std::string& name : options.families) {
-    const bool known = std::any_of(program.families.begin(), program.families.end(), [&](const check::Family& f) { return f.name == name; });
-    if (!known) engine.report(Code::invalid_option, {}, "--families names '" + name + "', which the model does not have");
+    const bool known = std::any_of(program.families.begin(), program.families.end(),
+                                   [&](const check::Family& f) { return f.name == name; });
+    if (!known)
+      engine.report(Code::invalid_option, {}, "--families names '" + name + "', which the model does not have");
   }
   std::erase_if(program.families, [&](const check::Family& f) {
     return std::find(options.families.begin(), options.families.end(), f.name) == options.families.end();
@@ -142,16 +160,19 @@ void keep_families(check::Program& program, const Options& options, DiagnosticEn
 
 void emit_text(const Options& options, const std::string& text, DiagnosticEngine& engine) {
   if (options.output.empty()) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) engine.report(Code::cannot_write, {}, std::string("cannot write to the standard output: ") + std::strerror(errno));
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      engine.report(Code::cannot_write, {},
+                    std::string("cannot write to the standard output: ") + std::strerror(errno));
     return;
   }
   std::ofstream file(options.output, std::ios::binary);
   file << text;
   file.close();
-  if (!file) engine.report(Code::cannot_write, {}, "cannot write '" + options.output + "'");
+  if (!file)
+    engine.report(Code::cannot_write, {}, "cannot write '" + options.output + "'");
 }
 
-}  // namespace
+} // namespace
 
 void compile(const Options& options, SourceManager& sources, DiagnosticEngine& engine, PhaseTimes& times) {
   std::string reason;
@@ -165,8 +186,10 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     PhaseTimer timer(times, "parse");
     tree = parse_file(sources.file(*file), engine);
   }
-  if (options.emit == Emit::ast) return emit_text(options, dump(tree, &sources, {.ranges = options.emit_ranges}), engine);
-  if (engine.has_errors()) return;
+  if (options.emit == Emit::ast)
+    return emit_text(options, dump(tree, &sources, {.ranges = options.emit_ranges}), engine);
+  if (engine.has_errors())
+    return;
 
   std::unique_ptr<check::Program> program;
   {
@@ -174,23 +197,30 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     const check::Library library(sources);
     check::ImportLoader imports(sources, engine);
     check::CheckOptions check_options;
-    check_options.import_file = [&](const std::string& path, FileId importer, std::string* why) { return imports.load(path, importer, why); };
+    check_options.import_file = [&](const std::string& path, FileId importer, std::string* why) {
+      return imports.load(path, importer, why);
+    };
     program = check::check(tree, library, engine, check_options);
-    if (engine.has_errors()) return;
-    if (options.emit == Emit::typed_ast) return emit_text(options, check::dump(*program), engine);
+    if (engine.has_errors())
+      return;
+    if (options.emit == Emit::typed_ast)
+      return emit_text(options, check::dump(*program), engine);
     if (program->model.name.empty()) {
-      engine.report(Code::model_count, sources.file(*file).whole(), "the file has no model, so there is nothing to build")
+      engine
+          .report(Code::model_count, sources.file(*file).whole(), "the file has no model, so there is nothing to build")
           .hint("a file of functions and distributions is used by `import`");
       return;
     }
     keep_families(*program, options, engine);
-    if (engine.has_errors()) return;
+    if (engine.has_errors())
+      return;
   }
 
   const codegen::Target target = codegen::find_target(options.march);
   if (target.level.empty()) {
     std::string names;
-    for (const std::string& name : codegen::target_names()) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : codegen::target_names())
+      names += (names.empty() ? "" : ", ") + name;
     engine.report(Code::invalid_option, {}, "no target '" + options.march + "'").hint("--march takes one of " + names);
     return;
   }
@@ -203,8 +233,10 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   std::vector<std::string> pass_names;
   std::string printed;
   const auto print_after = [&](const std::string& pass, const ir::Module& module) {
-    if (std::find(pass_names.begin(), pass_names.end(), pass) == pass_names.end()) pass_names.push_back(pass);
-    if (pass == options.print_after) printed += "// after " + pass + "\n" + ir::print(module);
+    if (std::find(pass_names.begin(), pass_names.end(), pass) == pass_names.end())
+      pass_names.push_back(pass);
+    if (pass == options.print_after)
+      printed += "// after " + pass + "\n" + ir::print(module);
   };
   const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
 
@@ -219,16 +251,21 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     std::vector<passes::DerivativeError> errors;
     kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors);
     report_missing_derivatives(*program, errors, engine);
-    if (engine.has_errors()) return;
+    if (engine.has_errors())
+      return;
   }
   if (!options.print_after.empty()) {
-    if (!printed.empty()) return emit_text(options, printed, engine);
+    if (!printed.empty())
+      return emit_text(options, printed, engine);
     std::string names;
-    for (const std::string& name : pass_names) names += (names.empty() ? "" : ", ") + name;
-    engine.report(Code::invalid_option, {}, "no pass '" + options.print_after + "'").hint("--print-after takes one of " + names);
+    for (const std::string& name : pass_names)
+      names += (names.empty() ? "" : ", ") + name;
+    engine.report(Code::invalid_option, {}, "no pass '" + options.print_after + "'")
+        .hint("--print-after takes one of " + names);
     return;
   }
-  if (options.emit == Emit::vir) return emit_text(options, ir::print(kernels), engine);
+  if (options.emit == Emit::vir)
+    return emit_text(options, ir::print(kernels), engine);
 
   codegen::Options code;
   code.target = target;
@@ -247,7 +284,8 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   const codegen::Compiled compiled = codegen::compile(kernels, code, stage);
   times.add("generate", compiled.generate_seconds);
   times.add("LLVM", compiled.optimise_seconds + compiled.emit_seconds);
-  if (options.emit != Emit::none) return emit_text(options, compiled.bytes, engine);
+  if (options.emit != Emit::none)
+    return emit_text(options, compiled.bytes, engine);
 
   PhaseTimer timer(times, "link");
   std::string shared, error;
@@ -257,4 +295,4 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     engine.report(Code::cannot_write, {}, error);
 }
 
-}  // namespace vmodel::driver
+} // namespace vmodel::driver

@@ -1,35 +1,35 @@
 // From a model file to an executable, or to the text of a stage before it.
 #pragma once
 
+#include "compiler/diagnostics/diagnostic.h"
+#include "compiler/driver/options.h"
+
 #include <chrono>
 #include <string>
 #include <vector>
-
-#include "compiler/diagnostics/diagnostic.h"
-#include "compiler/driver/options.h"
 
 namespace vmodel::driver {
 
 /// Wall seconds of each phase, in the order in which they ran; `--time` prints them with their shares.
 class PhaseTimes {
- public:
+public:
   void add(const std::string& phase, double seconds);
   /// A table: phase, milliseconds, share.
   std::string table() const;
 
- private:
+private:
   std::vector<std::pair<std::string, double>> phases_;
 };
 
 /// Measures until it goes out of scope.
 class PhaseTimer {
- public:
+public:
   PhaseTimer(PhaseTimes& times, std::string phase) : times_(times), phase_(std::move(phase)) {}
   PhaseTimer(const PhaseTimer&) = delete;
   PhaseTimer& operator=(const PhaseTimer&) = delete;
   ~PhaseTimer();
 
- private:
+private:
   PhaseTimes& times_;
   std::string phase_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -39,4 +39,4 @@ class PhaseTimer {
 /// is set); mistakes to `engine`.
 void compile(const Options& options, SourceManager& sources, DiagnosticEngine& engine, PhaseTimes& times);
 
-}  // namespace vmodel::driver
+} // namespace vmodel::driver

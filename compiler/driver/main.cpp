@@ -1,19 +1,20 @@
 // vmodelc: compiles a model file.
-#include <unistd.h>
-
-#include <cstdio>
-#include <exception>
-#include <string>
-#include <vector>
-
 #include "compiler/diagnostics/render.h"
 #include "compiler/driver/compile.h"
 #include "compiler/driver/options.h"
 
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
 namespace vmodel::driver {
 namespace {
 
-void write(std::FILE* stream, const std::string& text) { std::fwrite(text.data(), 1, text.size(), stream); }
+void write(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+}
 
 // Prints what was reported; JSON is one array a run, also when it is empty.
 void print_diagnostics(const Options& options, const DiagnosticEngine& engine, const SourceManager& sources) {
@@ -40,15 +41,19 @@ int run(const std::vector<std::string>& arguments) {
     compile(parsed.options, sources, engine, times);
   } catch (const std::exception& error) {
     print_diagnostics(parsed.options, engine, sources);
-    write(stderr, std::string("vmodelc: internal error: ") + error.what() + "\nhint: this is a bug of vmodelc; please report it with the model\n");
+    write(stderr, std::string("vmodelc: internal error: ") + error.what() +
+                      "\nhint: this is a bug of vmodelc; please report it with the model\n");
     return 3;
   }
   print_diagnostics(parsed.options, engine, sources);
-  if (parsed.options.time) write(stderr, times.table());
+  if (parsed.options.time)
+    write(stderr, times.table());
   return engine.has_errors() ? 1 : 0;
 }
 
-}  // namespace
-}  // namespace vmodel::driver
+} // namespace
+} // namespace vmodel::driver
 
-int main(int argc, char** argv) { return vmodel::driver::run({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  return vmodel::driver::run({argv + 1, argv + argc});
+}

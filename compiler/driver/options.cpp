@@ -1,6 +1,7 @@
 #include "compiler/driver/options.h"
 
 #include <boost/program_options.hpp>
+
 #include <map>
 #include <sstream>
 
@@ -17,7 +18,7 @@ ParsedOptions usage_error(const std::string& what) {
   return result;
 }
 
-}  // namespace
+} // namespace
 
 ParsedOptions parse_options(const std::vector<std::string>& arguments) {
   ParsedOptions result;
@@ -66,26 +67,37 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     return result;
   }
   const auto chosen_format = diagnostics_format_from(format);
-  if (!chosen_format) return usage_error("--diagnostics-format is text or json, not '" + format + "'");
+  if (!chosen_format)
+    return usage_error("--diagnostics-format is text or json, not '" + format + "'");
   options.diagnostics_format = *chosen_format;
-  if (colour == "always") options.colour = true;
-  else if (colour == "never") options.colour = false;
-  else if (colour != "auto") return usage_error("--colour is auto, always or never, not '" + colour + "'");
-  const std::map<std::string, Emit> stages{{"ast", Emit::ast}, {"typed-ast", Emit::typed_ast}, {"vir", Emit::vir},
-                                           {"llvm", Emit::llvm}, {"asm", Emit::assembly}, {"obj", Emit::object}};
-  if (const auto stage = stages.find(emit); stage != stages.end()) options.emit = stage->second;
-  else if (!emit.empty()) return usage_error("--emit is ast, typed-ast, vir, llvm, asm or obj, not '" + emit + "'");
-  if (options.emit == Emit::object && options.output.empty()) return usage_error("--emit=obj needs -o FILE");
+  if (colour == "always")
+    options.colour = true;
+  else if (colour == "never")
+    options.colour = false;
+  else if (colour != "auto")
+    return usage_error("--colour is auto, always or never, not '" + colour + "'");
+  const std::map<std::string, Emit> stages{{"ast", Emit::ast},   {"typed-ast", Emit::typed_ast}, {"vir", Emit::vir},
+                                           {"llvm", Emit::llvm}, {"asm", Emit::assembly},        {"obj", Emit::object}};
+  if (const auto stage = stages.find(emit); stage != stages.end())
+    options.emit = stage->second;
+  else if (!emit.empty())
+    return usage_error("--emit is ast, typed-ast, vir, llvm, asm or obj, not '" + emit + "'");
+  if (options.emit == Emit::object && options.output.empty())
+    return usage_error("--emit=obj needs -o FILE");
   for (std::size_t from = 0; from < families.size();) {
     const std::size_t comma = std::min(families.find(',', from), families.size());
-    if (comma > from) options.families.push_back(families.substr(from, comma - from));
+    if (comma > from)
+      options.families.push_back(families.substr(from, comma - from));
     from = comma + 1;
   }
-  if (inputs.empty()) return usage_error("no input file");
-  if (inputs.size() > 1) return usage_error("one input file is compiled at a time, not " + std::to_string(inputs.size()));
+  if (inputs.empty())
+    return usage_error("no input file");
+  if (inputs.size() > 1)
+    return usage_error("one input file is compiled at a time, not " + std::to_string(inputs.size()));
   options.input = inputs.front();
-  if (options.emit == Emit::none && options.print_after.empty() && options.output.empty()) return usage_error("no output: give -o EXECUTABLE, or --emit");
+  if (options.emit == Emit::none && options.print_after.empty() && options.output.empty())
+    return usage_error("no output: give -o EXECUTABLE, or --emit");
   return result;
 }
 
-}  // namespace vmodel::driver
+} // namespace vmodel::driver

@@ -1,9 +1,9 @@
 // Calls: functions, members of distributions and bijectors, operations of the library.
+#include "compiler/lower/emitter.h"
+
 #include <algorithm>
 #include <limits>
 #include <map>
-
-#include "compiler/lower/emitter.h"
 
 namespace vmodel::lower {
 
@@ -12,14 +12,16 @@ using ir::Opcode;
 
 bool all_scalar(const std::vector<const Declaration*>& declarations) {
   for (const Declaration* d : declarations) {
-    if (!d->type.is_scalar()) return false;
+    if (!d->type.is_scalar())
+      return false;
   }
   return true;
 }
 
 const check::Bijector* ModuleContext::bijector(const std::string& name) const {
   for (const check::Bijector& candidate : program.bijectors) {
-    if (candidate.name == name) return &candidate;
+    if (candidate.name == name)
+      return &candidate;
   }
   return nullptr;
 }
@@ -27,22 +29,26 @@ const check::Bijector* ModuleContext::bijector(const std::string& name) const {
 namespace {
 
 /// Adds `name` with these scalar parameters to the module, its body lowered by `body`.
-void add_scalar_function(ModuleContext& context, const std::string& name, const std::vector<const Declaration*>& parameters,
-                         const std::vector<check::Type>& results, const check::Block& statements) {
-  if (!context.lowered_callees.insert(name).second) return;
+void add_scalar_function(ModuleContext& context, const std::string& name,
+                         const std::vector<const Declaration*>& parameters, const std::vector<check::Type>& results,
+                         const check::Block& statements) {
+  if (!context.lowered_callees.insert(name).second)
+    return;
   ir::Function function;
   function.name = name;
   Emitter inner(context, function);
   for (const Declaration* p : parameters) {
     inner.environment[p] = inner.builder().parameter(p->name, {element_of(p->type), false, {}}, ir::Axis::particle);
   }
-  for (const check::Type& type : results) function.results.push_back({element_of(type), false, {}});
+  for (const check::Type& type : results)
+    function.results.push_back({element_of(type), false, {}});
   inner.block(statements);
   std::vector<ValueId> yields;
   if (inner.returned.tuple.empty()) {
     yields.push_back(inner.returned.id);
   } else {
-    for (const Value& part : inner.returned.tuple) yields.push_back(part.id);
+    for (const Value& part : inner.returned.tuple)
+      yields.push_back(part.id);
   }
   inner.builder().yield(std::move(yields));
   // Lowering the body may have added callees of its own; they stand before this one.
@@ -51,14 +57,17 @@ void add_scalar_function(ModuleContext& context, const std::string& name, const 
 
 std::vector<ValueId> ids(const std::vector<Value>& values) {
   std::vector<ValueId> result;
-  for (const Value& v : values) result.push_back(v.id);
+  for (const Value& v : values)
+    result.push_back(v.id);
   return result;
 }
 
 Value from_results(const std::vector<ValueId>& results) {
-  if (results.size() == 1) return results[0];
+  if (results.size() == 1)
+    return results[0];
   Value value;
-  for (const ValueId id : results) value.tuple.emplace_back(id);
+  for (const ValueId id : results)
+    value.tuple.emplace_back(id);
   return value;
 }
 
@@ -66,31 +75,38 @@ Value from_results(const std::vector<ValueId>& results) {
 bool contains_sample(const check::Block& block);
 
 bool contains_sample(const check::Expr* e) {
-  if (!e) return false;
-  if (e->kind == check::ExprKind::method && e->method == Method::sample) return true;
-  if (e->kind == check::ExprKind::builtin && e->builtin_name.starts_with("standard_")) return true;
-  if (e->kind == check::ExprKind::call && contains_sample(e->function->body)) return true;
+  if (!e)
+    return false;
+  if (e->kind == check::ExprKind::method && e->method == Method::sample)
+    return true;
+  if (e->kind == check::ExprKind::builtin && e->builtin_name.starts_with("standard_"))
+    return true;
+  if (e->kind == check::ExprKind::call && contains_sample(e->function->body))
+    return true;
   for (const check::Expr* operand : e->operands) {
-    if (contains_sample(operand)) return true;
+    if (contains_sample(operand))
+      return true;
   }
   return false;
 }
 
 bool contains_sample(const check::Block& block) {
   for (const Statement* s : block) {
-    if (contains_sample(s->value) || contains_sample(s->target) || contains_sample(s->body) || contains_sample(s->otherwise)) return true;
+    if (contains_sample(s->value) || contains_sample(s->target) || contains_sample(s->body) ||
+        contains_sample(s->otherwise))
+      return true;
   }
   return false;
 }
 
-}  // namespace
+} // namespace
 
 Value Emitter::run_body(const check::Block& body, Environment inner) {
   std::swap(environment, inner);
   const Value returned_before = returned;
   const bool load_time_before = load_time_only_;
   returned = {};
-  load_time_only_ = false;  // a callee runs as a whole
+  load_time_only_ = false; // a callee runs as a whole
   block(body);
   load_time_only_ = load_time_before;
   Value result = returned;
@@ -99,54 +115,71 @@ Value Emitter::run_body(const check::Block& body, Environment inner) {
   return result;
 }
 
-Value Emitter::call(const check::Function& callee, const std::map<std::string, Size>& sizes, std::vector<Value> arguments,
-                    const check::Shape& lifted) {
-  const bool scalar_call = all_scalar(callee.parameters) && callee.size_names.empty() && !contains_sample(callee.body) &&
-                           std::all_of(callee.results.begin(), callee.results.end(), [](const check::Type& t) { return t.is_scalar(); });
+Value Emitter::call(const check::Function& callee, const std::map<std::string, Size>& sizes,
+                    std::vector<Value> arguments, const check::Shape& lifted) {
+  const bool scalar_call =
+      all_scalar(callee.parameters) && callee.size_names.empty() && !contains_sample(callee.body) &&
+      std::all_of(callee.results.begin(), callee.results.end(), [](const check::Type& t) { return t.is_scalar(); });
   if (scalar_call) {
     // Overloads share a name; the element types tell them apart.
     std::string name = callee.name;
-    for (const Declaration* p : callee.parameters) name += p->type.element == check::Element::real ? "" : ".int";
+    for (const Declaration* p : callee.parameters)
+      name += p->type.element == check::Element::real ? "" : ".int";
     add_scalar_function(context_, name, callee.parameters, callee.results, callee.body);
     std::vector<ir::Type> results;
-    for (const check::Type& type : callee.results) results.push_back({element_of(type), false, {}});
-    if (lifted.empty()) return from_results(b.call(name, ids(arguments), results));
-    return elementwise(lifted, arguments, [&](Indices x) { return b.call(name, x, results)[0]; }, element_of(callee.results[0]));
+    for (const check::Type& type : callee.results)
+      results.push_back({element_of(type), false, {}});
+    if (lifted.empty())
+      return from_results(b.call(name, ids(arguments), results));
+    return elementwise(
+        lifted, arguments, [&](Indices x) { return b.call(name, x, results)[0]; }, element_of(callee.results[0]));
   }
   Environment inner;
-  for (const Declaration* name : callee.size_names) inner[name] = size(sizes.at(name->name));
+  for (const Declaration* name : callee.size_names)
+    inner[name] = size(sizes.at(name->name));
   const auto bind_and_run = [&](const std::vector<Value>& values) {
-    for (std::size_t k = 0; k < values.size(); ++k) inner[callee.parameters[k]] = values[k];
+    for (std::size_t k = 0; k < values.size(); ++k)
+      inner[callee.parameters[k]] = values[k];
     return run_body(callee.body, inner);
   };
-  if (lifted.empty()) return bind_and_run(arguments);
+  if (lifted.empty())
+    return bind_and_run(arguments);
   return elementwise(
-      lifted, arguments, [&](Indices x) { return bind_and_run({x.begin(), x.end()}).id; }, element_of(callee.results[0]));
+      lifted, arguments, [&](Indices x) { return bind_and_run({x.begin(), x.end()}).id; },
+      element_of(callee.results[0]));
 }
 
 Value Emitter::member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
                       const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
                       const std::vector<Value>& arguments) {
-  if (all_scalar(owner.parameters) && all_scalar(member.parameters) && owner.size_names.empty() && !contains_sample(member.body)) {
+  if (all_scalar(owner.parameters) && all_scalar(member.parameters) && owner.size_names.empty() &&
+      !contains_sample(member.body)) {
     const std::string name = owner.name + "." + member_name;
     std::vector<const Declaration*> parameters = member.parameters;
     parameters.insert(parameters.end(), owner.parameters.begin(), owner.parameters.end());
     check::Type real;
     add_scalar_function(context_, name, parameters, {real}, member.body);
     std::vector<ValueId> all = ids(arguments);
-    for (const Value& v : owner_arguments) all.push_back(v.id);
+    for (const Value& v : owner_arguments)
+      all.push_back(v.id);
     return b.call(name, all, {ir::Type{}})[0];
   }
   Environment inner;
-  for (const Declaration* name : owner.size_names) inner[name] = sizes.at(name->name);
-  for (std::size_t k = 0; k < owner_arguments.size(); ++k) inner[owner.parameters[k]] = owner_arguments[k];
-  for (std::size_t k = 0; k < arguments.size(); ++k) inner[member.parameters[k]] = arguments[k];
+  for (const Declaration* name : owner.size_names)
+    inner[name] = sizes.at(name->name);
+  for (std::size_t k = 0; k < owner_arguments.size(); ++k)
+    inner[owner.parameters[k]] = owner_arguments[k];
+  for (std::size_t k = 0; k < arguments.size(); ++k)
+    inner[member.parameters[k]] = arguments[k];
   return run_body(member.body, inner);
 }
 
-Value Emitter::apply_bijector(const check::Bijector& bijector, const std::string& member_name, const std::vector<Value>& bounds,
-                              const std::map<std::string, ValueId>& sizes, const Value& x) {
-  const check::Member& m = member_name == "forward" ? *bijector.forward : member_name == "inverse" ? *bijector.inverse : *bijector.log_det;
+Value Emitter::apply_bijector(const check::Bijector& bijector, const std::string& member_name,
+                              const std::vector<Value>& bounds, const std::map<std::string, ValueId>& sizes,
+                              const Value& x) {
+  const check::Member& m = member_name == "forward"   ? *bijector.forward
+                           : member_name == "inverse" ? *bijector.inverse
+                                                      : *bijector.log_det;
   return member({bijector.name, bijector.parameters, bijector.size_names}, member_name, m, bounds, sizes, {x});
 }
 
@@ -159,7 +192,8 @@ ValueId Emitter::log_sum_exp(const Value& terms) {
   // (it cancels), which makes the derivative of a term of weight zero exactly zero.
   const ValueId minus_infinity = b.constant(-std::numeric_limits<double>::infinity());
   const ValueId shift = b.stop(b.select(b.compare(Opcode::eq, largest, minus_infinity), b.constant(0), largest));
-  const ValueId sum = b.sum(extents, [&](Indices i) { return b.unary(Opcode::exp, b.sub(b.load(terms.id, i), shift)); });
+  const ValueId sum =
+      b.sum(extents, [&](Indices i) { return b.unary(Opcode::exp, b.sub(b.load(terms.id, i), shift)); });
   return b.add(shift, b.unary(Opcode::log, sum));
 }
 
@@ -191,20 +225,26 @@ const std::map<std::string, Opcode>& operations() {
   return table;
 }
 
-}  // namespace
+} // namespace
 
 Value Emitter::builtin(const check::Expr& e) {
   const std::string& name = e.builtin_name;
-  if (name == "standard_normal" || name == "random_normal") return random("normal");
-  if (name == "standard_uniform" || name == "random_uniform") return random("uniform");
-  if (name == "inf" || name == "infinity") return b.constant(std::numeric_limits<double>::infinity());
-  if (name == "nan" || name == "not_a_number") return b.constant(std::numeric_limits<double>::quiet_NaN());
+  if (name == "standard_normal" || name == "random_normal")
+    return random("normal");
+  if (name == "standard_uniform" || name == "random_uniform")
+    return random("uniform");
+  if (name == "inf" || name == "infinity")
+    return b.constant(std::numeric_limits<double>::infinity());
+  if (name == "nan" || name == "not_a_number")
+    return b.constant(std::numeric_limits<double>::quiet_NaN());
   std::vector<Value> operands;
-  for (const check::Expr* operand : e.operands) operands.push_back(expression(*operand));
+  for (const check::Expr* operand : e.operands)
+    operands.push_back(expression(*operand));
   const bool whole_array = operands.size() == 1 && e.type.shape.empty() && e.lifted.empty() && rank_of(operands[0]) > 0;
   if (whole_array) {
     const Value x = operands[0];
-    const std::map<std::string, std::string> reductions{{"sum", "add"}, {"min", "min"}, {"max", "max"}, {"all", "and"}, {"any", "or"}};
+    const std::map<std::string, std::string> reductions{
+        {"sum", "add"}, {"min", "min"}, {"max", "max"}, {"all", "and"}, {"any", "or"}};
     if (const auto found = reductions.find(name); found != reductions.end()) {
       return b.reduce(found->second, shape_of(x), [&](Indices i) { return std::vector{b.load(x.id, i)}; })[0];
     }
@@ -213,14 +253,18 @@ Value Emitter::builtin(const check::Expr& e) {
   return elementwise(
       shape, operands,
       [&](Indices x) -> ValueId {
-        if (name == "stop") return b.stop(x[0]);
-        if (name == "is_nan") return b.is_nan(x[0]);
-        if (name == "to_int" || name == "to_index") return b.to_index(x[0]);
+        if (name == "stop")
+          return b.stop(x[0]);
+        if (name == "is_nan")
+          return b.is_nan(x[0]);
+        if (name == "to_int" || name == "to_index")
+          return b.to_index(x[0]);
         const auto found = operations().find(name);
-        if (found == operations().end()) return x[0];
+        if (found == operations().end())
+          return x[0];
         return x.size() == 1 ? b.unary(found->second, x[0]) : b.binary(found->second, x[0], x[1]);
       },
       element_of(e.type));
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

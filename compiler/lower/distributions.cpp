@@ -1,8 +1,8 @@
 // Distributions: densities, tails, draws, entropies and supports of distribution expressions.
+#include "compiler/lower/emitter.h"
+
 #include <algorithm>
 #include <limits>
-
-#include "compiler/lower/emitter.h"
 
 namespace vmodel::lower {
 
@@ -17,40 +17,45 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 const check::Member* direct(const check::Distribution& d, Method method) {
   const auto get = [](const std::optional<check::Member>& m) { return m ? &*m : nullptr; };
   switch (method) {
-    case Method::log_density: return get(d.log_density);
-    case Method::cdf: return get(d.cdf);
-    case Method::log_cdf: return get(d.log_cdf);
-    case Method::log_ccdf: return get(d.log_ccdf);
-    case Method::quantile: return get(d.quantile);
-    case Method::sample: return get(d.sample);
-    case Method::entropy: return get(d.entropy);
+  case Method::log_density: return get(d.log_density);
+  case Method::cdf: return get(d.cdf);
+  case Method::log_cdf: return get(d.log_cdf);
+  case Method::log_ccdf: return get(d.log_ccdf);
+  case Method::quantile: return get(d.quantile);
+  case Method::sample: return get(d.sample);
+  case Method::entropy: return get(d.entropy);
   }
   return nullptr;
 }
 
 const char* name_of(Method method) {
   switch (method) {
-    case Method::log_density: return "log_density";
-    case Method::cdf: return "cdf";
-    case Method::log_cdf: return "log_cdf";
-    case Method::log_ccdf: return "log_ccdf";
-    case Method::quantile: return "quantile";
-    case Method::sample: return "sample";
-    case Method::entropy: return "entropy";
+  case Method::log_density: return "log_density";
+  case Method::cdf: return "cdf";
+  case Method::log_cdf: return "log_cdf";
+  case Method::log_ccdf: return "log_ccdf";
+  case Method::quantile: return "quantile";
+  case Method::sample: return "sample";
+  case Method::entropy: return "entropy";
   }
   return "";
 }
 
 /// True if the expression reads one of the declarations.
 bool reads(const Expr* e, const std::vector<const Declaration*>& declarations, std::vector<bool>& which) {
-  if (!e) return false;
+  if (!e)
+    return false;
   bool any = false;
   if (e->kind == check::ExprKind::name) {
     for (std::size_t k = 0; k < declarations.size(); ++k) {
-      if (declarations[k] == e->declaration) { which[k] = true; any = true; }
+      if (declarations[k] == e->declaration) {
+        which[k] = true;
+        any = true;
+      }
     }
   }
-  for (const Expr* operand : e->operands) any = reads(operand, declarations, which) || any;
+  for (const Expr* operand : e->operands)
+    any = reads(operand, declarations, which) || any;
   for (const check::Index& i : e->indices) {
     any = reads(i.at, declarations, which) || any;
     any = reads(i.from, declarations, which) || any;
@@ -59,16 +64,21 @@ bool reads(const Expr* e, const std::vector<const Declaration*>& declarations, s
   return any;
 }
 
-}  // namespace
+} // namespace
 
 LoweredDistribution Emitter::distribution(const DistributionExpr& d) {
   LoweredDistribution result;
   result.expr = &d;
-  for (const Expr* argument : d.arguments) result.arguments.push_back(expression(*argument));
-  for (const DistributionExpr* component : d.components) result.components.push_back(distribution(*component));
-  if (d.weights) result.weights = expression(*d.weights);
-  if (d.lower) result.lower = expression(*d.lower);
-  if (d.upper) result.upper = expression(*d.upper);
+  for (const Expr* argument : d.arguments)
+    result.arguments.push_back(expression(*argument));
+  for (const DistributionExpr* component : d.components)
+    result.components.push_back(distribution(*component));
+  if (d.weights)
+    result.weights = expression(*d.weights);
+  if (d.lower)
+    result.lower = expression(*d.lower);
+  if (d.upper)
+    result.upper = expression(*d.upper);
   return result;
 }
 
@@ -88,8 +98,8 @@ std::vector<Value> arguments_at(Emitter& emitter, const LoweredDistribution& d, 
   return result;
 }
 
-/// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those before
-/// them are the last ones of the batch.
+/// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those
+/// before them are the last ones of the batch.
 Value beside(Emitter& emitter, const Value& value, std::size_t rank, Indices batch) {
   const std::size_t axes = std::min(emitter.rank_of(value) - std::min(rank, emitter.rank_of(value)), batch.size());
   return axes > 0 ? emitter.slice(value, batch.last(axes)) : value;
@@ -97,124 +107,137 @@ Value beside(Emitter& emitter, const Value& value, std::size_t rank, Indices bat
 
 std::map<std::string, ValueId> sizes_of(Emitter& emitter, const DistributionExpr& d) {
   std::map<std::string, ValueId> result;
-  for (const auto& [name, size] : d.sizes) result[name] = emitter.size(size);
+  for (const auto& [name, size] : d.sizes)
+    result[name] = emitter.size(size);
   return result;
 }
 
-Value call_member(Emitter& emitter, const LoweredDistribution& d, Method method, Indices batch, const std::vector<Value>& arguments) {
+Value call_member(Emitter& emitter, const LoweredDistribution& d, Method method, Indices batch,
+                  const std::vector<Value>& arguments) {
   const check::Distribution& named = *d.expr->distribution;
   return emitter.member({named.name, named.parameters, named.size_names}, name_of(method), *direct(named, method),
                         arguments_at(emitter, d, batch), sizes_of(emitter, *d.expr), arguments);
 }
 
-}  // namespace
+} // namespace
 
 /// The tail up to a lower limit, which itself is inside: for counts, the values below it are left out.
 ValueId Emitter::tail_below(const LoweredDistribution& d, Method method, Indices batch, ValueId lower) {
-  if (d.expr->element == check::Element::real) return tail(d, method, batch, lower);
+  if (d.expr->element == check::Element::real)
+    return tail(d, method, batch, lower);
   const ValueId below = b.sub(lower, b.index(1));
   // Below the support the cdf need not be defined.
-  const bool named = d.expr->kind == DistributionKind::named && d.expr->distribution->on.support.kind == check::SupportKind::bounded;
-  if (!named) return tail(d, method, batch, below);
+  const bool named =
+      d.expr->kind == DistributionKind::named && d.expr->distribution->on.support.kind == check::SupportKind::bounded;
+  if (!named)
+    return tail(d, method, batch, below);
   const ValueId none = method == Method::log_cdf ? b.constant(-infinity) : b.constant(0);
-  return b.if_(in_support(d, batch, below), [&] { return std::vector{tail(d, method, batch, below)}; }, [&] { return std::vector{none}; })[0];
+  return b.if_(
+      in_support(d, batch, below), [&] { return std::vector{tail(d, method, batch, below)}; },
+      [&] { return std::vector{none}; })[0];
 }
 
 ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const Value& event) {
   switch (d.expr->kind) {
-    case DistributionKind::flat: return b.constant(0);
-    case DistributionKind::uniform_on: {
-      // Several axes: density of each element; the bounds are scalars or have the batch's shape.
-      const ValueId width = b.sub(element(d.upper, batch), element(d.lower, batch));
-      return b.neg(b.unary(Opcode::log, width));
+  case DistributionKind::flat: return b.constant(0);
+  case DistributionKind::uniform_on: {
+    // Several axes: density of each element; the bounds are scalars or have the batch's shape.
+    const ValueId width = b.sub(element(d.upper, batch), element(d.lower, batch));
+    return b.neg(b.unary(Opcode::log, width));
+  }
+  case DistributionKind::named: return call_member(*this, d, Method::log_density, batch, {event}).id;
+  case DistributionKind::unnormalised: {
+    const LoweredDistribution& base = d.components[0];
+    if (d.expr->event.size() == base.expr->event.size())
+      return log_density(base, batch, event);
+    // A scalar kernel on a vector's support: the product over its elements.
+    const std::vector<Dim> extents = shape_of(event);
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    return b.sum(extents, [&](Indices i) {
+      std::vector<ValueId> at = head;
+      at.insert(at.end(), i.begin(), i.end());
+      return log_density(base, at, element(event, i));
+    });
+  }
+  case DistributionKind::joint: {
+    // The base's batch is the outer one followed by the leading axes of the event.
+    const LoweredDistribution& base = d.components[0];
+    const std::vector<Dim> shape = shape_of(event);
+    const std::vector<Dim> extents(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(base.expr->event.size()));
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    return b.sum(extents, [&](Indices i) {
+      std::vector<ValueId> at = head;
+      at.insert(at.end(), i.begin(), i.end());
+      return log_density(base, at, slice(event, i));
+    });
+  }
+  case DistributionKind::sorted: {
+    const LoweredDistribution& base = d.components[0];
+    const std::vector<Dim> extents = shape_of(event);
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    const ValueId sum = b.sum(extents, [&](Indices i) {
+      std::vector<ValueId> at = head;
+      at.insert(at.end(), i.begin(), i.end());
+      return log_density(base, at, element(event, i));
+    });
+    // K! orders of independent draws give the same sorted vector.
+    const ValueId count = b.to_real(b.extent(extents[0]));
+    return b.add(sum, b.unary(Opcode::lgamma, b.add(count, b.constant(1))));
+  }
+  case DistributionKind::truncated: {
+    const LoweredDistribution& base = d.components[0];
+    const ValueId lp = log_density(base, batch, event);
+    ValueId mass;
+    ValueId outside = b.boolean(false);
+    const ValueId x = event.id;
+    const ValueId lower = d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{};
+    const ValueId upper = d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{};
+    if (lower && upper) {
+      // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
+      const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
+      const ValueId log_f_lower = tail_below(base, Method::log_cdf, batch, lower);
+      const ValueId log_c_upper = tail(base, Method::log_ccdf, batch, upper);
+      const ValueId log_c_lower = tail_below(base, Method::log_ccdf, batch, lower);
+      const auto difference = [&](ValueId larger, ValueId smaller) {
+        return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
+      };
+      mass = b.if_(
+          b.compare(Opcode::lt, log_c_lower, log_f_upper),
+          [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
+          [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
+    } else if (lower) {
+      mass = tail_below(base, Method::log_ccdf, batch, lower);
+    } else {
+      mass = tail(base, Method::log_cdf, batch, upper);
     }
-    case DistributionKind::named: return call_member(*this, d, Method::log_density, batch, {event}).id;
-    case DistributionKind::unnormalised: {
-      const LoweredDistribution& base = d.components[0];
-      if (d.expr->event.size() == base.expr->event.size()) return log_density(base, batch, event);
-      // A scalar kernel on a vector's support: the product over its elements.
-      const std::vector<Dim> extents = shape_of(event);
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      return b.sum(extents, [&](Indices i) {
+    if (lower)
+      outside = b.logical_or(outside, b.compare(Opcode::lt, x, lower));
+    if (upper)
+      outside = b.logical_or(outside, b.compare(Opcode::gt, x, upper));
+    return b.select(outside, b.constant(-infinity), b.sub(lp, mass));
+  }
+  case DistributionKind::mixture: {
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    const Value weights = beside(*this, d.weights, 1, batch);
+    if (d.components.size() == 1) {
+      const std::vector<Dim> count{shape_of(weights)[0]};
+      const ValueId terms = b.build(count, ir::Element::f64, [&](Indices k) {
         std::vector<ValueId> at = head;
-        at.insert(at.end(), i.begin(), i.end());
-        return log_density(base, at, element(event, i));
+        at.push_back(k[0]);
+        return b.add(b.unary(Opcode::log, b.load(weights.id, k)), log_density(d.components[0], at, event));
       });
+      return log_sum_exp(terms);
     }
-    case DistributionKind::joint: {
-      // The base's batch is the outer one followed by the leading axes of the event.
-      const LoweredDistribution& base = d.components[0];
-      const std::vector<Dim> shape = shape_of(event);
-      const std::vector<Dim> extents(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(base.expr->event.size()));
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      return b.sum(extents, [&](Indices i) {
-        std::vector<ValueId> at = head;
-        at.insert(at.end(), i.begin(), i.end());
-        return log_density(base, at, slice(event, i));
-      });
+    const std::vector<Dim> count{b.dim(b.index(static_cast<std::int64_t>(d.components.size())))};
+    const ValueId memory = b.alloc(count, ir::Element::f64, false);
+    for (std::size_t k = 0; k < d.components.size(); ++k) {
+      const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+      b.store(memory, at,
+              b.add(b.unary(Opcode::log, b.load(weights.id, at)), log_density(d.components[k], batch, event)));
     }
-    case DistributionKind::sorted: {
-      const LoweredDistribution& base = d.components[0];
-      const std::vector<Dim> extents = shape_of(event);
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      const ValueId sum = b.sum(extents, [&](Indices i) {
-        std::vector<ValueId> at = head;
-        at.insert(at.end(), i.begin(), i.end());
-        return log_density(base, at, element(event, i));
-      });
-      // K! orders of independent draws give the same sorted vector.
-      const ValueId count = b.to_real(b.extent(extents[0]));
-      return b.add(sum, b.unary(Opcode::lgamma, b.add(count, b.constant(1))));
-    }
-    case DistributionKind::truncated: {
-      const LoweredDistribution& base = d.components[0];
-      const ValueId lp = log_density(base, batch, event);
-      ValueId mass;
-      ValueId outside = b.boolean(false);
-      const ValueId x = event.id;
-      const ValueId lower = d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{};
-      const ValueId upper = d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{};
-      if (lower && upper) {
-        // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
-        const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
-        const ValueId log_f_lower = tail_below(base, Method::log_cdf, batch, lower);
-        const ValueId log_c_upper = tail(base, Method::log_ccdf, batch, upper);
-        const ValueId log_c_lower = tail_below(base, Method::log_ccdf, batch, lower);
-        const auto difference = [&](ValueId larger, ValueId smaller) {
-          return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
-        };
-        mass = b.if_(b.compare(Opcode::lt, log_c_lower, log_f_upper), [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
-                     [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
-      } else if (lower) {
-        mass = tail_below(base, Method::log_ccdf, batch, lower);
-      } else {
-        mass = tail(base, Method::log_cdf, batch, upper);
-      }
-      if (lower) outside = b.logical_or(outside, b.compare(Opcode::lt, x, lower));
-      if (upper) outside = b.logical_or(outside, b.compare(Opcode::gt, x, upper));
-      return b.select(outside, b.constant(-infinity), b.sub(lp, mass));
-    }
-    case DistributionKind::mixture: {
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      const Value weights = beside(*this, d.weights, 1, batch);
-      if (d.components.size() == 1) {
-        const std::vector<Dim> count{shape_of(weights)[0]};
-        const ValueId terms = b.build(count, ir::Element::f64, [&](Indices k) {
-          std::vector<ValueId> at = head;
-          at.push_back(k[0]);
-          return b.add(b.unary(Opcode::log, b.load(weights.id, k)), log_density(d.components[0], at, event));
-        });
-        return log_sum_exp(terms);
-      }
-      const std::vector<Dim> count{b.dim(b.index(static_cast<std::int64_t>(d.components.size())))};
-      const ValueId memory = b.alloc(count, ir::Element::f64, false);
-      for (std::size_t k = 0; k < d.components.size(); ++k) {
-        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
-        b.store(memory, at, b.add(b.unary(Opcode::log, b.load(weights.id, at)), log_density(d.components[k], batch, event)));
-      }
-      return log_sum_exp(b.freeze(memory));
-    }
-    case DistributionKind::family: break;  // handled by the owner of the family
+    return log_sum_exp(b.freeze(memory));
+  }
+  case DistributionKind::family: break; // handled by the owner of the family
   }
   return b.constant(0);
 }
@@ -222,12 +245,13 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
 ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch, ValueId x) {
   if (d.expr->kind == DistributionKind::named) {
     const check::Distribution& named = *d.expr->distribution;
-    if (direct(named, method)) return call_member(*this, d, method, batch, {x}).id;
+    if (direct(named, method))
+      return call_member(*this, d, method, batch, {x}).id;
     switch (method) {
-      case Method::cdf: return b.unary(Opcode::exp, call_member(*this, d, Method::log_cdf, batch, {x}).id);
-      case Method::log_cdf: return b.unary(Opcode::log, tail(d, Method::cdf, batch, x));
-      case Method::log_ccdf: return b.unary(Opcode::log1p, b.neg(tail(d, Method::cdf, batch, x)));
-      default: break;
+    case Method::cdf: return b.unary(Opcode::exp, call_member(*this, d, Method::log_cdf, batch, {x}).id);
+    case Method::log_cdf: return b.unary(Opcode::log, tail(d, Method::cdf, batch, x));
+    case Method::log_ccdf: return b.unary(Opcode::log1p, b.neg(tail(d, Method::cdf, batch, x)));
+    default: break;
     }
   }
   if (d.expr->kind == DistributionKind::mixture) {
@@ -248,7 +272,8 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
         cdf = b.add(cdf, b.mul(b.load(weights.id, at), tail(d.components[k], Method::cdf, batch, x)));
       }
     }
-    if (method == Method::cdf) return cdf;
+    if (method == Method::cdf)
+      return cdf;
     return method == Method::log_cdf ? b.unary(Opcode::log, cdf) : b.unary(Opcode::log1p, b.neg(cdf));
   }
   return b.constant(std::numeric_limits<double>::quiet_NaN());
@@ -258,19 +283,21 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
 
 bool Emitter::can_sample(const DistributionExpr& d) const {
   switch (d.kind) {
-    case DistributionKind::named: return d.distribution->sample || d.distribution->quantile;
-    case DistributionKind::uniform_on: return true;
-    case DistributionKind::mixture:
-    case DistributionKind::joint:
-      for (const DistributionExpr* c : d.components) {
-        if (!can_sample(*c)) return false;
-      }
-      return true;
-    case DistributionKind::truncated: {
-      const DistributionExpr& base = *d.components[0];
-      return base.kind == DistributionKind::named && base.distribution->quantile && (base.distribution->cdf || base.distribution->log_cdf);
+  case DistributionKind::named: return d.distribution->sample || d.distribution->quantile;
+  case DistributionKind::uniform_on: return true;
+  case DistributionKind::mixture:
+  case DistributionKind::joint:
+    for (const DistributionExpr* c : d.components) {
+      if (!can_sample(*c))
+        return false;
     }
-    default: return false;
+    return true;
+  case DistributionKind::truncated: {
+    const DistributionExpr& base = *d.components[0];
+    return base.kind == DistributionKind::named && base.distribution->quantile &&
+           (base.distribution->cdf || base.distribution->log_cdf);
+  }
+  default: return false;
   }
 }
 
@@ -279,98 +306,101 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
   random_element_ = element_number;
   Value result;
   switch (d.expr->kind) {
-    case DistributionKind::named:
-      if (d.expr->distribution->sample) {
-        result = call_member(*this, d, Method::sample, batch, {});
-      } else {
-        result = call_member(*this, d, Method::quantile, batch, {random("uniform")});
-      }
-      break;
-    case DistributionKind::uniform_on: {
-      const ValueId lower = element(d.lower, batch);
-      result = b.add(lower, b.mul(b.sub(element(d.upper, batch), lower), random("uniform")));
-      break;
+  case DistributionKind::named:
+    if (d.expr->distribution->sample) {
+      result = call_member(*this, d, Method::sample, batch, {});
+    } else {
+      result = call_member(*this, d, Method::quantile, batch, {random("uniform")});
     }
-    case DistributionKind::truncated: {
-      // By inversion: u uniform between the cdf at the limits.
-      const LoweredDistribution& base = d.components[0];
-      const ValueId f_lower = d.lower.id ? tail_below(base, Method::cdf, batch, beside(*this, d.lower, 0, batch).id) : b.constant(0);
-      const ValueId f_upper = d.upper.id ? tail(base, Method::cdf, batch, beside(*this, d.upper, 0, batch).id) : b.constant(1);
-      const ValueId u = b.add(f_lower, b.mul(b.sub(f_upper, f_lower), random("uniform")));
-      result = call_member(*this, base, Method::quantile, batch, {u});
-      break;
-    }
-    case DistributionKind::mixture: {
-      // The component by inversion of the cumulated weights, then a draw of each and a choice among them.
-      const Value weights = beside(*this, d.weights, 1, batch);
-      const ValueId u = random("uniform");
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      const Dim count = shape_of(weights)[0];
-      if (d.components.size() == 1 && !d.expr->event.empty()) {
-        // The component's number first, then one draw.
-        const ValueId initial[] = {b.constant(0), b.index(0)};
-        const ValueId last = b.sub(b.extent(count), b.index(1));
-        const ValueId chosen = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
-          const ValueId index[] = {k};
-          const ValueId next = b.add(carried[0], b.load(weights.id, index));
-          const ValueId beyond = b.logical_and(b.compare(Opcode::ge, u, next), b.compare(Opcode::lt, k, last));
-          return std::vector{next, b.select(beyond, b.add(k, b.index(1)), carried[1])};
-        })[1];
+    break;
+  case DistributionKind::uniform_on: {
+    const ValueId lower = element(d.lower, batch);
+    result = b.add(lower, b.mul(b.sub(element(d.upper, batch), lower), random("uniform")));
+    break;
+  }
+  case DistributionKind::truncated: {
+    // By inversion: u uniform between the cdf at the limits.
+    const LoweredDistribution& base = d.components[0];
+    const ValueId f_lower =
+        d.lower.id ? tail_below(base, Method::cdf, batch, beside(*this, d.lower, 0, batch).id) : b.constant(0);
+    const ValueId f_upper =
+        d.upper.id ? tail(base, Method::cdf, batch, beside(*this, d.upper, 0, batch).id) : b.constant(1);
+    const ValueId u = b.add(f_lower, b.mul(b.sub(f_upper, f_lower), random("uniform")));
+    result = call_member(*this, base, Method::quantile, batch, {u});
+    break;
+  }
+  case DistributionKind::mixture: {
+    // The component by inversion of the cumulated weights, then a draw of each and a choice among them.
+    const Value weights = beside(*this, d.weights, 1, batch);
+    const ValueId u = random("uniform");
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    const Dim count = shape_of(weights)[0];
+    if (d.components.size() == 1 && !d.expr->event.empty()) {
+      // The component's number first, then one draw.
+      const ValueId initial[] = {b.constant(0), b.index(0)};
+      const ValueId last = b.sub(b.extent(count), b.index(1));
+      const ValueId chosen = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
+        const ValueId index[] = {k};
+        const ValueId next = b.add(carried[0], b.load(weights.id, index));
+        const ValueId beyond = b.logical_and(b.compare(Opcode::ge, u, next), b.compare(Opcode::lt, k, last));
+        return std::vector{next, b.select(beyond, b.add(k, b.index(1)), carried[1])};
+      })[1];
+      std::vector<ValueId> at = head;
+      at.push_back(chosen);
+      result = sample(d.components[0], at, element_number);
+    } else if (d.components.size() == 1) {
+      const bool counts = d.expr->element == check::Element::integer;
+      const ValueId initial[] = {b.constant(0), counts ? b.index(0) : b.constant(0)};
+      const ValueId last = b.sub(b.extent(count), b.index(1));
+      result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
         std::vector<ValueId> at = head;
-        at.push_back(chosen);
-        result = sample(d.components[0], at, element_number);
-      } else if (d.components.size() == 1) {
-        const bool counts = d.expr->element == check::Element::integer;
-        const ValueId initial[] = {b.constant(0), counts ? b.index(0) : b.constant(0)};
-        const ValueId last = b.sub(b.extent(count), b.index(1));
-        result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
-          std::vector<ValueId> at = head;
-          at.push_back(k);
-          const ValueId index[] = {k};
-          const ValueId next = b.add(carried[0], b.load(weights.id, index));
-          const ValueId here = b.logical_and(
-              b.compare(Opcode::ge, u, carried[0]),
-              b.logical_or(b.compare(Opcode::lt, u, next), b.compare(Opcode::eq, k, last)));
-          const ValueId x = sample(d.components[0], at, element_number).id;
-          return std::vector{next, b.select(here, x, carried[1])};
-        })[1];
-      } else {
-        ValueId cumulated = b.constant(0);
-        Value chosen;
-        for (std::size_t k = 0; k < d.components.size(); ++k) {
-          const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
-          const Value x = sample(d.components[k], batch, element_number);
-          const ValueId here = b.compare(Opcode::ge, u, cumulated);
-          if (k == 0) {
-            chosen = x;
-          } else if (rank_of(x) == 0) {
-            chosen = b.select(here, x.id, chosen.id);
-          } else {
-            chosen = b.build(shape_of(x), b.function().type(x.id).element,
-                             [&](Indices i) { return b.select(here, element(x, i), element(chosen, i)); });
-          }
-          cumulated = b.add(cumulated, b.load(weights.id, at));
+        at.push_back(k);
+        const ValueId index[] = {k};
+        const ValueId next = b.add(carried[0], b.load(weights.id, index));
+        const ValueId here =
+            b.logical_and(b.compare(Opcode::ge, u, carried[0]),
+                          b.logical_or(b.compare(Opcode::lt, u, next), b.compare(Opcode::eq, k, last)));
+        const ValueId x = sample(d.components[0], at, element_number).id;
+        return std::vector{next, b.select(here, x, carried[1])};
+      })[1];
+    } else {
+      ValueId cumulated = b.constant(0);
+      Value chosen;
+      for (std::size_t k = 0; k < d.components.size(); ++k) {
+        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+        const Value x = sample(d.components[k], batch, element_number);
+        const ValueId here = b.compare(Opcode::ge, u, cumulated);
+        if (k == 0) {
+          chosen = x;
+        } else if (rank_of(x) == 0) {
+          chosen = b.select(here, x.id, chosen.id);
+        } else {
+          chosen = b.build(shape_of(x), b.function().type(x.id).element,
+                           [&](Indices i) { return b.select(here, element(x, i), element(chosen, i)); });
         }
-        result = chosen;
+        cumulated = b.add(cumulated, b.load(weights.id, at));
       }
-      break;
+      result = chosen;
     }
-    case DistributionKind::joint: {
-      const LoweredDistribution& base = d.components[0];
-      const std::vector<Dim> shape = dims(d.expr->event);
-      const std::size_t outer = shape.size() - base.expr->event.size();
-      const std::vector<Dim> extents(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(outer));
-      const ValueId total = b.product(extents);
-      const std::vector<ValueId> head(batch.begin(), batch.end());
-      result = b.build(shape, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
-        std::vector<ValueId> at = head;
-        at.insert(at.end(), i.begin(), i.begin() + static_cast<std::ptrdiff_t>(outer));
-        const ValueId number = b.add(b.mul(element_number, total), flat_position(extents, i.first(outer)));
-        return element(sample(base, at, number), i.subspan(outer));
-      });
-      break;
-    }
-    default: result = b.constant(std::numeric_limits<double>::quiet_NaN());
+    break;
+  }
+  case DistributionKind::joint: {
+    const LoweredDistribution& base = d.components[0];
+    const std::vector<Dim> shape = dims(d.expr->event);
+    const std::size_t outer = shape.size() - base.expr->event.size();
+    const std::vector<Dim> extents(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(outer));
+    const ValueId total = b.product(extents);
+    const std::vector<ValueId> head(batch.begin(), batch.end());
+    result =
+        b.build(shape, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
+          std::vector<ValueId> at = head;
+          at.insert(at.end(), i.begin(), i.begin() + static_cast<std::ptrdiff_t>(outer));
+          const ValueId number = b.add(b.mul(element_number, total), flat_position(extents, i.first(outer)));
+          return element(sample(base, at, number), i.subspan(outer));
+        });
+    break;
+  }
+  default: result = b.constant(std::numeric_limits<double>::quiet_NaN());
   }
   random_element_ = before;
   return result;
@@ -383,27 +413,29 @@ bool Emitter::has_entropy(const DistributionExpr& d) const {
 }
 
 ValueId Emitter::entropy(const LoweredDistribution& d, Indices batch) {
-  if (d.expr->kind == DistributionKind::uniform_on) return b.neg(log_density(d, batch, {}));
+  if (d.expr->kind == DistributionKind::uniform_on)
+    return b.neg(log_density(d, batch, {}));
   return call_member(*this, d, Method::entropy, batch, {}).id;
 }
 
 bool Emitter::has_support_condition(const DistributionExpr& d) const {
   switch (d.kind) {
-    case DistributionKind::named: {
-      const check::Support& support = d.distribution->on.support;
-      if (support.kind != check::SupportKind::bounded) return false;
-      // Only bounds that are known at load can be checked at load.
-      std::vector<bool> which(d.distribution->parameters.size(), false);
-      reads(support.lower, d.distribution->parameters, which);
-      reads(support.upper, d.distribution->parameters, which);
-      for (std::size_t k = 0; k < which.size(); ++k) {
-        if (which[k] && !d.arguments[k]->load_time) return false;
-      }
-      return true;
+  case DistributionKind::named: {
+    const check::Support& support = d.distribution->on.support;
+    if (support.kind != check::SupportKind::bounded)
+      return false;
+    // Only bounds that are known at load can be checked at load.
+    std::vector<bool> which(d.distribution->parameters.size(), false);
+    reads(support.lower, d.distribution->parameters, which);
+    reads(support.upper, d.distribution->parameters, which);
+    for (std::size_t k = 0; k < which.size(); ++k) {
+      if (which[k] && !d.arguments[k]->load_time)
+        return false;
     }
-    case DistributionKind::truncated:
-      return (!d.lower || d.lower->load_time) && (!d.upper || d.upper->load_time);
-    default: return false;
+    return true;
+  }
+  case DistributionKind::truncated: return (!d.lower || d.lower->load_time) && (!d.upper || d.upper->load_time);
+  default: return false;
   }
 }
 
@@ -426,24 +458,29 @@ ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const V
     return inside;
   };
   if (d.expr->kind == DistributionKind::truncated) {
-    return between(event.id, d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{}, d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{});
+    return between(event.id, d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{},
+                   d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{});
   }
   const check::Distribution& named = *d.expr->distribution;
   Environment inner;
   for (const auto& [name, value] : sizes_of(*this, *d.expr)) {
     for (const Declaration* size_name : named.size_names) {
-      if (size_name->name == name) inner[size_name] = value;
+      if (size_name->name == name)
+        inner[size_name] = value;
     }
   }
   const std::vector<Value> arguments = arguments_at(*this, d, batch);
-  for (std::size_t k = 0; k < arguments.size(); ++k) inner[named.parameters[k]] = arguments[k];
+  for (std::size_t k = 0; k < arguments.size(); ++k)
+    inner[named.parameters[k]] = arguments[k];
   std::swap(environment, inner);
   const check::Support& support = named.on.support;
   const ValueId lower = support.lower ? scalar(*support.lower) : ValueId{};
   const ValueId upper = support.upper ? scalar(*support.upper) : ValueId{};
   std::swap(environment, inner);
-  if (rank_of(event) == 0) return between(event.id, lower, upper);
-  return b.reduce("and", shape_of(event), [&](Indices i) { return std::vector{between(element(event, i), lower, upper)}; })[0];
+  if (rank_of(event) == 0)
+    return between(event.id, lower, upper);
+  return b.reduce("and", shape_of(event),
+                  [&](Indices i) { return std::vector{between(element(event, i), lower, upper)}; })[0];
 }
 
 // ---------------------------------------------------------------- methods in expressions
@@ -451,24 +488,28 @@ ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const V
 Value Emitter::method(const Expr& e) {
   const LoweredDistribution d = distribution(*e.distribution);
   std::vector<Value> operands;
-  for (const Expr* operand : e.operands) operands.push_back(expression(*operand));
+  for (const Expr* operand : e.operands)
+    operands.push_back(expression(*operand));
   const bool event_is_scalar = e.distribution->event.empty();
   const auto at = [&](Indices i) -> ValueId {
     const std::size_t batch_rank = e.distribution->batch.size();
     const Indices batch = i.first(std::min(batch_rank, i.size()));
     switch (e.method) {
-      case Method::log_density:
-        return log_density(d, batch, event_is_scalar ? Value(element(operands[0], i)) : slice(operands[0], batch));
-      case Method::cdf: case Method::log_cdf: case Method::log_ccdf: return tail(d, e.method, batch, element(operands[0], i));
-      case Method::quantile: return call_member(*this, d, Method::quantile, batch, {element(operands[0], i)}).id;
-      case Method::entropy: return entropy(d, batch);
-      case Method::sample: break;
+    case Method::log_density:
+      return log_density(d, batch, event_is_scalar ? Value(element(operands[0], i)) : slice(operands[0], batch));
+    case Method::cdf:
+    case Method::log_cdf:
+    case Method::log_ccdf: return tail(d, e.method, batch, element(operands[0], i));
+    case Method::quantile: return call_member(*this, d, Method::quantile, batch, {element(operands[0], i)}).id;
+    case Method::entropy: return entropy(d, batch);
+    case Method::sample: break;
     }
     return b.constant(std::numeric_limits<double>::quiet_NaN());
   };
   if (e.method == Method::sample) {
     const ValueId base = random_element_ ? random_element_ : b.index(0);
-    if (e.distribution->batch.empty()) return sample(d, {}, base);
+    if (e.distribution->batch.empty())
+      return sample(d, {}, base);
     const std::vector<Dim> extents = dims(e.distribution->batch);
     const ValueId total = b.product(extents);
     return b.build(extents, element_of(e.type), [&](Indices i) {
@@ -477,8 +518,9 @@ Value Emitter::method(const Expr& e) {
       return element(sample(d, i.first(batch_rank), number), i.subspan(batch_rank));
     });
   }
-  if (e.type.shape.empty()) return at({});
+  if (e.type.shape.empty())
+    return at({});
   return b.build(dims(e.type.shape), element_of(e.type), at);
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

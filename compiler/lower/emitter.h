@@ -1,6 +1,10 @@
 // Lowers expressions, distributions and statements inside one VIR function.
 #pragma once
 
+#include "compiler/check/typed_ast.h"
+#include "compiler/ir/builder.h"
+#include "compiler/ir/module.h"
+
 #include <functional>
 #include <map>
 #include <set>
@@ -8,10 +12,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "compiler/check/typed_ast.h"
-#include "compiler/ir/builder.h"
-#include "compiler/ir/module.h"
 
 namespace vmodel::lower {
 
@@ -30,7 +30,7 @@ struct Value {
   std::vector<Value> tuple;
 
   Value() = default;
-  Value(ValueId v) : id(v) {}  // NOLINT: a scalar or array is the common case
+  Value(ValueId v) : id(v) {} // NOLINT: a scalar or array is the common case
 };
 
 /// What names mean at a place. Copied when a callee is inlined; scalars assigned in a loop are rebound.
@@ -43,7 +43,10 @@ struct ModuleContext {
   /// Scalar callees already lowered, by VIR name.
   std::set<std::string> lowered_callees;
   /// Messages of `require`, in order; their position is the message id.
-  struct Message { std::string text; SourceRange range; };
+  struct Message {
+    std::string text;
+    SourceRange range;
+  };
   std::vector<Message> messages;
   std::int64_t next_random_site = 1;
 
@@ -59,7 +62,7 @@ struct LoweredDistribution {
 };
 
 class Emitter {
- public:
+public:
   Emitter(ModuleContext& context, ir::Function& function) : context_(context), b(function) {}
 
   // ---- expressions (expressions.cpp, calls.cpp)
@@ -127,7 +130,7 @@ class Emitter {
   ir::Builder& builder() { return b; }
   ModuleContext& context() { return context_; }
 
- private:
+private:
   Value index(const Expr& e);
   Value elementwise(const check::Shape& shape, const std::vector<Value>& operands,
                     const std::function<ValueId(std::span<const ValueId>)>& f, ir::Element element);
@@ -147,7 +150,7 @@ class Emitter {
 
   ModuleContext& context_;
   ir::Builder b;
-  ValueId random_element_;  // index of the draw that a sampler is making
+  ValueId random_element_; // index of the draw that a sampler is making
   ValueId random_attempt_;
   bool load_time_only_ = false;
   const std::set<const Declaration*>* wanted_ = nullptr;
@@ -162,4 +165,4 @@ ir::Element element_of(const check::Type& type);
 /// True if every declaration is a scalar: such callees become functions of their own, others are inlined.
 bool all_scalar(const std::vector<const Declaration*>& declarations);
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

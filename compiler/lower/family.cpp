@@ -1,8 +1,8 @@
 // Families: drawing, densities at given points, learnables.
+#include "compiler/lower/master.h"
+
 #include <algorithm>
 #include <functional>
-
-#include "compiler/lower/master.h"
 
 namespace vmodel::lower {
 
@@ -17,10 +17,11 @@ namespace {
 
 /// One pass through a family's statements: drawing (values are sampled and z is stored), or at a given z.
 class FamilyLowering {
- public:
+public:
   FamilyLowering(MasterContext& context, const FamilyLayout& layout, bool drawing)
       : context_(context), layout_(layout), drawing_(drawing),
-        master_(context, layout.family->name + (drawing ? ".draw" : ".density")), e_(master_.emitter()), b_(master_.b()) {
+        master_(context, layout.family->name + (drawing ? ".draw" : ".density")), e_(master_.emitter()),
+        b_(master_.b()) {
     phi_ = master_.argument("phi", layout.phi, Axis::step);
     z_ = drawing ? master_.output("z", context.layout.dimension, Axis::particle)
                  : master_.argument("z", context.layout.dimension, Axis::particle);
@@ -37,26 +38,31 @@ class FamilyLowering {
       }
     }
     e_.model_statement = [this](const Statement& s) {
-      if (s.kind == StatementKind::draw) draw(s);
+      if (s.kind == StatementKind::draw)
+        draw(s);
     };
     e_.unconstrained = [this](const Expr& e) { return coordinates(e); };
     e_.block(layout_.family->body);
-    for (const ParameterLayout* p : partial_) complete(*p);
+    for (const ParameterLayout* p : partial_)
+      complete(*p);
     master_.finish();
   }
 
- private:
+private:
   const ParameterLayout* parameter(const Declaration* d) const {
     for (const ParameterLayout& p : context_.layout.parameters) {
-      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name) return &p;
+      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name)
+        return &p;
     }
     return nullptr;
   }
 
   static const Declaration* target_declaration(const Statement& s) {
     const Expr* target = s.target;
-    if (!target) return nullptr;
-    if (target->kind == ExprKind::index) target = target->operands[0];
+    if (!target)
+      return nullptr;
+    if (target->kind == ExprKind::index)
+      target = target->operands[0];
     return target->declaration;
   }
 
@@ -65,7 +71,8 @@ class FamilyLowering {
     for (const Statement* s : block) {
       if (s->kind == StatementKind::draw && s->target && s->target->kind == ExprKind::index) {
         const ParameterLayout* p = parameter(target_declaration(*s));
-        if (p && std::find(partial_.begin(), partial_.end(), p) == partial_.end()) partial_.push_back(p);
+        if (p && std::find(partial_.begin(), partial_.end(), p) == partial_.end())
+          partial_.push_back(p);
       }
       find_partial(s->body);
       find_partial(s->otherwise);
@@ -75,15 +82,18 @@ class FamilyLowering {
   void bind(const ParameterLayout& p, const Value& value) {
     e_.environment[p.parameter->declaration] = value;
     for (const Declaration& d : context_.module.program.declarations) {
-      if (d.kind == check::DeclarationKind::drawn && d.name == p.parameter->declaration->name) e_.environment[&d] = value;
+      if (d.kind == check::DeclarationKind::drawn && d.name == p.parameter->declaration->name)
+        e_.environment[&d] = value;
     }
   }
 
   void bind_learnables(const Statement* statement) {
     for (const LearnableLayout& l : layout_.learnables) {
-      if (l.statement != statement) continue;
+      if (l.statement != statement)
+        continue;
       const std::vector<Dim> shape = e_.dims(l.learnable->declaration->type.shape);
-      e_.environment[l.learnable->declaration] = master_.forward(map_of(*l.learnable), shape, phi_, e_.size(l.phi_offset));
+      e_.environment[l.learnable->declaration] =
+          master_.forward(map_of(*l.learnable), shape, phi_, e_.size(l.phi_offset));
     }
   }
 
@@ -95,7 +105,8 @@ class FamilyLowering {
     if (s.unconstrained_scale) {
       // unconstrained(a, b) ~ d: on the flat coordinates.
       const std::vector<const ParameterLayout*> members = members_of(s);
-      const Value x = flat_value(s, members, [&] { return sampled(s, {b_.dim(e_.size(group_dimension(context_.layout, s)))}); });
+      const Value x =
+          flat_value(s, members, [&] { return sampled(s, {b_.dim(e_.size(group_dimension(context_.layout, s)))}); });
       emit_site(e_, SiteKind::draw, s.name, *s.distribution, x, {});
       return;
     }
@@ -111,8 +122,10 @@ class FamilyLowering {
       bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
     }
     emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.environment.at(p.parameter->declaration), {});
-    if (drawing_) store_coordinates(p);
-    else log_determinant(p, z_);
+    if (drawing_)
+      store_coordinates(p);
+    else
+      log_determinant(p, z_);
   }
 
   /// In density mode the whole parameter is known at its first element.
@@ -131,7 +144,8 @@ class FamilyLowering {
       const auto one = [&](Indices i) {
         const std::vector<ValueId> head(i.begin(), i.end());
         std::vector<ValueId> first = head;
-        for (std::size_t k = 0; k < event_rank; ++k) first.push_back(b_.index(0));
+        for (std::size_t k = 0; k < event_rank; ++k)
+          first.push_back(b_.index(0));
         const ValueId number = e_.flat_position(whole, e_.base_indices(*s.target, first));
         const Value x = e_.sample(d, head, number);
         if (event_rank == 0) {
@@ -144,8 +158,10 @@ class FamilyLowering {
           b_.store(memory, e_.base_indices(*s.target, at), b_.load(x.id, k));
         });
       };
-      if (batch.empty()) one({});
-      else b_.for_each(batch, one);
+      if (batch.empty())
+        one({});
+      else
+        b_.for_each(batch, one);
     }
     emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.expression(*s.target), {});
   }
@@ -205,9 +221,11 @@ class FamilyLowering {
     const LoweredDistribution d = e_.distribution(*s.distribution);
     const std::size_t event_rank = s.distribution->event.size();
     const std::vector<Dim> batch(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(event_rank));
-    if (batch.empty()) return e_.sample(d, {}, b_.index(0));
+    if (batch.empty())
+      return e_.sample(d, {}, b_.index(0));
     if (event_rank == 0) {
-      return b_.build(batch, ir::Element::f64, [&](Indices i) { return e_.sample(d, i, e_.flat_position(batch, i)).id; });
+      return b_.build(batch, ir::Element::f64,
+                      [&](Indices i) { return e_.sample(d, i, e_.flat_position(batch, i)).id; });
     }
     const ValueId memory = b_.alloc(shape, ir::Element::f64, false);
     b_.for_each(batch, [&](Indices i) {
@@ -224,15 +242,18 @@ class FamilyLowering {
 
   std::vector<const ParameterLayout*> members_of(const Statement& s) const {
     std::vector<const ParameterLayout*> members;
-    for (const Declaration* d : s.declarations) members.push_back(parameter(d));
+    for (const Declaration* d : s.declarations)
+      members.push_back(parameter(d));
     if (members.empty() && s.target) {
-      for (const Declaration* d : s.target->declarations) members.push_back(parameter(d));
+      for (const Declaration* d : s.target->declarations)
+        members.push_back(parameter(d));
     }
     return members;
   }
 
   /// The flat coordinates of a group: sampled and stored to z, or gathered from z. Binds the members.
-  Value flat_value(const Statement& s, const std::vector<const ParameterLayout*>& members, const std::function<Value()>& sample) {
+  Value flat_value(const Statement& s, const std::vector<const ParameterLayout*>& members,
+                   const std::function<Value()>& sample) {
     const Dim extent = b_.dim(e_.size(group_dimension(context_.layout, s)));
     const std::vector<Dim> extents{extent};
     Value x;
@@ -262,14 +283,15 @@ class FamilyLowering {
     return x;
   }
 
-  void copy_coordinates(const std::vector<const ParameterLayout*>& members, const std::function<void(ValueId, ValueId)>& copy) {
+  void copy_coordinates(const std::vector<const ParameterLayout*>& members,
+                        const std::function<void(ValueId, ValueId)>& copy) {
     ValueId position = b_.index(0);
     for (std::size_t first = 0; first < members.size();) {
       // Neighbours in z that are neighbours in the group are copied by one loop.
       std::size_t last = first;
       Size size = members[first]->unconstrained_size;
-      while (last + 1 < members.size() &&
-             members[last + 1]->unconstrained_offset == members[last]->unconstrained_offset + members[last]->unconstrained_size) {
+      while (last + 1 < members.size() && members[last + 1]->unconstrained_offset ==
+                                              members[last]->unconstrained_offset + members[last]->unconstrained_size) {
         ++last;
         size = size + members[last]->unconstrained_size;
       }
@@ -286,11 +308,14 @@ class FamilyLowering {
     const check::FamilyTemplate& generic = *s.distribution->family;
     const std::vector<const ParameterLayout*> members = members_of(s);
     Environment inner;
-    for (const Declaration* name : generic.size_names) inner[name] = e_.size(group_dimension(context_.layout, s));
-    for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k) inner[generic.parameters[k]] = e_.expression(*s.distribution->arguments[k]);
+    for (const Declaration* name : generic.size_names)
+      inner[name] = e_.size(group_dimension(context_.layout, s));
+    for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k)
+      inner[generic.parameters[k]] = e_.expression(*s.distribution->arguments[k]);
     std::vector<std::pair<const check::Learnable*, ValueId>> offsets;
     for (const LearnableLayout& l : layout_.learnables) {
-      if (l.statement == &s) offsets.emplace_back(l.learnable, e_.size(l.phi_offset));
+      if (l.statement == &s)
+        offsets.emplace_back(l.learnable, e_.size(l.phi_offset));
     }
     const auto with_inner = [&](const std::function<void()>& body) {
       std::swap(e_.environment, inner);
@@ -314,7 +339,8 @@ class FamilyLowering {
       e_.environment[generic.target] = x;
       e_.model_statement = [&](const Statement& inner_statement) {
         if (inner_statement.kind == StatementKind::draw) {
-          emit_site(e_, SiteKind::draw, s.name, *inner_statement.distribution, e_.expression(*inner_statement.target), {});
+          emit_site(e_, SiteKind::draw, s.name, *inner_statement.distribution, e_.expression(*inner_statement.target),
+                    {});
         }
       };
       e_.block(generic.body);
@@ -329,7 +355,8 @@ class FamilyLowering {
     while (!stack.empty()) {
       const Statement* s = stack.back();
       stack.pop_back();
-      if (s->kind == StatementKind::draw && s->target->kind == ExprKind::index) elementwise = true;
+      if (s->kind == StatementKind::draw && s->target->kind == ExprKind::index)
+        elementwise = true;
       stack.insert(stack.end(), s->body.begin(), s->body.end());
     }
     const std::vector<Dim> shape = e_.dims(generic.target->type.shape);
@@ -338,7 +365,8 @@ class FamilyLowering {
       e_.environment[generic.target] = result;
     }
     e_.model_statement = [&](const Statement& s) {
-      if (s.kind != StatementKind::draw) return;
+      if (s.kind != StatementKind::draw)
+        return;
       if (s.target->kind != ExprKind::index) {
         result = sampled(s, shape);
         e_.environment[generic.target] = result;
@@ -349,8 +377,10 @@ class FamilyLowering {
         const std::vector<ValueId> at = e_.base_indices(*s.target, i);
         b_.store(result.id, at, e_.sample(d, i, at[0]).id);
       };
-      if (s.target->type.shape.empty()) one({});
-      else b_.for_each(e_.dims(s.target->type.shape), one);
+      if (s.target->type.shape.empty())
+        one({});
+      else
+        b_.for_each(e_.dims(s.target->type.shape), one);
     };
     e_.block(generic.body);
     return elementwise ? Value(b_.freeze(result.id)) : result;
@@ -364,15 +394,18 @@ class FamilyLowering {
   ir::Builder& b_;
   ValueId phi_, z_;
   std::vector<const ParameterLayout*> partial_;
-  std::map<const ParameterLayout*, std::pair<ValueId, ValueId>> flat_;  // of groups: their coordinates, and where theirs begin
+  std::map<const ParameterLayout*, std::pair<ValueId, ValueId>>
+      flat_; // of groups: their coordinates, and where theirs begin
 };
 
 /// Binds the arguments of the generic family that declares a learnable, for initial values and shapes.
 void bind_template(Master& master, const LearnableLayout& l, const Layout& layout) {
-  if (!l.statement) return;
+  if (!l.statement)
+    return;
   Emitter& e = master.emitter();
   const check::FamilyTemplate& generic = *l.statement->distribution->family;
-  for (const Declaration* name : generic.size_names) e.environment[name] = e.size(group_dimension(layout, *l.statement));
+  for (const Declaration* name : generic.size_names)
+    e.environment[name] = e.size(group_dimension(layout, *l.statement));
   for (std::size_t k = 0; k < l.statement->distribution->arguments.size(); ++k) {
     e.environment[generic.parameters[k]] = e.expression(*l.statement->distribution->arguments[k]);
   }
@@ -394,7 +427,8 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
     const bool positive = type.support.kind == check::SupportKind::bounded && type.support.lower && !type.support.upper;
     if (l.learnable->initial || positive) {
       Value initial = l.learnable->initial ? e.expression(*l.learnable->initial) : Value(b.constant(1));
-      if (b.function().type(initial.id).element == ir::Element::index && e.rank_of(initial) == 0) initial = b.to_real(initial.id);
+      if (b.function().type(initial.id).element == ir::Element::index && e.rank_of(initial) == 0)
+        initial = b.to_real(initial.id);
       // A scalar fills the array.
       if (!shape.empty() && e.rank_of(initial) == 0) {
         const ValueId fill = initial.id;
@@ -430,14 +464,16 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
       const ValueId at[] = {b.add(offset, e.flat_position(shape, i))};
       b.store(values, at, e.element(value, i));
     };
-    if (shape.empty()) store({});
-    else b.for_each(shape, store);
+    if (shape.empty())
+      store({});
+    else
+      b.for_each(shape, store);
     e.environment = outer;
   }
   master.finish();
 }
 
-}  // namespace
+} // namespace
 
 void lower_family(MasterContext& context, const FamilyLayout& family) {
   FamilyLowering(context, family, true).run();
@@ -446,4 +482,4 @@ void lower_family(MasterContext& context, const FamilyLayout& family) {
   lower_learned(context, family);
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

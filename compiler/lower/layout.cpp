@@ -1,7 +1,7 @@
 // Where every parameter, observed value and learnable stands in the flat arrays of the kernels.
-#include <functional>
-
 #include "compiler/lower/master.h"
+
+#include <functional>
 
 namespace vmodel::lower {
 
@@ -20,25 +20,28 @@ void for_each_statement(const check::Block& block, const std::function<void(cons
 /// What an observed target is made of: a whole declaration, or elements of one.
 const Declaration* observed_declaration(const Expr& target) {
   const Expr* base = &target;
-  if (base->kind == check::ExprKind::to_real) base = base->operands[0];
-  if (base->kind == check::ExprKind::index) base = base->operands[0];
+  if (base->kind == check::ExprKind::to_real)
+    base = base->operands[0];
+  if (base->kind == check::ExprKind::index)
+    base = base->operands[0];
   return base->kind == check::ExprKind::name ? base->declaration : nullptr;
 }
 
 std::string distribution_name(const DistributionExpr& d) {
   switch (d.kind) {
-    case check::DistributionKind::named: return d.distribution->name;
-    case check::DistributionKind::mixture: return "mixture";
-    case check::DistributionKind::truncated: return distribution_name(*d.components[0]);
-    case check::DistributionKind::joint: return "joint";
-    default: return "";
+  case check::DistributionKind::named: return d.distribution->name;
+  case check::DistributionKind::mixture: return "mixture";
+  case check::DistributionKind::truncated: return distribution_name(*d.components[0]);
+  case check::DistributionKind::joint: return "joint";
+  default: return "";
   }
 }
 
 void lay_out_observation(Layout& layout, const Statement& s) {
   const Declaration* declaration = observed_declaration(*s.target);
   if (declaration) {
-    if (layout.observation_of.count(declaration)) return;
+    if (layout.observation_of.count(declaration))
+      return;
     layout.observation_of[declaration] = layout.observations.size();
   } else {
     layout.observation_at[&s] = layout.observations.size();
@@ -57,12 +60,12 @@ void lay_out_observation(Layout& layout, const Statement& s) {
 /// An int expression as a size.
 Size as_size(const Expr& e) {
   switch (e.kind) {
-    case check::ExprKind::int_literal: return Size::constant(e.integer);
-    case check::ExprKind::size: return e.size;
-    case check::ExprKind::name: return Size::atom({e.declaration->name, e.declaration, nullptr});
-    default:
-      // Not looked into; its place makes it unique.
-      return Size::atom({"argument at " + std::to_string(e.range.begin), nullptr, &e});
+  case check::ExprKind::int_literal: return Size::constant(e.integer);
+  case check::ExprKind::size: return e.size;
+  case check::ExprKind::name: return Size::atom({e.declaration->name, e.declaration, nullptr});
+  default:
+    // Not looked into; its place makes it unique.
+    return Size::atom({"argument at " + std::to_string(e.range.begin), nullptr, &e});
   }
 }
 
@@ -75,7 +78,8 @@ FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
     entry.learnable = &learnable;
     entry.statement = statement;
     entry.name = prefix + learnable.declaration->name;
-    for (const Size& s : learnable.declaration->type.shape) entry.shape.push_back(s.substitute(sizes));
+    for (const Size& s : learnable.declaration->type.shape)
+      entry.shape.push_back(s.substitute(sizes));
     entry.phi_offset = result.phi;
     entry.phi_size = learnable.bijector ? learnable.unconstrained_size.substitute(sizes) : element_count(entry.shape);
     entry.offset = result.values;
@@ -84,14 +88,17 @@ FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
     result.values = result.values + entry.size;
     result.learnables.push_back(std::move(entry));
   };
-  for (const check::Learnable& learnable : family.learnables) add(learnable, nullptr, "", {});
+  for (const check::Learnable& learnable : family.learnables)
+    add(learnable, nullptr, "", {});
   // A family that is one generic family keeps its plain names.
   const bool alone = family.body.size() == 1 && family.learnables.empty();
   for_each_statement(family.body, [&](const Statement& s) {
-    if (s.kind != StatementKind::draw || s.distribution->kind != check::DistributionKind::family) return;
+    if (s.kind != StatementKind::draw || s.distribution->kind != check::DistributionKind::family)
+      return;
     const check::FamilyTemplate& generic = *s.distribution->family;
     std::map<std::string, Size> sizes = s.distribution->sizes;
-    for (const Declaration* name : generic.size_names) sizes[name->name] = group_dimension(layout, s);
+    for (const Declaration* name : generic.size_names)
+      sizes[name->name] = group_dimension(layout, s);
     // Int arguments may be sizes of learnables: `learn B: real[D, r]`.
     for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k) {
       const Expr& argument = *s.distribution->arguments[k];
@@ -99,18 +106,20 @@ FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
         sizes[generic.parameters[k]->name] = as_size(argument);
       }
     }
-    for (const check::Learnable& learnable : generic.learnables) add(learnable, &s, alone ? "" : s.name + ".", sizes);
+    for (const check::Learnable& learnable : generic.learnables)
+      add(learnable, &s, alone ? "" : s.name + ".", sizes);
   });
   return result;
 }
 
-}  // namespace
+} // namespace
 
 Size group_dimension(const Layout& layout, const Statement& draw) {
   Size dimension;
   for (const Declaration* d : draw.declarations) {
     for (const ParameterLayout& p : layout.parameters) {
-      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name) dimension = dimension + p.unconstrained_size;
+      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name)
+        dimension = dimension + p.unconstrained_size;
     }
   }
   return dimension;
@@ -136,22 +145,27 @@ Layout lay_out(const check::Program& program, SizeTable& table) {
     layout.reported = layout.reported + size;
   }
   for_each_statement(program.model.body, [&](const Statement& s) {
-    if (s.kind == StatementKind::observe) lay_out_observation(layout, s);
+    if (s.kind == StatementKind::observe)
+      lay_out_observation(layout, s);
   });
-  for (const check::Family& family : program.families) layout.families.push_back(lay_out_family(layout, family));
+  for (const check::Family& family : program.families)
+    layout.families.push_back(lay_out_family(layout, family));
 
   // Everything that a parameter's type or the metadata names, in a fixed order.
   const auto number_shape = [&](const check::Shape& shape) {
-    for (const Size& s : shape) table.number(s);
+    for (const Size& s : shape)
+      table.number(s);
   };
   table.number(layout.dimension);
   table.number(layout.reported_parameters);
   table.number(layout.observed);
   table.number(layout.reported);
-  for (const Declaration* d : program.model.data) number_shape(d->type.shape);
+  for (const Declaration* d : program.model.data)
+    number_shape(d->type.shape);
   for (const ParameterLayout& p : layout.parameters) {
     number_shape(p.parameter->declaration->type.shape);
-    for (const Size* s : {&p.offset, &p.size, &p.unconstrained_offset, &p.unconstrained_size}) table.number(*s);
+    for (const Size* s : {&p.offset, &p.size, &p.unconstrained_offset, &p.unconstrained_size})
+      table.number(*s);
   }
   for (const Layout::Quantity& q : layout.quantities) {
     number_shape(q.declaration->type.shape);
@@ -168,10 +182,11 @@ Layout lay_out(const check::Program& program, SizeTable& table) {
     table.number(f.values);
     for (const LearnableLayout& l : f.learnables) {
       number_shape(l.shape);
-      for (const Size* s : {&l.phi_offset, &l.phi_size, &l.offset, &l.size}) table.number(*s);
+      for (const Size* s : {&l.phi_offset, &l.phi_size, &l.offset, &l.size})
+        table.number(*s);
     }
   }
   return layout;
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

@@ -1,12 +1,12 @@
 // From the typed AST to VIR master functions and the metadata of the compiled model. Interface header.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "compiler/check/typed_ast.h"
 #include "compiler/diagnostics/source.h"
 #include "compiler/ir/module.h"
+
+#include <string>
+#include <vector>
 
 namespace vmodel::lower {
 
@@ -32,4 +32,4 @@ struct Lowered {
 /// The program has been checked without errors.
 Lowered lower(const check::Program& program, const SourceManager& sources);
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

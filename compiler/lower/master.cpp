@@ -6,14 +6,16 @@ namespace vmodel::lower {
 
 std::size_t SizeTable::number(const Size& size) {
   const auto found = std::find(sizes_.begin(), sizes_.end(), size);
-  if (found != sizes_.end()) return static_cast<std::size_t>(found - sizes_.begin());
+  if (found != sizes_.end())
+    return static_cast<std::size_t>(found - sizes_.begin());
   sizes_.push_back(size);
   return sizes_.size() - 1;
 }
 
 Size element_count(const check::Shape& shape) {
   Size count = Size::constant(1);
-  for (const Size& s : shape) count = count * s;
+  for (const Size& s : shape)
+    count = count * s;
   return count;
 }
 
@@ -21,24 +23,30 @@ namespace {
 
 /// A size that is a data scalar itself or a constant needs no entry of the table to be an extent.
 const Declaration* plain_name(const Size& size) {
-  if (size.terms().size() != 1) return nullptr;
+  if (size.terms().size() != 1)
+    return nullptr;
   const auto& [monomial, coefficient] = *size.terms().begin();
-  if (coefficient.numerator != 1 || coefficient.denominator != 1 || monomial.size() != 1 || monomial.begin()->second != 1) return nullptr;
+  if (coefficient.numerator != 1 || coefficient.denominator != 1 || monomial.size() != 1 ||
+      monomial.begin()->second != 1)
+    return nullptr;
   return size.atoms().at(monomial.begin()->first).declaration;
 }
 
-}  // namespace
+} // namespace
 
-Master::Master(MasterContext& context, std::string name, bool with_sizes, const Declaration* data_limit) : context_(context) {
+Master::Master(MasterContext& context, std::string name, bool with_sizes, const Declaration* data_limit)
+    : context_(context) {
   function_.name = std::move(name);
   emitter_ = std::make_unique<Emitter>(context.module, function_);
   if (with_sizes) {
     for (std::size_t k = 0; k < context.table.sizes().size(); ++k) {
-      size_parameters_.push_back(b().parameter("size." + std::to_string(k), {ir::Element::index, false, {}}, ir::Axis::load));
+      size_parameters_.push_back(
+          b().parameter("size." + std::to_string(k), {ir::Element::index, false, {}}, ir::Axis::load));
     }
   }
   for (const Declaration* d : context.module.program.model.data) {
-    if (d == data_limit) break;
+    if (d == data_limit)
+      break;
     ir::Type type{element_of(d->type), false, {}};
     for (const Size& s : d->type.shape) {
       if (const auto constant = s.as_constant()) {
@@ -57,12 +65,14 @@ Master::Master(MasterContext& context, std::string name, bool with_sizes, const 
 }
 
 ValueId Master::argument(const std::string& name, const Size& size, ir::Axis axis) {
-  const Dim extent = size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
+  const Dim extent =
+      size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
   return b().parameter(name, {ir::Element::f64, false, {extent}}, axis);
 }
 
 ValueId Master::output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element) {
-  const Dim extent = size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
+  const Dim extent =
+      size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
   return b().parameter(name, {element, true, {extent}}, axis);
 }
 
@@ -71,4 +81,4 @@ void Master::finish() {
   context_.module.module.functions.push_back(std::move(function_));
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

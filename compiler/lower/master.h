@@ -1,24 +1,24 @@
 // The functions of a model: what they have in common.
 #pragma once
 
+#include "compiler/lower/emitter.h"
+
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "compiler/lower/emitter.h"
-
 namespace vmodel::lower {
 
 /// Sizes by number: every size that metadata or the type of a parameter speaks of. The kernel `sizes`
 /// computes them from data; all other functions receive them as parameters `size.K`.
 class SizeTable {
- public:
+public:
   std::size_t number(const Size& size);
   const std::vector<Size>& sizes() const { return sizes_; }
 
- private:
+private:
   std::vector<Size> sizes_;
 };
 
@@ -26,7 +26,7 @@ class SizeTable {
 struct Observation {
   std::string name;
   std::string distribution;
-  std::string data;  // name of the data declaration, or empty
+  std::string data; // name of the data declaration, or empty
   check::Shape shape;
   Size offset;
   SourceRange range;
@@ -35,7 +35,7 @@ struct Observation {
 /// Where a parameter's numbers stand.
 struct ParameterLayout {
   const check::ModelParameter* parameter = nullptr;
-  Size offset, size;                             // among the reported values
+  Size offset, size; // among the reported values
   Size unconstrained_offset, unconstrained_size;
 };
 
@@ -45,9 +45,9 @@ struct LearnableLayout {
   const check::Learnable* learnable = nullptr;
   const Statement* statement = nullptr;
   std::string name;
-  check::Shape shape;  // in terms of the family's sizes
+  check::Shape shape; // in terms of the family's sizes
   Size phi_offset, phi_size;
-  Size offset, size;   // among the learned values
+  Size offset, size; // among the learned values
 };
 
 struct FamilyLayout {
@@ -59,11 +59,14 @@ struct FamilyLayout {
 struct Layout {
   std::vector<ParameterLayout> parameters;
   Size dimension, reported_parameters, reported, observed;
-  struct Quantity { const Declaration* declaration; Size offset, size; };
+  struct Quantity {
+    const Declaration* declaration;
+    Size offset, size;
+  };
   std::vector<Quantity> quantities;
   std::vector<Observation> observations;
-  std::map<const Declaration*, std::size_t> observation_of;  // data or let -> observations
-  std::map<const Statement*, std::size_t> observation_at;    // targets that are other expressions
+  std::map<const Declaration*, std::size_t> observation_of; // data or let -> observations
+  std::map<const Statement*, std::size_t> observation_at;   // targets that are other expressions
   std::vector<FamilyLayout> families;
 };
 
@@ -82,7 +85,7 @@ struct MasterContext {
 
 /// A function with the sizes and data as its first parameters, bound in the emitter's environment.
 class Master {
- public:
+public:
   /// with_sizes: false for the functions that compute sizes and shapes themselves.
   /// data_limit: only the data before this one (shape and bounds of a data field).
   Master(MasterContext& context, std::string name, bool with_sizes = true, const Declaration* data_limit = nullptr);
@@ -107,13 +110,13 @@ class Master {
   struct Map {
     const check::Bijector* bijector = nullptr;
     const std::vector<const Expr*>* arguments = nullptr;
-    const Expr* location = nullptr;  // noncentered
+    const Expr* location = nullptr; // noncentered
     const Expr* scale = nullptr;
   };
   Value forward(const Map& map, const std::vector<Dim>& shape, ValueId flat, ValueId offset);
   void inverse(const Map& map, const Value& x, ValueId flat, ValueId offset);
 
- private:
+private:
   struct Event;
   Event event_of(const Map& map, const std::vector<Dim>& shape);
 
@@ -140,4 +143,4 @@ std::string metadata(MasterContext& context, const SourceManager& sources);
 void emit_site(Emitter& emitter, ir::SiteKind kind, const std::string& name, const DistributionExpr& distribution,
                const Value& value, const std::function<ValueId(Indices)>& position);
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

@@ -1,8 +1,9 @@
 // The metadata of a compiled model (docs/abi.md).
-#include <functional>
+#include "compiler/lower/master.h"
+
 #include <nlohmann/json.hpp>
 
-#include "compiler/lower/master.h"
+#include <functional>
 
 namespace vmodel::lower {
 
@@ -13,13 +14,13 @@ namespace {
 
 const char* support_name(check::SupportKind kind) {
   switch (kind) {
-    case check::SupportKind::all: return "all";
-    case check::SupportKind::bounded: return "bounded";
-    case check::SupportKind::simplex: return "simplex";
-    case check::SupportKind::ordered: return "ordered";
-    case check::SupportKind::positive_ordered: return "positive_ordered";
-    case check::SupportKind::corr_cholesky: return "corr_cholesky";
-    case check::SupportKind::cov_cholesky: return "cov_cholesky";
+  case check::SupportKind::all: return "all";
+  case check::SupportKind::bounded: return "bounded";
+  case check::SupportKind::simplex: return "simplex";
+  case check::SupportKind::ordered: return "ordered";
+  case check::SupportKind::positive_ordered: return "positive_ordered";
+  case check::SupportKind::corr_cholesky: return "corr_cholesky";
+  case check::SupportKind::cov_cholesky: return "cov_cholesky";
   }
   return "all";
 }
@@ -35,38 +36,51 @@ void collect(const Expr* e, Reads& reads);
 
 void collect(const Size& size, Reads& reads) {
   for (const auto& [key, atom] : size.atoms()) {
-    if (atom.declaration) reads.insert(atom.declaration);
+    if (atom.declaration)
+      reads.insert(atom.declaration);
     collect(atom.expression, reads);
   }
 }
 
 void collect(const DistributionExpr* d, Reads& reads) {
-  if (!d) return;
-  for (const Expr* a : d->arguments) collect(a, reads);
-  for (const DistributionExpr* c : d->components) collect(c, reads);
-  for (const Expr* e : {d->weights, d->lower, d->upper}) collect(e, reads);
-  for (const auto& [name, size] : d->sizes) collect(size, reads);
+  if (!d)
+    return;
+  for (const Expr* a : d->arguments)
+    collect(a, reads);
+  for (const DistributionExpr* c : d->components)
+    collect(c, reads);
+  for (const Expr* e : {d->weights, d->lower, d->upper})
+    collect(e, reads);
+  for (const auto& [name, size] : d->sizes)
+    collect(size, reads);
 }
 
 void collect(const Expr* e, Reads& reads) {
-  if (!e) return;
-  if (e->kind == check::ExprKind::name) reads.insert(e->declaration);
-  if (e->kind == check::ExprKind::size) collect(e->size, reads);
-  for (const Expr* operand : e->operands) collect(operand, reads);
+  if (!e)
+    return;
+  if (e->kind == check::ExprKind::name)
+    reads.insert(e->declaration);
+  if (e->kind == check::ExprKind::size)
+    collect(e->size, reads);
+  for (const Expr* operand : e->operands)
+    collect(operand, reads);
   for (const check::Index& i : e->indices) {
-    for (const Expr* x : {i.at, i.from, i.to}) collect(x, reads);
+    for (const Expr* x : {i.at, i.from, i.to})
+      collect(x, reads);
   }
   for (const check::Generator& g : e->generators) {
     collect(g.from, reads);
     collect(g.to, reads);
   }
-  for (const auto& [name, size] : e->sizes) collect(size, reads);
+  for (const auto& [name, size] : e->sizes)
+    collect(size, reads);
   collect(e->distribution, reads);
 }
 
 void collect(const check::Block& block, Reads& reads) {
   for (const Statement* s : block) {
-    for (const Expr* e : {s->value, s->target, s->from, s->to}) collect(e, reads);
+    for (const Expr* e : {s->value, s->target, s->from, s->to})
+      collect(e, reads);
     collect(s->distribution, reads);
     collect(s->body, reads);
     collect(s->otherwise, reads);
@@ -79,16 +93,21 @@ Reads through_definitions(const check::Program& program, Reads reads) {
   std::function<void(const check::Block&, const Reads&)> define = [&](const check::Block& block, const Reads& around) {
     for (const Statement* s : block) {
       const auto add = [&](const Declaration* d) {
-        for (const Expr* e : {s->value, s->target}) collect(e, definitions[d]);
+        for (const Expr* e : {s->value, s->target})
+          collect(e, definitions[d]);
         // The loops and conditions around it decide, too.
         definitions[d].insert(around.begin(), around.end());
       };
-      if (s->kind == StatementKind::assign) add((s->target->kind == check::ExprKind::index ? s->target->operands[0] : s->target)->declaration);
-      else if (s->declaration) add(s->declaration);
-      for (const Declaration* d : s->declarations) add(d);
+      if (s->kind == StatementKind::assign)
+        add((s->target->kind == check::ExprKind::index ? s->target->operands[0] : s->target)->declaration);
+      else if (s->declaration)
+        add(s->declaration);
+      for (const Declaration* d : s->declarations)
+        add(d);
       Reads inside = around;
       if (s->kind == StatementKind::for_ || s->kind == StatementKind::if_) {
-        for (const Expr* e : {s->value, s->from, s->to}) collect(e, inside);
+        for (const Expr* e : {s->value, s->from, s->to})
+          collect(e, inside);
       }
       define(s->body, inside);
       define(s->otherwise, inside);
@@ -100,7 +119,8 @@ Reads through_definitions(const check::Program& program, Reads reads) {
     const Declaration* d = pending.back();
     pending.pop_back();
     for (const Declaration* next : definitions[d]) {
-      if (reads.insert(next).second) pending.push_back(next);
+      if (reads.insert(next).second)
+        pending.push_back(next);
     }
   }
   return reads;
@@ -109,16 +129,20 @@ Reads through_definitions(const check::Program& program, Reads reads) {
 /// Data that sampling needs: what families, bounds, locations and quantities read, through lets.
 Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
   Reads reads;
-  for (const Size& size : table.sizes()) collect(size, reads);
-  for (const check::Family& family : program.families) collect(family.body, reads);
+  for (const Size& size : table.sizes())
+    collect(size, reads);
+  for (const check::Family& family : program.families)
+    collect(family.body, reads);
   for (const check::ModelParameter& p : program.model.parameters) {
-    for (const Expr* e : p.bijector_arguments) collect(e, reads);
+    for (const Expr* e : p.bijector_arguments)
+      collect(e, reads);
     collect(p.location, reads);
     collect(p.scale, reads);
   }
   std::function<void(const check::Block&)> quantities = [&](const check::Block& block) {
     for (const Statement* s : block) {
-      if (s->kind == StatementKind::quantity) collect(s->value, reads);
+      if (s->kind == StatementKind::quantity)
+        collect(s->value, reads);
       quantities(s->body);
       quantities(s->otherwise);
     }
@@ -128,7 +152,7 @@ Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
 }
 
 class Writer {
- public:
+public:
   Writer(MasterContext& context, const SourceManager& sources) : context_(context), sources_(sources) {}
 
   std::string write() {
@@ -141,10 +165,13 @@ class Writer {
     j["data"] = json::array();
     for (std::size_t k = 0; k < program.model.data.size(); ++k) {
       const Declaration* d = program.model.data[k];
-      json entry{{"name", d->name}, {"field", program.model.data_names[k]}, {"element", element_name(d->type.element)},
+      json entry{{"name", d->name},
+                 {"field", program.model.data_names[k]},
+                 {"element", element_name(d->type.element)},
                  {"rank", d->type.shape.size()}};
       entry["shape"] = json::array();
-      for (const Size& s : d->type.shape) entry["shape"].push_back(s.text());
+      for (const Size& s : d->type.shape)
+        entry["shape"].push_back(s.text());
       add_support(entry, d->type.support);
       entry["bounds"] = d->type.support.kind == check::SupportKind::bounded;
       entry["needed_by_sample"] = needed.count(d) > 0;
@@ -171,50 +198,64 @@ class Writer {
     }
     j["quantities"] = json::array();
     for (const Layout::Quantity& q : layout.quantities) {
-      j["quantities"].push_back({{"name", q.declaration->name}, {"element", element_name(q.declaration->type.element)},
-                                 {"shape", shape(q.declaration->type.shape)}, {"offset", number(q.offset)}, {"size", number(q.size)},
+      j["quantities"].push_back({{"name", q.declaration->name},
+                                 {"element", element_name(q.declaration->type.element)},
+                                 {"shape", shape(q.declaration->type.shape)},
+                                 {"offset", number(q.offset)},
+                                 {"size", number(q.size)},
                                  {"random", false}});
     }
     j["observations"] = json::array();
     for (const Observation& o : layout.observations) {
-      json entry{{"name", o.name}, {"data", o.data}, {"distribution", o.distribution}, {"shape", shape(o.shape)},
-                 {"offset", number(o.offset)}, {"size", number(element_count(o.shape))}};
+      json entry{{"name", o.name},
+                 {"data", o.data},
+                 {"distribution", o.distribution},
+                 {"shape", shape(o.shape)},
+                 {"offset", number(o.offset)},
+                 {"size", number(element_count(o.shape))}};
       add_place(entry, o.range);
       j["observations"].push_back(entry);
     }
     j["requires"] = json::array();
     for (const ModuleContext::Message& message : context_.module.messages) {
       std::string text = message.text;
-      if (text.starts_with("index ") || text.starts_with("range ")) text += " in `" + source_text(message.range) + "`";
+      if (text.starts_with("index ") || text.starts_with("range "))
+        text += " in `" + source_text(message.range) + "`";
       json entry{{"text", text}};
       add_place(entry, message.range);
       j["requires"].push_back(entry);
     }
     j["families"] = json::array();
-    for (const FamilyLayout& f : layout.families) j["families"].push_back(family(f));
+    for (const FamilyLayout& f : layout.families)
+      j["families"].push_back(family(f));
     j["fits"] = json::array();
     for (const check::Fit& fit : program.fits) {
       json settings = json::object();
-      for (const auto& [key, value] : fit.settings) settings[key] = value;
-      j["fits"].push_back({{"name", fit.name}, {"family", fit.family}, {"objective", fit.objective}, {"settings", settings}});
+      for (const auto& [key, value] : fit.settings)
+        settings[key] = value;
+      j["fits"].push_back(
+          {{"name", fit.name}, {"family", fit.family}, {"objective", fit.objective}, {"settings", settings}});
     }
     j["sizes"] = json::array();
-    for (const Size& s : context_.table.sizes()) j["sizes"].push_back(s.text());
+    for (const Size& s : context_.table.sizes())
+      j["sizes"].push_back(s.text());
     return j.dump();
   }
 
- private:
+private:
   /// Everything has been numbered by the layout; a size missing there would not be computed.
   std::size_t number(const Size& size) { return context_.table.number(size); }
 
   json shape(const check::Shape& s) {
     json result = json::array();
-    for (const Size& size : s) result.push_back(number(size));
+    for (const Size& size : s)
+      result.push_back(number(size));
     return result;
   }
 
   std::string source_text(SourceRange range) const {
-    if (!range.valid()) return {};
+    if (!range.valid())
+      return {};
     return std::string(sources_.file(range.file).text().substr(range.begin, range.end - range.begin));
   }
 
@@ -226,7 +267,8 @@ class Writer {
   }
 
   void add_place(json& entry, SourceRange range) const {
-    if (!range.valid()) return;
+    if (!range.valid())
+      return;
     const LineColumn place = sources_.file(range.file).position(range.begin);
     entry["line"] = place.line;
     entry["column"] = place.column;
@@ -235,44 +277,61 @@ class Writer {
   json family(const FamilyLayout& f) {
     json entry{{"name", f.family->name}, {"kind", "family"}};
     const check::Block& body = f.family->body;
-    const bool alone = body.size() == 1 && body[0]->kind == StatementKind::draw && body[0]->distribution->kind == check::DistributionKind::family;
-    if (alone) entry["kind"] = body[0]->distribution->family->name;
+    const bool alone = body.size() == 1 && body[0]->kind == StatementKind::draw &&
+                       body[0]->distribution->kind == check::DistributionKind::family;
+    if (alone)
+      entry["kind"] = body[0]->distribution->family->name;
     entry["learnables"] = json::array();
     for (const LearnableLayout& l : f.learnables) {
-      json learnable{{"name", l.name}, {"shape", shape(l.shape)}, {"support", support_name(l.learnable->declaration->type.support.kind)},
-                     {"map", l.learnable->bijector ? l.learnable->bijector->name : "identity"}, {"offset", number(l.offset)},
-                     {"size", number(l.size)}, {"phi_offset", number(l.phi_offset)}, {"phi_size", number(l.phi_size)}};
+      json learnable{{"name", l.name},
+                     {"shape", shape(l.shape)},
+                     {"support", support_name(l.learnable->declaration->type.support.kind)},
+                     {"map", l.learnable->bijector ? l.learnable->bijector->name : "identity"},
+                     {"offset", number(l.offset)},
+                     {"size", number(l.size)},
+                     {"phi_offset", number(l.phi_offset)},
+                     {"phi_size", number(l.phi_size)}};
       entry["learnables"].push_back(learnable);
     }
     entry["phi"] = number(f.phi);
     entry["values"] = number(f.values);
-    if (alone) add_gaussian(entry, *body[0]->distribution->family);
+    if (alone)
+      add_gaussian(entry, *body[0]->distribution->family);
     return entry;
   }
 
   /// A generic family whose body is one normal draw of the whole vector is a Gaussian that a start by
   /// Laplace's method can set in closed form.
   static void add_gaussian(json& entry, const check::FamilyTemplate& generic) {
-    if (generic.body.size() != 1 || generic.body[0]->kind != StatementKind::draw || generic.learnables.size() != 2) return;
+    if (generic.body.size() != 1 || generic.body[0]->kind != StatementKind::draw || generic.learnables.size() != 2)
+      return;
     const DistributionExpr& d = *generic.body[0]->distribution;
-    if (d.kind != check::DistributionKind::named || d.arguments.size() != 2) return;
-    const auto argument = [&](std::size_t k) { return d.arguments[k]->kind == check::ExprKind::name ? d.arguments[k]->declaration->name : ""; };
-    if (d.distribution->name == "normal") entry["gaussian"] = {{"location", argument(0)}, {"scale", argument(1)}};
-    if (d.distribution->name == "multi_normal_cholesky") entry["gaussian"] = {{"location", argument(0)}, {"scale_cholesky", argument(1)}};
+    if (d.kind != check::DistributionKind::named || d.arguments.size() != 2)
+      return;
+    const auto argument = [&](std::size_t k) {
+      return d.arguments[k]->kind == check::ExprKind::name ? d.arguments[k]->declaration->name : "";
+    };
+    if (d.distribution->name == "normal")
+      entry["gaussian"] = {{"location", argument(0)}, {"scale", argument(1)}};
+    if (d.distribution->name == "multi_normal_cholesky")
+      entry["gaussian"] = {{"location", argument(0)}, {"scale_cholesky", argument(1)}};
   }
 
   MasterContext& context_;
   const SourceManager& sources_;
 };
 
-}  // namespace
+} // namespace
 
 std::set<const Declaration*> needed_by(const check::Program& program, const std::vector<Size>& sizes) {
   Reads reads;
-  for (const Size& size : sizes) collect(size, reads);
+  for (const Size& size : sizes)
+    collect(size, reads);
   return through_definitions(program, std::move(reads));
 }
 
-std::string metadata(MasterContext& context, const SourceManager& sources) { return Writer(context, sources).write(); }
+std::string metadata(MasterContext& context, const SourceManager& sources) {
+  return Writer(context, sources).write();
+}
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

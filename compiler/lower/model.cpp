@@ -1,8 +1,8 @@
 // The model's master function, and the kernels about its data and sizes.
-#include <limits>
-
 #include "compiler/lower/lower.h"
 #include "compiler/lower/master.h"
+
+#include <limits>
 
 namespace vmodel::lower {
 
@@ -11,23 +11,29 @@ using check::StatementKind;
 using ir::Axis;
 using ir::SiteKind;
 
-void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr, const Value& given,
-               const std::function<ValueId(Indices)>& position) {
-  const Value value = given;  // a reference into the environment would not outlive the arguments' lowering
+void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr,
+               const Value& given, const std::function<ValueId(Indices)>& position) {
+  const Value value = given; // a reference into the environment would not outlive the arguments' lowering
   ir::Builder& b = emitter.builder();
   const LoweredDistribution d = emitter.distribution(expr);
   const std::size_t event_rank = expr.event.size();
   const std::vector<Dim> shape = emitter.shape_of(value);
-  const std::vector<Dim> batch(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(std::min(event_rank, shape.size())));
-  const auto event = [&](Indices i) { return event_rank == 0 ? Value(emitter.element(value, i)) : emitter.slice(value, i); };
+  const std::vector<Dim> batch(shape.begin(),
+                               shape.end() - static_cast<std::ptrdiff_t>(std::min(event_rank, shape.size())));
+  const auto event = [&](Indices i) {
+    return event_rank == 0 ? Value(emitter.element(value, i)) : emitter.slice(value, i);
+  };
   ir::Builder::SiteBodies bodies;
   bodies.density = [&](Indices i) { return emitter.log_density(d, i, event(i)); };
   if (kind == SiteKind::observe) {
-    if (emitter.can_sample(expr)) bodies.sample = [&](Indices i) { return emitter.sample(d, i, position(i)).id; };
-    if (emitter.has_support_condition(expr)) bodies.support = [&](Indices i) { return emitter.in_support(d, i, event(i)); };
+    if (emitter.can_sample(expr))
+      bodies.sample = [&](Indices i) { return emitter.sample(d, i, position(i)).id; };
+    if (emitter.has_support_condition(expr))
+      bodies.support = [&](Indices i) { return emitter.in_support(d, i, event(i)); };
     bodies.position = position;
   }
-  if (kind == SiteKind::draw && emitter.has_entropy(expr)) bodies.entropy = [&](Indices i) { return emitter.entropy(d, i); };
+  if (kind == SiteKind::draw && emitter.has_entropy(expr))
+    bodies.entropy = [&](Indices i) { return emitter.entropy(d, i); };
   b.site(kind, name, batch, bodies);
 }
 
@@ -35,7 +41,7 @@ namespace {
 
 /// Lowers the statements of the model that mean something only there.
 class ModelLowering {
- public:
+public:
   explicit ModelLowering(MasterContext& context) : context_(context), master_(context, "model") {
     z_ = master_.argument("z", context.layout.dimension, Axis::particle);
   }
@@ -44,12 +50,14 @@ class ModelLowering {
     Emitter& e = master_.emitter();
     e.model_statement = [this](const Statement& s) { statement(s); };
     e.block(context_.module.program.model.body);
-    for (const ParameterLayout& p : context_.layout.parameters) output(p.parameter->declaration);
-    for (const Layout::Quantity& q : context_.layout.quantities) output(q.declaration);
+    for (const ParameterLayout& p : context_.layout.parameters)
+      output(p.parameter->declaration);
+    for (const Layout::Quantity& q : context_.layout.quantities)
+      output(q.declaration);
     master_.finish();
   }
 
- private:
+private:
   void output(const Declaration* d) {
     Emitter& e = master_.emitter();
     Value value = e.environment.at(d);
@@ -57,8 +65,9 @@ class ModelLowering {
       const Value whole = value;
       const std::vector<Dim> shape = e.shape_of(whole);
       ir::Builder& b = e.builder();
-      value = shape.empty() ? Value(b.to_real(whole.id))
-                            : Value(b.build(shape, ir::Element::f64, [&](Indices i) { return b.to_real(b.load(whole.id, i)); }));
+      value = shape.empty()
+                  ? Value(b.to_real(whole.id))
+                  : Value(b.build(shape, ir::Element::f64, [&](Indices i) { return b.to_real(b.load(whole.id, i)); }));
     }
     e.builder().output(d->name, value.id);
   }
@@ -67,33 +76,36 @@ class ModelLowering {
     Emitter& e = master_.emitter();
     ir::Builder& b = e.builder();
     switch (s.kind) {
-      case StatementKind::prior: {
-        if (s.declaration) create(*s.declaration);
-        if (!s.distribution) return;
-        const Value value = s.target ? e.expression(*s.target) : e.environment.at(s.declaration);
-        emit_site(e, SiteKind::prior, s.name.empty() ? s.declaration->name : s.name, *s.distribution, value, {});
+    case StatementKind::prior: {
+      if (s.declaration)
+        create(*s.declaration);
+      if (!s.distribution)
         return;
-      }
-      case StatementKind::observe: observe(s); return;
-      case StatementKind::factor: {
-        const Value value = e.expression(*s.value);
-        ir::Builder::SiteBodies bodies;
-        bodies.density = [&](Indices i) { return e.element(value, i); };
-        b.site(SiteKind::factor, s.name, e.shape_of(value), bodies);
-        return;
-      }
-      case StatementKind::quantity: {
-        const Value value = e.expression(*s.value);
-        e.environment[s.declaration] = value;
-        return;
-      }
-      default: return;
+      const Value value = s.target ? e.expression(*s.target) : e.environment.at(s.declaration);
+      emit_site(e, SiteKind::prior, s.name.empty() ? s.declaration->name : s.name, *s.distribution, value, {});
+      return;
+    }
+    case StatementKind::observe: observe(s); return;
+    case StatementKind::factor: {
+      const Value value = e.expression(*s.value);
+      ir::Builder::SiteBodies bodies;
+      bodies.density = [&](Indices i) { return e.element(value, i); };
+      b.site(SiteKind::factor, s.name, e.shape_of(value), bodies);
+      return;
+    }
+    case StatementKind::quantity: {
+      const Value value = e.expression(*s.value);
+      e.environment[s.declaration] = value;
+      return;
+    }
+    default: return;
     }
   }
 
   void create(const Declaration& d) {
     for (const ParameterLayout& p : context_.layout.parameters) {
-      if (p.parameter->declaration != &d) continue;
+      if (p.parameter->declaration != &d)
+        continue;
       const ValueId offset = master_.emitter().size(p.unconstrained_offset);
       master_.emitter().environment[&d] = master_.constrained(*p.parameter, z_, offset);
       master_.log_determinant_site(*p.parameter, z_, offset, SiteKind::jacobian);
@@ -105,19 +117,25 @@ class ModelLowering {
     ir::Builder& b = e.builder();
     const Expr* target = s.target;
     const Value value = e.expression(*target);
-    if (target->kind == ExprKind::to_real) target = target->operands[0];
-    const Expr* indexed = target->kind == ExprKind::index && target->operands[0]->kind == ExprKind::name ? target : nullptr;
-    const Declaration* declaration = indexed ? indexed->operands[0]->declaration : target->kind == ExprKind::name ? target->declaration : nullptr;
-    const Observation& o = context_.layout.observations.at(
-        declaration ? context_.layout.observation_of.at(declaration) : context_.layout.observation_at.at(&s));
+    if (target->kind == ExprKind::to_real)
+      target = target->operands[0];
+    const Expr* indexed =
+        target->kind == ExprKind::index && target->operands[0]->kind == ExprKind::name ? target : nullptr;
+    const Declaration* declaration = indexed                          ? indexed->operands[0]->declaration
+                                     : target->kind == ExprKind::name ? target->declaration
+                                                                      : nullptr;
+    const Observation& o = context_.layout.observations.at(declaration ? context_.layout.observation_of.at(declaration)
+                                                                       : context_.layout.observation_at.at(&s));
     const std::vector<Dim> whole = e.dims(o.shape);
     const ValueId base = e.size(o.offset);
     const std::size_t event_rank = s.distribution->event.size();
     const auto position = [&](Indices batch) {
       std::vector<ValueId> at(batch.begin(), batch.end());
       // The first element of an event stands for it.
-      for (std::size_t k = 0; k < event_rank; ++k) at.push_back(b.index(0));
-      if (indexed) at = e.base_indices(*indexed, at);
+      for (std::size_t k = 0; k < event_rank; ++k)
+        at.push_back(b.index(0));
+      if (indexed)
+        at = e.base_indices(*indexed, at);
       return b.add(base, e.flat_position(whole, at));
     };
     emit_site(e, SiteKind::observe, o.name, *s.distribution, value, position);
@@ -128,9 +146,11 @@ class ModelLowering {
   ValueId z_;
 };
 
-}  // namespace
+} // namespace
 
-void lower_model(MasterContext& context) { ModelLowering(context).run(); }
+void lower_model(MasterContext& context) {
+  ModelLowering(context).run();
+}
 
 void lower_unconstrain(MasterContext& context) {
   Master master(context, "unconstrain");
@@ -140,10 +160,13 @@ void lower_unconstrain(MasterContext& context) {
   ir::Builder& b = master.b();
   // Lets that bounds may read come before; the statements that only models have bring the parameters.
   e.model_statement = [&](const Statement& s) {
-    if (s.kind == StatementKind::quantity) e.environment[s.declaration] = e.expression(*s.value);
-    if (s.kind != StatementKind::prior || !s.declaration) return;
+    if (s.kind == StatementKind::quantity)
+      e.environment[s.declaration] = e.expression(*s.value);
+    if (s.kind != StatementKind::prior || !s.declaration)
+      return;
     for (const ParameterLayout& p : context.layout.parameters) {
-      if (p.parameter->declaration != s.declaration) continue;
+      if (p.parameter->declaration != s.declaration)
+        continue;
       const ValueId offset = e.size(p.offset);
       const std::vector<Dim> shape = e.dims(s.declaration->type.shape);
       const auto load = [&](Indices i) {
@@ -169,13 +192,14 @@ void store_sizes(Master& master, ValueId out, const std::vector<Size>& sizes) {
   }
 }
 
-}  // namespace
+} // namespace
 
 void lower_sizes_and_data(MasterContext& context) {
   {
     Master master(context, "sizes", false);
     const auto& sizes = context.table.sizes();
-    const ValueId out = master.output("sizes", Size::constant(static_cast<std::int64_t>(sizes.size())), Axis::step, ir::Element::index);
+    const ValueId out =
+        master.output("sizes", Size::constant(static_cast<std::int64_t>(sizes.size())), Axis::step, ir::Element::index);
     // Sizes may name values that are computed from data.
     const std::set<const Declaration*> wanted = needed_by(context.module.program, sizes);
     master.emitter().load_time_block(context.module.program.model.body, &wanted);
@@ -185,13 +209,14 @@ void lower_sizes_and_data(MasterContext& context) {
   for (const Declaration* d : context.module.program.model.data) {
     {
       Master master(context, "data_shape." + d->name, false, d);
-      const ValueId out =
-          master.output("shape", Size::constant(static_cast<std::int64_t>(d->type.shape.size())), Axis::step, ir::Element::index);
+      const ValueId out = master.output("shape", Size::constant(static_cast<std::int64_t>(d->type.shape.size())),
+                                        Axis::step, ir::Element::index);
       store_sizes(master, out, d->type.shape);
       master.finish();
     }
     const check::Support& support = d->type.support;
-    if (support.kind != check::SupportKind::bounded) continue;
+    if (support.kind != check::SupportKind::bounded)
+      continue;
     Master master(context, "data_bounds." + d->name, false, d);
     // Flat outputs: their extent is the caller's business.
     const auto unsized = [&](const char* name) {
@@ -205,12 +230,15 @@ void lower_sizes_and_data(MasterContext& context) {
       const Value value = bound ? e.expression(*bound) : Value(b.constant(none));
       const auto one = [&](Indices i) {
         ValueId x = e.element(value, i);
-        if (b.function().type(x).element == ir::Element::index) x = b.to_real(x);
+        if (b.function().type(x).element == ir::Element::index)
+          x = b.to_real(x);
         const ValueId at[] = {e.flat_position(shape, i)};
         b.store(out, at, x);
       };
-      if (shape.empty()) one({});
-      else b.for_each(shape, one);
+      if (shape.empty())
+        one({});
+      else
+        b.for_each(shape, one);
     };
     fill(lower, support.lower, -std::numeric_limits<double>::infinity());
     fill(upper, support.upper, std::numeric_limits<double>::infinity());
@@ -227,11 +255,12 @@ Lowered lower(const check::Program& program, const SourceManager& sources) {
   lower_checks(context);
   lower_model(context);
   lower_unconstrain(context);
-  for (const FamilyLayout& family : layout.families) lower_family(context, family);
+  for (const FamilyLayout& family : layout.families)
+    lower_family(context, family);
   Lowered result;
   result.metadata = metadata(context, sources);
   result.module = std::move(module.module);
   return result;
 }
 
-}  // namespace vmodel::lower
+} // namespace vmodel::lower

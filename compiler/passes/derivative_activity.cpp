@@ -1,9 +1,9 @@
 #include "compiler/passes/derivative_activity.h"
 
-#include <algorithm>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_rules.h"
+
+#include <algorithm>
 
 namespace vmodel::passes {
 
@@ -20,7 +20,7 @@ bool repeats(const Op& op) {
          op.opcode == Opcode::while_;
 }
 
-}  // namespace
+} // namespace
 
 Activity::Activity(const ir::Function& function, const std::vector<ValueId>& inputs)
     : function_(function), active_(function.values.size()), accumulated_(function.values.size()),
@@ -189,4 +189,4 @@ const std::vector<SavedLoad>& Activity::saved_loads(const Op& op) const {
   return found == saved_.end() ? none : found->second;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,10 +1,10 @@
 // What depends on the differentiated inputs, and which memory a reverse pass must save.
 #pragma once
 
+#include "compiler/ir/module.h"
+
 #include <map>
 #include <vector>
-
-#include "compiler/ir/module.h"
 
 namespace vmodel::passes {
 
@@ -18,7 +18,7 @@ struct SavedLoad {
 
 /// Facts about one function; keeps references to its operations.
 class Activity {
- public:
+public:
   /// `inputs`: the values of parameters that have tangents.
   Activity(const ir::Function& function, const std::vector<ir::ValueId>& inputs);
 
@@ -43,7 +43,7 @@ class Activity {
   /// True if a load reads the root; for scalars also if it may be stored to more than once.
   bool overwritten_or_read(ir::ValueId root) const;
 
- private:
+private:
   struct Access {
     const ir::Op* op;
     ir::ValueId root;
@@ -66,9 +66,9 @@ class Activity {
     std::size_t position, depth;
   };
   std::map<const ir::Op*, Place> place_;
-  std::vector<const ir::Op*> around_;  // while indexing
+  std::vector<const ir::Op*> around_; // while indexing
   std::vector<Access> loads_, writes_;
   std::map<const ir::Op*, std::vector<SavedLoad>> saved_;
 };
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

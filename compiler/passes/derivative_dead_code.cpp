@@ -15,8 +15,9 @@ using ir::ValueId;
 namespace {
 
 class DeadCode {
- public:
-  explicit DeadCode(Function& function) : function_(function), live_(function.values.size()), root_(function.values.size()) {
+public:
+  explicit DeadCode(Function& function)
+      : function_(function), live_(function.values.size()), root_(function.values.size()) {
     for (std::uint32_t id = 0; id < root_.size(); ++id)
       root_[id] = ValueId{id};
     ir::for_each_op(function.body, [&](const Op& op) {
@@ -37,7 +38,7 @@ class DeadCode {
     sweep(function_.body);
   }
 
- private:
+private:
   bool live(ValueId v) const { return live_[v.id]; }
   void mark(ValueId v) {
     if (live_[v.id])
@@ -121,7 +122,8 @@ class DeadCode {
     }
   }
 
-  template <typename T> static void keep(std::vector<T>& list, std::size_t offset, const std::vector<bool>& kept) {
+  template <typename T>
+  static void keep(std::vector<T>& list, std::size_t offset, const std::vector<bool>& kept) {
     std::size_t out = offset;
     for (std::size_t i = 0; i < kept.size(); ++i)
       if (kept[i])
@@ -164,15 +166,18 @@ class DeadCode {
   bool changed_ = false;
 };
 
-}  // namespace
+} // namespace
 
-void prune(Function& function) { DeadCode(function).run(); }
+void prune(Function& function) {
+  DeadCode(function).run();
+}
 
 void find_missing(const Function& function, std::vector<DerivativeError>& errors) {
   ir::for_each_op(function.body, [&](const Op& op) {
     if (op.opcode == Opcode::call_ && op.symbol.starts_with(missing_derivative))
-      errors.push_back({op.range, op.symbol.substr(std::string(missing_derivative).size()) + " is needed and does not exist"});
+      errors.push_back(
+          {op.range, op.symbol.substr(std::string(missing_derivative).size()) + " is needed and does not exist"});
   });
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

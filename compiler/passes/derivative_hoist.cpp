@@ -1,12 +1,12 @@
 // Moves what does not change in a loop before it, in a linearised function. Linear operations move
 // too, and invariant factors of a tangent are applied before those that vary: after transposition
 // the sum over the iterations comes first and the factor after the loop.
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/linearise.h"
+
 #include <cmath>
 #include <map>
 #include <optional>
-
-#include "compiler/ir/rewrite.h"
-#include "compiler/passes/linearise.h"
 
 namespace vmodel::passes {
 
@@ -20,7 +20,7 @@ using ir::ValueId;
 namespace {
 
 class Hoist {
- public:
+public:
   explicit Hoist(Linearised& linearised)
       : l_(linearised), f_(linearised.function), level_(f_.values.size()), uses_(f_.values.size()),
         root_(f_.values.size()), number_(f_.values.size()) {
@@ -33,7 +33,7 @@ class Hoist {
 
   void run() { process(f_.body, 0, nullptr); }
 
- private:
+private:
   void count_uses(const Region& region) {
     for (ValueId v : region.yields)
       ++uses_[v.id];
@@ -148,7 +148,8 @@ class Hoist {
     ops = std::move(staying);
   }
 
-  ValueId add(std::vector<Op>& to, Opcode opcode, std::vector<ValueId> operands, Element element, int level, std::int64_t integer = 0) {
+  ValueId add(std::vector<Op>& to, Opcode opcode, std::vector<ValueId> operands, Element element, int level,
+              std::int64_t integer = 0) {
     Op op;
     op.opcode = opcode;
     op.operands = std::move(operands);
@@ -166,7 +167,8 @@ class Hoist {
   // A loop that runs no iteration says nothing about the indices in it: then element 0 is read.
   void guard(Op& load, std::vector<Op>& moved, int level, const Op& owner) {
     const ir::Type& type = f_.type(load.operands[0]);
-    const std::span<const ValueId> extents = owner.opcode == Opcode::loop_ ? std::span(owner.operands).first(1) : std::span(owner.operands);
+    const std::span<const ValueId> extents =
+        owner.opcode == Opcode::loop_ ? std::span(owner.operands).first(1) : std::span(owner.operands);
     bool runs = true;
     for (ValueId extent : extents)
       runs &= number_[extent.id].value_or(0) > 0;
@@ -185,7 +187,8 @@ class Hoist {
           if (number_[e.id].value_or(0) > 0)
             continue;
           const ValueId positive = add(moved, Opcode::lt, {zero, e}, Element::boolean, level);
-          positive_ = positive_ ? add(moved, Opcode::logical_and_, {*positive_, positive}, Element::boolean, level) : positive;
+          positive_ =
+              positive_ ? add(moved, Opcode::logical_and_, {*positive_, positive}, Element::boolean, level) : positive;
         }
         zero_ = zero;
       }
@@ -221,7 +224,8 @@ class Hoist {
   }
 
   // Tangents in a tree of sums and products in this loop that themselves change in it.
-  int varying_leaves(const std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, ValueId v, int level) const {
+  int varying_leaves(const std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, ValueId v,
+                     int level) const {
     if (level_[v.id] < level)
       return 0;
     const auto found = position.find(v);
@@ -229,12 +233,14 @@ class Hoist {
       return 1;
     const Op& op = ops[found->second];
     if (op.opcode == Opcode::add || op.opcode == Opcode::sub)
-      return varying_leaves(ops, position, op.operands[0], level) + varying_leaves(ops, position, op.operands[1], level);
+      return varying_leaves(ops, position, op.operands[0], level) +
+             varying_leaves(ops, position, op.operands[1], level);
     return op.opcode == Opcode::neg || linear_product(op) ? varying_leaves(ops, position, op.operands[0], level) : 1;
   }
 
   // (s + t) c becomes s c + t c where that makes no more products in the loop than there were.
-  bool distributes(std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, std::size_t inner_at, std::size_t outer_at, int level) {
+  bool distributes(std::vector<Op>& ops, const std::map<ValueId, std::size_t>& position, std::size_t inner_at,
+                   std::size_t outer_at, int level) {
     Op& inner = ops[inner_at];
     Op& outer = ops[outer_at];
     const ValueId sum = inner.results[0];
@@ -286,7 +292,7 @@ class Hoist {
         continue;
       }
       if (distributes(ops, position, found->second, i, level))
-        return true;  // positions have changed
+        return true; // positions have changed
       if (linear_product(inner) && level_[inner.operands[1].id] >= level) {
         std::swap(inner.operands[1], outer.operands[1]);
         const bool vanishing = l_.vanishing[a.id];
@@ -319,8 +325,10 @@ class Hoist {
   ValueId zero_;
 };
 
-}  // namespace
+} // namespace
 
-void hoist_invariants(Linearised& linearised) { Hoist(linearised).run(); }
+void hoist_invariants(Linearised& linearised) {
+  Hoist(linearised).run();
+}
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

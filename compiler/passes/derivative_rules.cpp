@@ -22,11 +22,14 @@ struct Condition {
 };
 
 Expression make(Builder& builder, ValueId value) {
-  return {&builder, {.kind = Partial::Kind::product, .negative = false, .factors = {value}, .condition = {}, .yes = {}, .no = {}}};
+  return {
+      &builder,
+      {.kind = Partial::Kind::product, .negative = false, .factors = {value}, .condition = {}, .yes = {}, .no = {}}};
 }
 
 Expression one_of(Builder& builder) {
-  return {&builder, {.kind = Partial::Kind::product, .negative = false, .factors = {}, .condition = {}, .yes = {}, .no = {}}};
+  return {&builder,
+          {.kind = Partial::Kind::product, .negative = false, .factors = {}, .condition = {}, .yes = {}, .no = {}}};
 }
 
 ValueId value(Builder& builder, const Partial& partial) {
@@ -44,7 +47,9 @@ ValueId value(Builder& builder, const Partial& partial) {
   return partial.negative ? builder.neg(result) : result;
 }
 
-ValueId value(const Expression& e) { return value(*e.builder, e.partial); }
+ValueId value(const Expression& e) {
+  return value(*e.builder, e.partial);
+}
 
 Partial times(const Partial& a, const Partial& b) {
   if (a.is_zero() || b.is_zero())
@@ -75,8 +80,12 @@ Partial negated(const Partial& a) {
   return result;
 }
 
-Expression operator-(const Expression& a) { return {a.builder, negated(a.partial)}; }
-Expression operator*(const Expression& a, const Expression& b) { return {a.builder, times(a.partial, b.partial)}; }
+Expression operator-(const Expression& a) {
+  return {a.builder, negated(a.partial)};
+}
+Expression operator*(const Expression& a, const Expression& b) {
+  return {a.builder, times(a.partial, b.partial)};
+}
 // A quotient is a product with the reciprocal, which often does not change in a loop.
 Expression operator/(const Expression& a, const Expression& b) {
   Builder& builder = *a.builder;
@@ -112,8 +121,10 @@ Expression select(const Condition& condition, const Expression& yes, const Expre
   return {&builder, result};
 }
 
-#define VMODEL_FUNCTION(name) \
-  Expression name(const Expression& x) { return make(*x.builder, x.builder->unary(Opcode::name, value(x))); }
+#define VMODEL_FUNCTION(name)                                                                                          \
+  Expression name(const Expression& x) {                                                                               \
+    return make(*x.builder, x.builder->unary(Opcode::name, value(x)));                                                 \
+  }
 VMODEL_FUNCTION(sign)
 VMODEL_FUNCTION(sqrt)
 VMODEL_FUNCTION(exp)
@@ -148,7 +159,7 @@ Expression unary_rule(Builder& builder, Opcode opcode, const Expression& x, cons
     return make(builder, builder.call(std::string(missing_derivative) + what, {}, {ir::Type{}})[0]);
   };
   switch (opcode) {
-#define VIR_UNARY(name, derivative) \
+#define VIR_UNARY(name, derivative)                                                                                    \
   case Opcode::name: return derivative;
 #include "compiler/ir/opcode.def"
   default: break;
@@ -157,15 +168,15 @@ Expression unary_rule(Builder& builder, Opcode opcode, const Expression& x, cons
   ir::internal_error(std::string("no forward rule for ") + ir::name(opcode));
 }
 
-Expression binary_rule(Builder& builder, Opcode opcode, std::size_t operand, const Expression& x,
-                       const Expression& y, const Expression& r) {
+Expression binary_rule(Builder& builder, Opcode opcode, std::size_t operand, const Expression& x, const Expression& y,
+                       const Expression& r) {
   const Expression zero{&builder, {}};
   const Expression one = one_of(builder);
   switch (opcode) {
-#define VIR_BINARY(name, d_dx, d_dy) \
-  case Opcode::name: \
-    if (operand == 0) \
-      return d_dx; \
+#define VIR_BINARY(name, d_dx, d_dy)                                                                                   \
+  case Opcode::name:                                                                                                   \
+    if (operand == 0)                                                                                                  \
+      return d_dx;                                                                                                     \
     return d_dy;
 #include "compiler/ir/opcode.def"
   default: break;
@@ -174,7 +185,7 @@ Expression binary_rule(Builder& builder, Opcode opcode, std::size_t operand, con
   ir::internal_error(std::string("no forward rule for ") + ir::name(opcode));
 }
 
-}  // namespace
+} // namespace
 
 Partial partial(Builder& builder, Opcode opcode, std::size_t operand, std::span<const ValueId> operands,
                 ValueId result) {
@@ -257,4 +268,4 @@ bool is_bounded(Opcode opcode) {
   }
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,12 +1,12 @@
 // The forward rules of opcode.def as code: partial derivatives of elementwise operations.
 #pragma once
 
+#include "compiler/ir/builder.h"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "compiler/ir/builder.h"
 
 namespace vmodel::passes {
 
@@ -18,8 +18,8 @@ struct Partial {
   enum class Kind { zero, product, choice };
   Kind kind = Kind::zero;
   bool negative = false;
-  std::vector<ir::ValueId> factors;  // product; empty is one
-  ir::ValueId condition;             // choice
+  std::vector<ir::ValueId> factors; // product; empty is one
+  ir::ValueId condition;            // choice
   std::shared_ptr<const Partial> yes, no;
 
   bool is_zero() const { return kind == Kind::zero; }
@@ -32,8 +32,8 @@ inline constexpr const char* missing_derivative = "derivative.missing: ";
 
 /// d result / d operand of a unary or binary operation on f64, over the values of its operands and
 /// result. Only the factors that are needed are appended to the builder.
-Partial partial(ir::Builder& builder, ir::Opcode opcode, std::size_t operand,
-                std::span<const ir::ValueId> operands, ir::ValueId result);
+Partial partial(ir::Builder& builder, ir::Opcode opcode, std::size_t operand, std::span<const ir::ValueId> operands,
+                ir::ValueId result);
 
 /// True for operations whose derivative is zero wherever it exists (sign, floor, ceil, round).
 bool is_flat(ir::Opcode opcode);
@@ -46,4 +46,4 @@ bool is_singular(ir::Opcode opcode);
 /// The result is finite for every operand, infinite ones too: tanh, inv_logit, sin of finite ...
 bool is_bounded(ir::Opcode opcode);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

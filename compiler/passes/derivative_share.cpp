@@ -1,11 +1,11 @@
 // Equal operations of a linearised function become one: two equal tangents are then one sum in the
 // transposed loop.
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/linearise.h"
+
 #include <bit>
 #include <map>
 #include <tuple>
-
-#include "compiler/ir/rewrite.h"
-#include "compiler/passes/linearise.h"
 
 namespace vmodel::passes {
 
@@ -17,7 +17,7 @@ using ir::ValueId;
 namespace {
 
 class Share {
- public:
+public:
   explicit Share(Linearised& linearised) : l_(linearised), same_(linearised.function.values.size()) {
     for (std::uint32_t id = 0; id < same_.size(); ++id)
       same_[id] = ValueId{id};
@@ -31,7 +31,7 @@ class Share {
           dim.value = same_[dim.value.id];
   }
 
- private:
+private:
   using Key = std::tuple<Opcode, std::vector<ValueId>, std::int64_t, std::uint64_t, ir::Element>;
 
   bool is_shareable(const Op& op) const {
@@ -97,8 +97,10 @@ class Share {
   std::vector<std::map<Key, ValueId>> scopes_;
 };
 
-}  // namespace
+} // namespace
 
-void share_equal(Linearised& linearised) { Share(linearised).run(); }
+void share_equal(Linearised& linearised) {
+  Share(linearised).run();
+}
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -10,11 +10,11 @@
 // functions of the library.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "compiler/diagnostics/source.h"
 #include "compiler/ir/module.h"
+
+#include <string>
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -30,7 +30,7 @@ struct DerivativeError {
 /// A parameter and the parameter that is added for its derivative.
 struct DerivativeName {
   std::string parameter;
-  std::string derivative;  // empty: the default that the option states
+  std::string derivative; // empty: the default that the option states
 };
 
 struct LineariseOptions {
@@ -47,8 +47,8 @@ struct LineariseOptions {
 /// Forward mode (Jacobian-vector product). Works on any VIR without calls, transposed code
 /// included. An output in `outputs` that does not depend on the inputs has tangent zero.
 /// Errors (a derivative that does not exist is needed) are appended; the function is then unusable.
-ir::Function linearise(const ir::Module& module, const ir::Function& function,
-                       const LineariseOptions& options, std::vector<DerivativeError>& errors);
+ir::Function linearise(const ir::Module& module, const ir::Function& function, const LineariseOptions& options,
+                       std::vector<DerivativeError>& errors);
 
 struct GradientOptions {
   /// Outputs with a cotangent. `derivative` names a new input parameter (type of the output,
@@ -61,13 +61,13 @@ struct GradientOptions {
   std::vector<DerivativeName> wrt;
   /// Primal outputs that are still computed; all others are dropped.
   std::vector<std::string> keep;
-  bool keep_all = true;  // true: `keep` is not read
+  bool keep_all = true; // true: `keep` is not read
 };
 
 /// Reverse mode (vector-Jacobian product). Parameters: those of the function, without the dropped
 /// outputs, then cotangents in the order of `of`, then adjoints in the order of `wrt`.
-ir::Function gradient(const ir::Module& module, const ir::Function& function,
-                      const GradientOptions& options, std::vector<DerivativeError>& errors);
+ir::Function gradient(const ir::Module& module, const ir::Function& function, const GradientOptions& options,
+                      std::vector<DerivativeError>& errors);
 
 /// Both for every function of a module, with the options as text:
 ///   gradient:  `of:value=d_value,jacobian;wrt:z=gradient;keep:value` (`drop` in place of `keep:`
@@ -80,4 +80,4 @@ ir::Module linearise_pass(ir::Module module, const std::string& argument, std::v
 bool parse_gradient_options(const std::string& text, GradientOptions& options);
 bool parse_linearise_options(const std::string& text, LineariseOptions& options);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,11 +1,11 @@
 #include "compiler/passes/expand.h"
 
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/expand_functions.h"
+
 #include <cmath>
 #include <limits>
 #include <unordered_map>
-
-#include "compiler/ir/rewrite.h"
-#include "compiler/passes/expand_functions.h"
 
 namespace vmodel::passes {
 
@@ -15,7 +15,7 @@ using ir::ValueId;
 
 namespace {
 
-constexpr double largest_power = 16;  // beyond, repeated rounding costs more digits than it saves time
+constexpr double largest_power = 16; // beyond, repeated rounding costs more digits than it saves time
 
 /// x to an integer, by squaring. Zero and negative exponents as the function `pow` has them.
 ValueId integer_power(Builder& b, ValueId x, int exponent) {
@@ -78,7 +78,7 @@ ValueId logit(Builder& b, ValueId x) {
   return b.select(near, first, second);
 }
 
-}  // namespace
+} // namespace
 
 ValueId expand_unary(Builder& b, Opcode opcode, ValueId x) {
   switch (opcode) {
@@ -111,7 +111,8 @@ ir::Function expand(const ir::Function& function) {
     Builder& b = map.builder();
     if (op.opcode == Opcode::pow) {
       const auto exponent = constants.find(op.operands[1].id);
-      if (exponent == constants.end() || std::fabs(exponent->second) > largest_power || exponent->second != std::floor(exponent->second))
+      if (exponent == constants.end() || std::fabs(exponent->second) > largest_power ||
+          exponent->second != std::floor(exponent->second))
         return false;
       map.set(op.results[0], integer_power(b, map(op.operands[0]), static_cast<int>(exponent->second)));
       return true;
@@ -132,4 +133,4 @@ ir::Module expand(ir::Module module) {
   return module;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

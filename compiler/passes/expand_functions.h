@@ -30,4 +30,4 @@ ir::ValueId polynomial(ir::Builder& b, ir::ValueId x, const double (&coefficient
   return sum;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

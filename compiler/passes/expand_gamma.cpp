@@ -1,8 +1,8 @@
 // The logarithm of the gamma function and its derivatives. Without branches for positive arguments; negative ones go
 // through the reflection formulas, under a condition, so that lanes without any pay nothing.
-#include <limits>
-
 #include "compiler/passes/expand_functions.h"
+
+#include <limits>
 
 namespace vmodel::passes {
 
@@ -20,20 +20,23 @@ constexpr double asymptotic = 8;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-ValueId is_negative(Builder& b, ValueId x) { return b.compare(Opcode::lt, x, b.constant(0)); }
+ValueId is_negative(Builder& b, ValueId x) {
+  return b.compare(Opcode::lt, x, b.constant(0));
+}
 
 /// x minus the nearest integer, exactly.
-ValueId fraction(Builder& b, ValueId x) { return b.sub(x, b.unary(Opcode::round, x)); }
+ValueId fraction(Builder& b, ValueId x) {
+  return b.sub(x, b.unary(Opcode::round, x));
+}
 
 // sum of B_2k / (2k (2k - 1)) x^(1 - 2k) (Abramowitz and Stegun 6.1.41), B_2k the Bernoulli numbers
-constexpr double lgamma_series[] = {1.0 / 12,     -1.0 / 360,      1.0 / 1260,  -1.0 / 1680,
-                                    1.0 / 1188,   -691.0 / 360360, 1.0 / 156,   -3617.0 / 122400,
-                                    43867.0 / 244188};
+constexpr double lgamma_series[] = {1.0 / 12,        -1.0 / 360, 1.0 / 1260,       -1.0 / 1680,     1.0 / 1188,
+                                    -691.0 / 360360, 1.0 / 156,  -3617.0 / 122400, 43867.0 / 244188};
 // B_2k / 2k (6.3.18)
-constexpr double digamma_series[] = {1.0 / 12,       -1.0 / 120, 1.0 / 252,       -1.0 / 240,      1.0 / 132,
+constexpr double digamma_series[] = {1.0 / 12,       -1.0 / 120, 1.0 / 252,      -1.0 / 240,     1.0 / 132,
                                      -691.0 / 32760, 1.0 / 12,   -3617.0 / 8160, 43867.0 / 14364};
 // B_2k (6.4.12)
-constexpr double trigamma_series[] = {1.0 / 6,        -1.0 / 30, 1.0 / 42,       -1.0 / 30,      5.0 / 66,
+constexpr double trigamma_series[] = {1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,    5.0 / 66,
                                       -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798};
 
 /// For x >= 0 (NaN passes).
@@ -60,7 +63,8 @@ ValueId lgamma_positive(Builder& b, ValueId x) {
   // Stirling: (x - 1/2) (log x - 1) + log(2 pi) / 2 - 1/2 + series.
   const ValueId inverse = b.div(one, x);
   const ValueId series = b.mul(inverse, polynomial(b, b.mul(inverse, inverse), lgamma_series));
-  const ValueId large = b.add(b.mul(b.sub(x, b.constant(0.5)), b.sub(logarithm, one)), b.add(b.constant(0.41893853320467274178), series));
+  const ValueId large =
+      b.add(b.mul(b.sub(x, b.constant(0.5)), b.sub(logarithm, one)), b.add(b.constant(0.41893853320467274178), series));
   return b.select(is_large, large, small);
 }
 
@@ -110,18 +114,22 @@ ValueId power_sum(Builder& b, ValueId x, int order) {
   const ValueId square = b.mul(inverse, inverse);
   ValueId rest;
   if (order == 2) {
-    rest = b.add(inverse, b.mul(square, b.add(b.constant(0.5), b.mul(inverse, polynomial(b, square, trigamma_series)))));
+    rest =
+        b.add(inverse, b.mul(square, b.add(b.constant(0.5), b.mul(inverse, polynomial(b, square, trigamma_series)))));
   } else {
     // Half the negative derivative, term by term.
     double series[std::size(trigamma_series)];
     for (std::size_t k = 0; k < std::size(trigamma_series); ++k)
       series[k] = trigamma_series[k] * static_cast<double>(2 * k + 3) / 2;
-    rest = b.mul(square, b.add(b.constant(0.5), b.mul(inverse, b.add(b.constant(0.5), b.mul(inverse, polynomial(b, square, series))))));
+    rest = b.mul(square, b.add(b.constant(0.5),
+                               b.mul(inverse, b.add(b.constant(0.5), b.mul(inverse, polynomial(b, square, series))))));
   }
   return b.add(b.div(above, below), rest);
 }
 
-ValueId reflected(Builder& b, ValueId x) { return b.select(is_negative(b, x), b.sub(b.constant(1), x), x); }
+ValueId reflected(Builder& b, ValueId x) {
+  return b.select(is_negative(b, x), b.sub(b.constant(1), x), x);
+}
 
 /// Sine and cosine of pi times the fraction of x; NaN instead of a sine of zero, at a pole.
 struct Angle {
@@ -139,7 +147,7 @@ ValueId nan_at_zero(Builder& b, ValueId x, ValueId value) {
   return b.select(b.compare(Opcode::eq, x, b.constant(0)), b.constant(not_a_number), value);
 }
 
-}  // namespace
+} // namespace
 
 /// log |Gamma(x)|; infinite at the poles. For x < 0: log(pi / |x sin(pi x)|) - lgamma(|x|).
 ValueId lgamma(Builder& b, ValueId x) {
@@ -153,7 +161,9 @@ ValueId lgamma(Builder& b, ValueId x) {
     const ValueId not_tiny = b.select(b.compare(Opcode::lt, size, b.constant(1e-18)), positive, value);
     return b.select(b.compare(Opcode::ge, size, b.constant(0x1p52)), b.constant(infinity), not_tiny);
   };
-  return b.if_(is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; }, [&] { return std::vector<ValueId>{positive}; })[0];
+  return b.if_(
+      is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; },
+      [&] { return std::vector<ValueId>{positive}; })[0];
 }
 
 /// d/dx log |Gamma(x)|. For x < 0: digamma(1 - x) - pi / tan(pi x).
@@ -163,8 +173,9 @@ ValueId digamma(Builder& b, ValueId x) {
     const Angle at = angle(b, x);
     return b.sub(positive, b.div(b.mul(b.constant(pi), at.cosine), at.sine));
   };
-  const ValueId value =
-      b.if_(is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; }, [&] { return std::vector<ValueId>{positive}; })[0];
+  const ValueId value = b.if_(
+      is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; },
+      [&] { return std::vector<ValueId>{positive}; })[0];
   return nan_at_zero(b, x, value);
 }
 
@@ -175,8 +186,9 @@ ValueId trigamma(Builder& b, ValueId x) {
     const ValueId ratio = b.div(b.constant(pi), angle(b, x).sine);
     return b.sub(b.mul(ratio, ratio), positive);
   };
-  const ValueId value =
-      b.if_(is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; }, [&] { return std::vector<ValueId>{positive}; })[0];
+  const ValueId value = b.if_(
+      is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; },
+      [&] { return std::vector<ValueId>{positive}; })[0];
   return nan_at_zero(b, x, value);
 }
 
@@ -188,9 +200,10 @@ ValueId tetragamma(Builder& b, ValueId x) {
     const ValueId ratio = b.div(b.constant(pi), at.sine);
     return b.sub(positive, b.mul(b.mul(b.constant(2), at.cosine), b.mul(ratio, b.mul(ratio, ratio))));
   };
-  const ValueId value =
-      b.if_(is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; }, [&] { return std::vector<ValueId>{positive}; })[0];
+  const ValueId value = b.if_(
+      is_negative(b, x), [&] { return std::vector<ValueId>{reflect()}; },
+      [&] { return std::vector<ValueId>{positive}; })[0];
   return nan_at_zero(b, x, value);
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

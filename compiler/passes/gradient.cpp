@@ -1,10 +1,10 @@
 // The entry points of differentiation: names and options around linearise and transpose.
-#include <algorithm>
-#include <set>
-
 #include "compiler/passes/derivatives.h"
 #include "compiler/passes/linearise.h"
 #include "compiler/passes/transpose.h"
+
+#include <algorithm>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -20,13 +20,16 @@ const Parameter* find(const Function& function, const std::string& name) {
   return nullptr;
 }
 
-bool check(const Function& function, const std::vector<DerivativeName>& names, bool output, std::vector<DerivativeError>& errors) {
+bool check(const Function& function, const std::vector<DerivativeName>& names, bool output,
+           std::vector<DerivativeError>& errors) {
   for (const DerivativeName& name : names) {
     const Parameter* parameter = find(function, name.parameter);
     const bool right = parameter && function.type(parameter->value).element == ir::Element::f64 &&
                        function.type(parameter->value).reference == output;
     if (!right)
-      errors.push_back({{}, "'" + name.parameter + "' is not a real " + (output ? "output" : "input") + " of '" + function.name + "'"});
+      errors.push_back(
+          {{},
+           "'" + name.parameter + "' is not a real " + (output ? "output" : "input") + " of '" + function.name + "'"});
   }
   for (const ir::Value& value : function.values)
     if (value.type.element == ir::Element::f32) {
@@ -71,7 +74,7 @@ bool parse_names(const std::string& text, std::vector<DerivativeName>& names) {
   return true;
 }
 
-}  // namespace
+} // namespace
 
 Function linearise(const ir::Module&, const Function& function, const LineariseOptions& options,
                    std::vector<DerivativeError>& errors) {
@@ -169,7 +172,8 @@ bool parse_linearise_options(const std::string& text, LineariseOptions& options)
 namespace {
 
 template <typename Options, typename Parse, typename Derive>
-ir::Module derive_all(ir::Module module, const std::string& argument, std::vector<std::string>& errors, Parse parse, Derive derive) {
+ir::Module derive_all(ir::Module module, const std::string& argument, std::vector<std::string>& errors, Parse parse,
+                      Derive derive) {
   Options options;
   if (!parse(argument, options)) {
     errors.push_back("the argument does not have the form of:NAME=NAME,...;wrt:NAME=NAME,...");
@@ -185,7 +189,7 @@ ir::Module derive_all(ir::Module module, const std::string& argument, std::vecto
   return module;
 }
 
-}  // namespace
+} // namespace
 
 ir::Module gradient_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
   return derive_all<GradientOptions>(std::move(module), argument, errors, parse_gradient_options, gradient);
@@ -194,9 +198,8 @@ ir::Module gradient_pass(ir::Module module, const std::string& argument, std::ve
 ir::Module linearise_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
   return derive_all<LineariseOptions>(
       std::move(module), argument, errors, parse_linearise_options,
-      [](const ir::Module& m, const Function& f, const LineariseOptions& options, std::vector<DerivativeError>& problems) {
-        return linearise(m, f, options, problems);
-      });
+      [](const ir::Module& m, const Function& f, const LineariseOptions& options,
+         std::vector<DerivativeError>& problems) { return linearise(m, f, options, problems); });
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,9 +1,9 @@
 #include "compiler/passes/linearise.h"
 
-#include <algorithm>
-
 #include "compiler/ir/typing.h"
 #include "compiler/passes/linearise_internal.h"
+
+#include <algorithm>
 
 namespace vmodel::passes {
 
@@ -36,7 +36,7 @@ const DerivativeName* find(const std::vector<DerivativeName>& names, const std::
   return nullptr;
 }
 
-}  // namespace
+} // namespace
 
 Lineariser::Lineariser(const Function& source, const LinearisePlan& plan)
     : source_(source), plan_(plan), activity_(source, input_values(source, plan)), tangent_(source.values.size()),
@@ -91,7 +91,8 @@ void Lineariser::parameters() {
       mark(t);
       set_tangent(parameter.value, t);
       tangent_parameters_[parameter.name] = t;
-      if (apart() && type.reference && activity_.active(parameter.value) && activity_.overwritten_or_read(parameter.value))
+      if (apart() && type.reference && activity_.active(parameter.value) &&
+          activity_.overwritten_or_read(parameter.value))
         copied.push_back(&parameter);
       else if (type.reference && (!activity_.active(parameter.value) || activity_.accumulated(parameter.value)))
         zeroed.push_back(&parameter);
@@ -376,6 +377,8 @@ void Lineariser::freeze(const Op& op) {
               }));
 }
 
-Linearised linearise(const Function& function, const LinearisePlan& plan) { return Lineariser(function, plan).run(); }
+Linearised linearise(const Function& function, const LinearisePlan& plan) {
+  return Lineariser(function, plan).run();
+}
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

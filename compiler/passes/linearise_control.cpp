@@ -1,9 +1,9 @@
 // Forward mode of operations with regions.
-#include <limits>
-#include <set>
-
 #include "compiler/ir/typing.h"
 #include "compiler/passes/linearise_internal.h"
+
+#include <limits>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -51,18 +51,19 @@ bool is_dear(Opcode opcode) {
   }
 }
 
-template <typename T> class Restore {
- public:
+template <typename T>
+class Restore {
+public:
   Restore(T& variable, T value) : variable_(variable), old_(variable) { variable_ = std::move(value); }
   ~Restore() { variable_ = std::move(old_); }
   Restore(const Restore&) = delete;
 
- private:
+private:
   T& variable_;
   T old_;
 };
 
-}  // namespace
+} // namespace
 
 std::vector<ValueId> Lineariser::append(Opcode opcode, std::vector<ValueId> operands, std::vector<Type> results,
                                         std::vector<Region> regions, const std::string& symbol, std::int64_t integer) {
@@ -120,7 +121,8 @@ void Lineariser::build_in_memory(const Op& op) {
   map_->set(op.results[0], builder_->freeze(memory));
 }
 
-Region Lineariser::linear_region(const Region& region, std::vector<ValueId> arguments, const std::function<void()>& before,
+Region Lineariser::linear_region(const Region& region, std::vector<ValueId> arguments,
+                                 const std::function<void()>& before,
                                  const std::function<std::vector<ValueId>()>& yields) {
   const Restore depth(linear_depth_, linear_depth_ + 1);
   const Restore read_back(read_back_, {});
@@ -146,7 +148,8 @@ void Lineariser::plan_read_back(const Region& region) {
     const ValueId root = activity_.root(store.operands[0]);
     const Op* memory = activity_.definition(root);
     const Op* definition = activity_.definition(store.operands.back());
-    if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) || !is_dear(definition->opcode))
+    if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) ||
+        !is_dear(definition->opcode))
       continue;
     // The indices must be there, or easy to have, where the value is computed.
     const std::function<bool(ValueId)> is_early = [&](ValueId v) {
@@ -170,7 +173,8 @@ void Lineariser::plan_read_back(const Region& region) {
 void Lineariser::read_back(const Op& op, const Op& store) {
   const std::function<ValueId(ValueId)> early = [&](ValueId v) {
     const Op* index = activity_.definition(v);
-    if (index && activity_.depth(*index) == activity_.depth(op) && activity_.position(*index) > activity_.position(op)) {
+    if (index && activity_.depth(*index) == activity_.depth(op) &&
+        activity_.position(*index) > activity_.position(op)) {
       for (ValueId operand : index->operands)
         early(operand);
       map_->copy(*index, false);
@@ -200,7 +204,8 @@ ValueId Lineariser::copy_index(ValueId source, std::size_t depth) {
   if (!op || activity_.depth(source) <= depth)
     return (*map_)(source);
   if (op->opcode == Opcode::alloc_ || op->opcode == Opcode::while_)
-    ir::internal_error("derivative of '" + source_.name + "': the extent of a loop that overwrites memory is computed in memory");
+    ir::internal_error("derivative of '" + source_.name +
+                       "': the extent of a loop that overwrites memory is computed in memory");
   const Restore primal_only(with_tangents_, false);
   for (ValueId v : ir::free_values(source_, *op))
     copy_index(v, depth);
@@ -276,7 +281,7 @@ void Lineariser::reduce(const Op& op) {
   if (!active.empty() && op.symbol != "add")
     return reduce_extremum(op);
   const Region& body = op.regions[0];
-  std::vector<std::size_t> moving;  // results whose yields have tangents
+  std::vector<std::size_t> moving; // results whose yields have tangents
   std::vector<ValueId> tangents;
   const auto collect = [&](std::vector<ValueId>& yields) {
     for (std::size_t i : active)
@@ -293,13 +298,15 @@ void Lineariser::reduce(const Op& op) {
       collect(yields);
       return yields;
     });
-    tangents = append(Opcode::reduce_, (*map_)(op.operands), std::vector<Type>(moving.size(), real), list(std::move(region)), "add", 0);
+    tangents = append(Opcode::reduce_, (*map_)(op.operands), std::vector<Type>(moving.size(), real),
+                      list(std::move(region)), "add", 0);
   } else {
     Region region = map_->copy_region(body, collect);
     std::vector<Type> types(op.results.size() + moving.size(), real);
     for (std::size_t i = 0; i < op.results.size(); ++i)
       types[i] = source_.type(op.results[i]);
-    const std::vector<ValueId> results = append(Opcode::reduce_, (*map_)(op.operands), std::move(types), list(std::move(region)), op.symbol, 0);
+    const std::vector<ValueId> results =
+        append(Opcode::reduce_, (*map_)(op.operands), std::move(types), list(std::move(region)), op.symbol, 0);
     for (std::size_t i = 0; i < op.results.size(); ++i) {
       map_->set(op.results[i], results[i]);
       set_tangent(op.results[i], {});
@@ -339,7 +346,8 @@ void Lineariser::reduce_extremum(const Op& op) {
       }
       return yields;
     });
-    first = append(Opcode::reduce_, operands, std::vector<Type>(active.size(), index_type), list(std::move(region)), "min", 0);
+    first = append(Opcode::reduce_, operands, std::vector<Type>(active.size(), index_type), list(std::move(region)),
+                   "min", 0);
   }
   Region region = linear_region(body, map_->declare(body.arguments), {}, [&] {
     const ValueId here = position();
@@ -434,7 +442,8 @@ void Lineariser::loop(const Op& op) {
         });
     std::vector<ValueId> operands{(*map_)(op.operands[0])};
     operands.insert(operands.end(), initial.begin(), initial.end());
-    tangents = append(Opcode::loop_, std::move(operands), std::vector<Type>(active.size(), real), list(std::move(region)), {}, op.integer);
+    tangents = append(Opcode::loop_, std::move(operands), std::vector<Type>(active.size(), real),
+                      list(std::move(region)), {}, op.integer);
   } else {
     initial_tangents();
     std::vector<ValueId> operands = (*map_)(op.operands);
@@ -483,7 +492,8 @@ void Lineariser::branch(const Op& op) {
           yields.push_back(tangent_or_zero(side.yields[i]));
         return yields;
       }));
-    tangents = append(Opcode::if_, (*map_)(op.operands), std::vector<Type>(active.size(), real), std::move(regions), {}, 0);
+    tangents =
+        append(Opcode::if_, (*map_)(op.operands), std::vector<Type>(active.size(), real), std::move(regions), {}, 0);
   } else {
     for (const Region& side : op.regions)
       regions.push_back(map_->copy_region(side, [&](std::vector<ValueId>& yields) {
@@ -493,7 +503,8 @@ void Lineariser::branch(const Op& op) {
     std::vector<Type> types(op.results.size() + active.size(), real);
     for (std::size_t i = 0; i < op.results.size(); ++i)
       types[i] = source_.type(op.results[i]);
-    const std::vector<ValueId> results = append(Opcode::if_, (*map_)(op.operands), std::move(types), std::move(regions), {}, 0);
+    const std::vector<ValueId> results =
+        append(Opcode::if_, (*map_)(op.operands), std::move(types), std::move(regions), {}, 0);
     for (std::size_t i = 0; i < op.results.size(); ++i) {
       map_->set(op.results[i], results[i]);
       set_tangent(op.results[i], {});
@@ -520,4 +531,4 @@ void Lineariser::while_loop(const Op& op) {
     }
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

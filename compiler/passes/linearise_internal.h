@@ -2,24 +2,24 @@
 // linearise_control.cpp (regions).
 #pragma once
 
-#include <functional>
-#include <map>
-#include <optional>
-#include <vector>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_activity.h"
 #include "compiler/passes/derivative_rules.h"
 #include "compiler/passes/linearise.h"
 
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
 namespace vmodel::passes {
 
 class Lineariser {
- public:
+public:
   Lineariser(const ir::Function& source, const LinearisePlan& plan);
   Linearised run();
 
- private:
+private:
   // A tangent with its sign apart, so that sums become differences.
   struct Term {
     ir::ValueId value;
@@ -42,7 +42,8 @@ class Lineariser {
   ir::ValueId tangent_or_zero(ir::ValueId source);
   void set_tangent(ir::ValueId source, ir::ValueId tangent) { tangent_[source.id] = tangent; }
   // Marks a new value as linear; values that folding gave back are what they were.
-  template <typename Make> ir::ValueId linear(const Make& make) {
+  template <typename Make>
+  ir::ValueId linear(const Make& make) {
     const std::size_t before = out_.values.size();
     const ir::ValueId v = make();
     if (v.id >= before && !builder_->constant_value(v))
@@ -76,16 +77,17 @@ class Lineariser {
                                   std::vector<ir::Region> regions, const std::string& symbol, std::int64_t integer);
   void mark_all(const std::vector<ir::ValueId>& values);
   // A region of the linear part: it computes the primal values of `region` again and holds tangents.
-  ir::Region linear_region(const ir::Region& region, std::vector<ir::ValueId> arguments, const std::function<void()>& before,
+  ir::Region linear_region(const ir::Region& region, std::vector<ir::ValueId> arguments,
+                           const std::function<void()>& before,
                            const std::function<std::vector<ir::ValueId>()>& yields);
 
   // Saved memory of the loads inside an operation, for as long as its linear part is made.
   class Saves {
-   public:
+  public:
     Saves(Lineariser& lineariser, const ir::Op& op);
     ~Saves();
 
-   private:
+  private:
     Lineariser& lineariser_;
     const ir::Op& op_;
   };
@@ -101,20 +103,20 @@ class Lineariser {
   ir::Function out_;
   std::optional<ir::Builder> builder_;
   std::optional<ir::Rewriter> map_;
-  std::vector<ir::ValueId> tangent_;  // by source id; none: zero
-  std::vector<int> memory_depth_;     // by source id of the root
+  std::vector<ir::ValueId> tangent_; // by source id; none: zero
+  std::vector<int> memory_depth_;    // by source id of the root
   std::vector<bool> linear_, vanishing_, wild_;
   std::map<std::string, ir::ValueId> tangent_parameters_;
-  std::vector<std::pair<ir::ValueId, ir::ValueId>> copied_;  // local tangent memory, output to copy it to
+  std::vector<std::pair<ir::ValueId, ir::ValueId>> copied_; // local tangent memory, output to copy it to
   bool with_tangents_ = true;
   int linear_depth_ = 0;
   struct Saved {
     SavedLoad plan;
-    ir::ValueId memory;  // of the new function
-    int depth;           // linear depth at which it is filled
+    ir::ValueId memory; // of the new function
+    int depth;          // linear depth at which it is filled
   };
   std::map<const ir::Op*, Saved> saved_;
-  std::map<const ir::Op*, const ir::Op*> read_back_;  // definition -> store that holds its value
+  std::map<const ir::Op*, const ir::Op*> read_back_; // definition -> store that holds its value
 };
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

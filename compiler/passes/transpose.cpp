@@ -1,10 +1,10 @@
 #include "compiler/passes/transpose.h"
 
-#include <functional>
-#include <optional>
-
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
+
+#include <functional>
+#include <optional>
 
 namespace vmodel::passes {
 
@@ -24,9 +24,10 @@ namespace {
 const Type real{};
 
 class Transposer {
- public:
+public:
   Transposer(const Linearised& l, const TransposePlan& plan, std::vector<DerivativeError>& errors)
-      : l_(l), plan_(plan), errors_(errors), builder_(out_), map_(l.function, builder_), root_(l.function.values.size()) {
+      : l_(l), plan_(plan), errors_(errors), builder_(out_), map_(l.function, builder_),
+        root_(l.function.values.size()) {
     out_.name = l.function.name;
     for (std::uint32_t id = 0; id < root_.size(); ++id)
       root_[id] = ValueId{id};
@@ -53,7 +54,7 @@ class Transposer {
     return std::move(out_);
   }
 
- private:
+private:
   // An adjoint with its sign apart, so that sums become differences and no sign is computed.
   struct Adjoint {
     ValueId value;
@@ -62,9 +63,9 @@ class Transposer {
   // Where the adjoints of an array or memory are.
   struct Memory {
     enum class Kind {
-      one,   // the constant one: cotangent of an output
-      read,  // a parameter: cotangent of an output
-      own    // memory that is accumulated to
+      one,  // the constant one: cotangent of an output
+      read, // a parameter: cotangent of an output
+      own   // memory that is accumulated to
     };
     Kind kind = Kind::own;
     ValueId value;
@@ -80,7 +81,8 @@ class Transposer {
   void transpose(const Op& op);
   void transpose_reduce(const Op& op);
   void transpose_build(const Op& op);
-  std::vector<std::pair<ValueId, Adjoint>> reverse_map(const Op& op, const std::function<void(std::span<const ValueId>)>& seed);
+  std::vector<std::pair<ValueId, Adjoint>> reverse_map(const Op& op,
+                                                       const std::function<void(std::span<const ValueId>)>& seed);
   void transpose_loop(const Op& op);
   void transpose_if(const Op& op);
 
@@ -177,13 +179,13 @@ class Transposer {
   std::set<ValueId> mutable_;
   std::vector<bool> zero_, infinite_;
   std::vector<Frame> frames_;
-  std::map<ValueId, Memory> memory_;  // by root
+  std::map<ValueId, Memory> memory_; // by root
   struct Output {
     ValueId tangent, adjoint;
-    bool summed;  // per-lane memory, then the sum over lanes
+    bool summed; // per-lane memory, then the sum over lanes
   };
   std::vector<Output> outputs_;
-  bool lanes_ = false;  // cotangents are per particle
+  bool lanes_ = false; // cotangents are per particle
 };
 
 // --- Parameters -------------------------------------------------------------------------------------
@@ -214,7 +216,8 @@ void Transposer::parameters() {
     memory_[t] = {Memory::Kind::read, builder_.parameter(of.derivative, type, axis)};
   }
   if (any_lanes && any_uniform)
-    errors_.push_back({{}, "outputs for each particle and outputs for all particles cannot be differentiated together"});
+    errors_.push_back(
+        {{}, "outputs for each particle and outputs for all particles cannot be differentiated together"});
   lanes_ = any_lanes;
   std::vector<std::pair<ValueId, Axis>> adjoints;
   for (const DerivativeName& wrt : plan_.wrt) {
@@ -308,7 +311,7 @@ void Transposer::transpose(const Op& op) {
       return add(t, {builder_.constant(1), false});
     const std::vector<ValueId> at = indices(op, 1);
     if (linear(t)) {
-      const bool is_scalar = out_.type(memory.value).is_scalar();  // cotangent of a scalar output
+      const bool is_scalar = out_.type(memory.value).is_scalar(); // cotangent of a scalar output
       add(t, {is_scalar ? memory.value : builder_.load(memory.value, at), false});
     }
     // What was there before has no part in what is read later.
@@ -351,9 +354,7 @@ void Transposer::transpose(const Op& op) {
     return;
   }
   // Every lane reads the sum, so its adjoint is the sum of theirs.
-  case Opcode::lane_sum_:
-    add(op.operands[0], lanes_ ? Adjoint{builder_.lane_sum(a->value), a->negative} : *a);
-    return;
+  case Opcode::lane_sum_: add(op.operands[0], lanes_ ? Adjoint{builder_.lane_sum(a->value), a->negative} : *a); return;
   default: ir::internal_error(std::string("transpose: ") + ir::name(op.opcode) + " is not linear");
   }
 }
@@ -381,7 +382,8 @@ void Transposer::transpose_reduce(const Op& op) {
   });
   for (auto [v, a] : sums) {
     if (factor) {
-      const ValueId product = strong ? builder_.strong_mul(factor->value, a.value) : builder_.mul(a.value, factor->value);
+      const ValueId product =
+          strong ? builder_.strong_mul(factor->value, a.value) : builder_.mul(a.value, factor->value);
       a = {product, a.negative != factor->negative};
     }
     add(v, a);
@@ -393,9 +395,8 @@ void Transposer::transpose_build(const Op& op) {
   if (!linear(body.yields[0]))
     return;
   const ValueId memory = memory_.at(op.results[0]).value;
-  const auto sums = reverse_map(op, [&](std::span<const ValueId> indices) {
-    add(body.yields[0], {builder_.load(memory, indices), false});
-  });
+  const auto sums = reverse_map(
+      op, [&](std::span<const ValueId> indices) { add(body.yields[0], {builder_.load(memory, indices), false}); });
   for (const auto& [v, a] : sums)
     add(v, a);
 }
@@ -406,8 +407,8 @@ std::vector<std::pair<ValueId, Transposer::Adjoint>>
 Transposer::reverse_map(const Op& op, const std::function<void(std::span<const ValueId>)>& seed) {
   const Region& body = op.regions[0];
   const std::vector<ValueId> outer = outer_scalars(op);
-  std::vector<std::pair<ValueId, Adjoint>> sums;      // values are filled in afterwards
-  std::vector<std::pair<std::size_t, double>> equal;  // the same constant in every iteration
+  std::vector<std::pair<ValueId, Adjoint>> sums;     // values are filled in afterwards
+  std::vector<std::pair<std::size_t, double>> equal; // the same constant in every iteration
   std::vector<std::size_t> moved;
   const std::vector<ValueId> arguments = map_.declare(body.arguments);
   Region region = reverse_region(
@@ -428,8 +429,8 @@ Transposer::reverse_map(const Op& op, const std::function<void(std::span<const V
       });
   std::vector<Region> regions;
   regions.push_back(std::move(region));
-  const std::vector<ValueId> results =
-      builder_.emit(Opcode::reduce_, map_(op.operands), std::vector<Type>(moved.size(), real), std::move(regions), "add");
+  const std::vector<ValueId> results = builder_.emit(Opcode::reduce_, map_(op.operands),
+                                                     std::vector<Type>(moved.size(), real), std::move(regions), "add");
   for (std::size_t i = 0; i < moved.size(); ++i)
     sums[moved[i]].second.value = results[i];
   if (equal.empty())
@@ -473,8 +474,9 @@ void Transposer::transpose_loop(const Op& op) {
       });
   std::vector<Region> regions;
   regions.push_back(std::move(region));
-  const std::vector<ValueId> results = builder_.emit(Opcode::loop_, std::move(operands), std::vector<Type>(carried + outer.size(), real),
-                                                     std::move(regions), {}, op.integer == 0 ? 1 : 0);
+  const std::vector<ValueId> results =
+      builder_.emit(Opcode::loop_, std::move(operands), std::vector<Type>(carried + outer.size(), real),
+                    std::move(regions), {}, op.integer == 0 ? 1 : 0);
   for (std::size_t i = 0; i < outer.size(); ++i)
     frames_.back()[outer[i]] = {results[carried + i], false};
   for (std::size_t i = 0; i < carried; ++i)
@@ -506,17 +508,17 @@ void Transposer::transpose_if(const Op& op) {
           }
           return yields;
         }));
-  const std::vector<ValueId> results =
-      builder_.emit(Opcode::if_, std::vector<ValueId>{map_(op.operands[0])}, std::vector<Type>(outer.size(), real), std::move(regions));
+  const std::vector<ValueId> results = builder_.emit(Opcode::if_, std::vector<ValueId>{map_(op.operands[0])},
+                                                     std::vector<Type>(outer.size(), real), std::move(regions));
   for (std::size_t i = 0; i < outer.size(); ++i)
     if (moved[i])
       add(outer[i], {results[i], false});
 }
 
-}  // namespace
+} // namespace
 
 Function transpose(const Linearised& linearised, const TransposePlan& plan, std::vector<DerivativeError>& errors) {
   return Transposer(linearised, plan, errors).run();
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

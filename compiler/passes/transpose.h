@@ -1,18 +1,18 @@
 // Transposition of the linear part of a function; internal to derivatives.
 #pragma once
 
+#include "compiler/passes/linearise.h"
+
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "compiler/passes/linearise.h"
-
 namespace vmodel::passes {
 
 struct TransposePlan {
-  std::vector<DerivativeName> of;   // outputs with a cotangent; an empty derivative is the constant one
-  std::vector<DerivativeName> wrt;  // inputs and their adjoint outputs
+  std::vector<DerivativeName> of;  // outputs with a cotangent; an empty derivative is the constant one
+  std::vector<DerivativeName> wrt; // inputs and their adjoint outputs
 };
 
 /// The function with parameters for cotangents and adjoints in place of tangents; `linearised` has
@@ -26,4 +26,4 @@ std::vector<bool> find_zero_adjoints(const Linearised& linearised, const std::se
 /// Which primal values may be infinite or NaN although parameters and data are finite.
 std::vector<bool> find_infinite(const ir::Function& function);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -27,8 +27,9 @@ bool is_linear_op(const Linearised& l, const Op& op) {
 namespace {
 
 class ZeroAdjoints {
- public:
-  ZeroAdjoints(const Linearised& l, const std::set<ValueId>& ones) : l_(l), ones_(ones), zero_(l.function.values.size()), used_(l.function.values.size()) {
+public:
+  ZeroAdjoints(const Linearised& l, const std::set<ValueId>& ones)
+      : l_(l), ones_(ones), zero_(l.function.values.size()), used_(l.function.values.size()) {
     note_uses(l.function.body);
     do {
       changed_ = false;
@@ -37,7 +38,7 @@ class ZeroAdjoints {
   }
   std::vector<bool> take() { return std::move(zero_); }
 
- private:
+private:
   void set(ValueId v, bool on) {
     if (!on || !l_.is_linear(v) || zero_[v.id])
       return;
@@ -96,7 +97,8 @@ class ZeroAdjoints {
       // In the last iteration an adjoint comes from the result: zero if nothing uses that.
       const Region& body = op.regions[0];
       for (std::size_t i = 0; i < op.results.size(); ++i)
-        set(body.yields[i], !used_[op.results[i].id] || result(i) || zero_[body.arguments[i + 1].id] || !used_[body.arguments[i + 1].id]);
+        set(body.yields[i], !used_[op.results[i].id] || result(i) || zero_[body.arguments[i + 1].id] ||
+                                !used_[body.arguments[i + 1].id]);
       visit(body);
       for (std::size_t i = 0; i < op.results.size(); ++i)
         set(op.operands[i + 1], zero_[body.arguments[i + 1].id]);
@@ -115,7 +117,8 @@ class ZeroAdjoints {
 };
 
 // Sums and products of finite numbers count as finite: an overflow there is no part of a model.
-void visit(const ir::Function& f, const std::vector<ir::Axis>& axes, const Region& region, std::vector<bool>& infinite) {
+void visit(const ir::Function& f, const std::vector<ir::Axis>& axes, const Region& region,
+           std::vector<bool>& infinite) {
   for (const Op& op : region.ops) {
     if (op.opcode == Opcode::loop_)
       for (std::size_t i = 0; i < op.results.size(); ++i)
@@ -128,7 +131,7 @@ void visit(const ir::Function& f, const std::vector<ir::Axis>& axes, const Regio
     for (std::size_t i = 0; i < op.results.size(); ++i) {
       const ValueId v = op.results[i];
       if (axes[v.id] == ir::Axis::load && op.opcode != Opcode::constant_)
-        continue;  // data are finite
+        continue; // data are finite
       bool on = any;
       switch (op.opcode) {
       case Opcode::constant_: on = !(op.number - op.number == 0); break;
@@ -146,9 +149,7 @@ void visit(const ir::Function& f, const std::vector<ir::Axis>& axes, const Regio
         break;
       // Roots of finite numbers are finite; quotients by data too.
       case Opcode::sqrt: break;
-      case Opcode::div:
-        on |= axes[op.operands[1].id] != ir::Axis::load;
-        break;
+      case Opcode::div: on |= axes[op.operands[1].id] != ir::Axis::load; break;
       default: on = !is_bounded(op.opcode) && (any || is_singular(op.opcode));
       }
       infinite[v.id] = on;
@@ -156,7 +157,7 @@ void visit(const ir::Function& f, const std::vector<ir::Axis>& axes, const Regio
   }
 }
 
-}  // namespace
+} // namespace
 
 std::vector<bool> find_zero_adjoints(const Linearised& linearised, const std::set<ValueId>& seeded_with_one) {
   return ZeroAdjoints(linearised, seeded_with_one).take();
@@ -171,4 +172,4 @@ std::vector<bool> find_infinite(const ir::Function& function) {
   return infinite;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

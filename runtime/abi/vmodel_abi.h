@@ -58,8 +58,8 @@ typedef struct vmodel_argument {
 
 /* One entry point, compiled for a number of lanes. */
 typedef struct vmodel_kernel {
-  const char* name;    /* e.g. "log_density_gradient", "Structured.pathwise"; see docs/abi.md */
-  int32_t lanes;       /* W: particles a call */
+  const char* name; /* e.g. "log_density_gradient", "Structured.pathwise"; see docs/abi.md */
+  int32_t lanes;    /* W: particles a call */
   int32_t argument_count;
   const vmodel_argument* arguments;
   /* Bytes of workspace (64-byte aligned) that a call needs with these slots. */
@@ -68,17 +68,17 @@ typedef struct vmodel_kernel {
 } vmodel_kernel;
 
 typedef struct vmodel_model {
-  uint32_t abi_version;   /* VMODEL_ABI_VERSION */
-  uint32_t struct_size;   /* sizeof(vmodel_model) */
-  const char* metadata;   /* JSON, UTF-8, zero-terminated; docs/abi.md describes it */
-  int32_t slot_count;     /* the first data_count slots are the data, in order of declaration; then come
-                             size_count integers, which the host fills with what the kernel "sizes" gives;
-                             then what `prepare` computes */
+  uint32_t abi_version; /* VMODEL_ABI_VERSION */
+  uint32_t struct_size; /* sizeof(vmodel_model) */
+  const char* metadata; /* JSON, UTF-8, zero-terminated; docs/abi.md describes it */
+  int32_t slot_count;   /* the first data_count slots are the data, in order of declaration; then come
+                           size_count integers, which the host fills with what the kernel "sizes" gives;
+                           then what `prepare` computes */
   int32_t data_count;
   /* Fills the slots after the sizes. Returns 0, or 1 if memory could not be had. */
   int32_t (*prepare)(vmodel_slot* slots, const vmodel_host* host);
   int32_t kernel_count;
-  int32_t size_count;     /* entries written by the kernel "sizes" */
+  int32_t size_count; /* entries written by the kernel "sizes" */
   const vmodel_kernel* kernels;
 } vmodel_model;
 

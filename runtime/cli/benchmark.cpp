@@ -1,13 +1,13 @@
 // The command `benchmark`.
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-
 #include "runtime/cli/shared.h"
 #include "runtime/io/error.h"
 #include "runtime/model/philox.h"
 #include "runtime/objectives/thread_pool.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
 namespace vmodel::runtime {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int repeats = 7;
-constexpr double shortest = 0.05;  // seconds a repeat
+constexpr double shortest = 0.05; // seconds a repeat
 
 struct Buffers {
   AlignedVector<double> z, gradient, value, jacobian;
@@ -31,16 +31,18 @@ template <typename Pass>
 Times measure(int64_t particles, Pass pass) {
   const auto seconds = [&](int64_t passes) {
     const auto begin = Clock::now();
-    for (int64_t i = 0; i < passes; ++i) pass();
+    for (int64_t i = 0; i < passes; ++i)
+      pass();
     return std::chrono::duration<double>(Clock::now() - begin).count();
   };
   seconds(1);
   int64_t passes = 1;
   while (true) {
     const double once = seconds(passes);
-    if (once >= shortest) break;
-    passes = std::max(passes + 1, static_cast<int64_t>(1.3 * shortest / std::max(once, 1e-7) *
-                                                       static_cast<double>(passes)));
+    if (once >= shortest)
+      break;
+    passes =
+        std::max(passes + 1, static_cast<int64_t>(1.3 * shortest / std::max(once, 1e-7) * static_cast<double>(passes)));
   }
   std::vector<double> times;
   while (times.size() < repeats) {
@@ -56,14 +58,13 @@ Times measure(int64_t particles, Pass pass) {
   return {times.front(), times[times.size() / 2]};
 }
 
-}  // namespace
+} // namespace
 
 int command_benchmark(const Session& session, const Arguments& arguments) {
   Options options("benchmark");
   options.value("data", "FILE", "data as JSON");
   options.value("particles", "K", "number of particles");
-  options.value("at", "FILE",
-                "points as JSON, used in turn (default: N(0, 0.5^2) on the unconstrained scale)");
+  options.value("at", "FILE", "points as JSON, used in turn (default: N(0, 0.5^2) on the unconstrained scale)");
   options.value("lanes", "W", "code to use: native (default), 1, or a number of lanes");
   options.value("threads", "T", "threads (default 1)");
   options.value("seed", "S", "seed of the default points (default 1)");
@@ -74,8 +75,7 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
   const int64_t particles = options.integer("particles", 0, 1, 1 << 24);
   const int lanes = parse_lanes(session.model, options.get("lanes", "native"));
   const int threads = static_cast<int>(options.integer("threads", 1, 1, 1024));
-  const uint64_t seed =
-      static_cast<uint64_t>(options.integer("seed", 1, 0, (int64_t{1} << 48) - 1));
+  const uint64_t seed = static_cast<uint64_t>(options.integer("seed", 1, 0, (int64_t{1} << 48) - 1));
   const auto model = load_data(session, data, false);
   const int64_t d = model->dimension();
 
@@ -90,14 +90,14 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
       }
       points.push_back(std::move(z));
     }
-    if (points.empty()) throw InputError(options.get("at") + ": there are no points");
+    if (points.empty())
+      throw InputError(options.get("at") + ": there are no points");
   } else {
     for (int64_t k = 0; k < particles; ++k) {
       std::vector<double> z(static_cast<size_t>(d + 1));
       for (int64_t i = 0; i < d; ++i) {
-        z[static_cast<size_t>(i)] =
-            0.5 * runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 0,
-                                 static_cast<uint32_t>(k), static_cast<uint32_t>(i));
+        z[static_cast<size_t>(i)] = 0.5 * runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 0,
+                                                         static_cast<uint32_t>(k), static_cast<uint32_t>(i));
       }
       points.push_back(std::move(z));
     }
@@ -115,28 +115,29 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
     k.jacobian.resize(w);
     for (size_t l = 0; l < w; ++l) {
       const auto& from = points[(static_cast<size_t>(b) * w + l) % points.size()];
-      for (int64_t i = 0; i < d; ++i) k.z[static_cast<size_t>(i) * w + l] = from[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < d; ++i)
+        k.z[static_cast<size_t>(i) * w + l] = from[static_cast<size_t>(i)];
     }
-    k.density = model->call("log_density", lanes, {{"z", k.z.data()}, {"value", k.value.data()},
-                                                   {"jacobian", k.jacobian.data()}});
-    k.with_gradient =
-        model->call("log_density_gradient", lanes,
-                    {{"z", k.z.data()}, {"value", k.value.data()}, {"jacobian", k.jacobian.data()},
-                     {"gradient", k.gradient.data()}});
+    k.density = model->call("log_density", lanes,
+                            {{"z", k.z.data()}, {"value", k.value.data()}, {"jacobian", k.jacobian.data()}});
+    k.with_gradient = model->call("log_density_gradient", lanes,
+                                  {{"z", k.z.data()},
+                                   {"value", k.value.data()},
+                                   {"jacobian", k.jacobian.data()},
+                                   {"gradient", k.gradient.data()}});
   }
   ThreadPool pool(threads);
-  const Times value = measure(particles, [&] {
-    pool.run(blocks, [&](int64_t b, int) { buffers[static_cast<size_t>(b)].density(); });
-  });
-  const Times gradient = measure(particles, [&] {
-    pool.run(blocks, [&](int64_t b, int) { buffers[static_cast<size_t>(b)].with_gradient(); });
-  });
+  const Times value =
+      measure(particles, [&] { pool.run(blocks, [&](int64_t b, int) { buffers[static_cast<size_t>(b)].density(); }); });
+  const Times gradient = measure(
+      particles, [&] { pool.run(blocks, [&](int64_t b, int) { buffers[static_cast<size_t>(b)].with_gradient(); }); });
   double checksum = 0;
   for (int64_t k = 0; k < particles; ++k) {
     const Buffers& b = buffers[static_cast<size_t>(k / lanes)];
     const size_t l = static_cast<size_t>(k % lanes);
     double sum = b.value[l] + b.jacobian[l];
-    for (int64_t i = 0; i < d; ++i) sum += b.gradient[static_cast<size_t>(i) * w + l];
+    for (int64_t i = 0; i < d; ++i)
+      sum += b.gradient[static_cast<size_t>(i) * w + l];
     checksum += sum;
   }
   Json result = {{"model", session.model.metadata().model},
@@ -155,4 +156,4 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,14 +1,14 @@
 // The command `check`.
 
-#include <algorithm>
-#include <cmath>
-#include <functional>
-
 #include "runtime/cli/shared.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 #include "runtime/model/philox.h"
 #include "runtime/start/density.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
 
 namespace vmodel::runtime {
 namespace {
@@ -34,9 +34,10 @@ Difference richardson(const std::function<double(double)>& f, double first_step)
       table[i][j] = (table[i][j - 1] * factor - table[i - 1][j - 1]) / (factor - 1);
       // Rounding of f bounds the accuracy, whatever the tableau says.
       const double rounding = 4e-16 * (std::fabs(up) + std::fabs(down)) / h;
-      const double error = std::max({std::fabs(table[i][j] - table[i][j - 1]),
-                                     std::fabs(table[i][j] - table[i - 1][j - 1]), rounding});
-      if (error < best.error) best = {table[i][j], error};
+      const double error =
+          std::max({std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]), rounding});
+      if (error < best.error)
+        best = {table[i][j], error};
     }
   }
   return best;
@@ -74,16 +75,17 @@ struct Worst {
 std::string coordinate_name(const PreparedModel& model, int64_t coordinate) {
   for (const ReportedValue& p : model.parameters()) {
     const int64_t place = coordinate - p.unconstrained_offset;
-    if (place < 0 || place >= p.unconstrained_size) continue;
-    if (p.unconstrained_size == p.size) return flat_name(p.name, p.shape, place);
+    if (place < 0 || place >= p.unconstrained_size)
+      continue;
+    if (p.unconstrained_size == p.size)
+      return flat_name(p.name, p.shape, place);
     return "coordinate " + std::to_string(place + 1) + " of " + p.name;
   }
   return "coordinate " + std::to_string(coordinate + 1);
 }
 
 void report(const Session& session, const char* what, const Worst& worst) {
-  session.out << what << ": " << (worst.good() ? "ok" : "WRONG") << ", " << worst.compared
-              << " compared";
+  session.out << what << ": " << (worst.good() ? "ok" : "WRONG") << ", " << worst.compared << " compared";
   if (worst.unclear > 0) {
     session.out << ", " << worst.unclear << " where differences tell nothing";
   }
@@ -94,7 +96,7 @@ void report(const Session& session, const char* what, const Worst& worst) {
   session.out << "\n";
 }
 
-}  // namespace
+} // namespace
 
 int command_check(const Session& session, const Arguments& arguments) {
   Options options("check");
@@ -105,13 +107,13 @@ int command_check(const Session& session, const Arguments& arguments) {
   options.parse(arguments);
   const std::string data = options.need("data");
   const int64_t points = options.integer("points", 5, 1, 1000);
-  const uint64_t seed =
-      static_cast<uint64_t>(options.integer("seed", 1, 0, (int64_t{1} << 48) - 1));
+  const uint64_t seed = static_cast<uint64_t>(options.integer("seed", 1, 0, (int64_t{1} << 48) - 1));
   const auto model = load_data(session, data, options.has("strict"));
-  session.out << "data: ok, " << counted(static_cast<int64_t>(model->data().size()), "field")
-              << ", " << counted(model->observed_values(), "observed value") << "\n";
+  session.out << "data: ok, " << counted(static_cast<int64_t>(model->data().size()), "field") << ", "
+              << counted(model->observed_values(), "observed value") << "\n";
   const int64_t d = model->dimension();
-  if (d == 0) return done;
+  if (d == 0)
+    return done;
 
   UnconstrainedDensity density(*model);
   const size_t n = static_cast<size_t>(d);
@@ -120,10 +122,10 @@ int command_check(const Session& session, const Arguments& arguments) {
   int64_t not_finite = 0;
   for (int64_t k = 0; k < points; ++k) {
     for (size_t i = 0; i < n; ++i) {
-      z[i] = 0.5 * runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 1,
-                                  static_cast<uint32_t>(k), static_cast<uint32_t>(i));
-      direction[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 2,
-                                    static_cast<uint32_t>(k), static_cast<uint32_t>(i));
+      z[i] = 0.5 * runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 1, static_cast<uint32_t>(k),
+                                  static_cast<uint32_t>(i));
+      direction[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::simulate), 2, static_cast<uint32_t>(k),
+                                    static_cast<uint32_t>(i));
     }
     const double value = density.gradient(z.data(), gradient.data());
     if (!std::isfinite(value)) {
@@ -131,23 +133,25 @@ int command_check(const Session& session, const Arguments& arguments) {
       continue;
     }
     double scale = 0;
-    for (double g : gradient) scale = std::max(scale, std::fabs(g));
+    for (double g : gradient)
+      scale = std::max(scale, std::fabs(g));
     for (size_t i = 0; i < n; ++i) {
       at = z;
       const auto along = [&](double h) {
         at[i] = z[i] + h;
         return density.value(at.data());
       };
-      first.add(coordinate_name(*model, static_cast<int64_t>(i)), gradient[i],
-                richardson(along, 0.1), scale);
+      first.add(coordinate_name(*model, static_cast<int64_t>(i)), gradient[i], richardson(along, 0.1), scale);
     }
-    if (d > largest_dense_dimension) continue;
+    if (d > largest_dense_dimension)
+      continue;
     const Eigen::MatrixXd hessian = density.hessian(z.data());
     const Eigen::VectorXd product = hessian * Eigen::Map<const Eigen::VectorXd>(direction.data(), d);
     const double second_scale = product.cwiseAbs().maxCoeff();
     for (size_t i = 0; i < n; ++i) {
       const auto along = [&](double h) {
-        for (size_t j = 0; j < n; ++j) at[j] = z[j] + h * direction[j];
+        for (size_t j = 0; j < n; ++j)
+          at[j] = z[j] + h * direction[j];
         density.gradient(at.data(), other.data());
         return other[i];
       };
@@ -158,13 +162,13 @@ int command_check(const Session& session, const Arguments& arguments) {
   report(session, "gradient", first);
   report(session, "second derivatives", second);
   if (not_finite > 0) {
-    session.out << "log density not finite at " << not_finite << " of " << counted(points, "point")
-                << "\n";
+    session.out << "log density not finite at " << not_finite << " of " << counted(points, "point") << "\n";
   }
-  if (first.good() && second.good()) return done;
+  if (first.good() && second.good())
+    return done;
   session.out.flush();
   session.err << "error: derivatives differ from differences: please report this with the model\n";
   return internal_error;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

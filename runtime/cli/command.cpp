@@ -1,10 +1,10 @@
 #include "runtime/cli/command.h"
 
-#include <algorithm>
-#include <sstream>
-
 #include "runtime/fit/settings.h"
 #include "runtime/io/error.h"
+
+#include <algorithm>
+#include <sstream>
 
 namespace vmodel::runtime {
 
@@ -35,13 +35,11 @@ const std::vector<Command>& commands() {
        ".log_weight are filled in.",
        &command_sample},
       {"summary", "F.csv", "mean, sd, quantiles and Monte-Carlo errors of draws",
-       "Draws are taken as independent; with --weighted they are weighted by .log_weight.",
-       &command_summary},
-      {"log-q", "--fit FIT --at P", "log density of a fit at points, as JSON",
-       "P is as for log-density.", &command_log_q},
+       "Draws are taken as independent; with --weighted they are weighted by .log_weight.", &command_summary},
+      {"log-q", "--fit FIT --at P", "log density of a fit at points, as JSON", "P is as for log-density.",
+       &command_log_q},
       {"objective", "--fit FIT --data D", "one evaluation of the objective, as JSON",
-       "The value, and with --gradient its derivatives by the unconstrained learnables.",
-       &command_objective},
+       "The value, and with --gradient its derivatives by the unconstrained learnables.", &command_objective},
       {"benchmark", "--data D --particles K", "nanoseconds a particle, as JSON",
        "Evaluates the log density and its gradient at K points; at least five repeats of at least\n"
        "50 ms each.",
@@ -52,7 +50,8 @@ const std::vector<Command>& commands() {
 
 const Command& find_command(const std::string& name) {
   for (const Command& command : commands()) {
-    if (name == command.name) return command;
+    if (name == command.name)
+      return command;
   }
   throw InputError("unknown command `" + name + "`; see --help");
 }
@@ -62,8 +61,8 @@ namespace {
 std::string overview(const Session& session) {
   std::ostringstream text;
   text << "usage: " << session.program << " COMMAND [options]\n\n"
-       << "The model " << session.model.metadata().model << " of "
-       << session.model.metadata().source << ".\n\ncommands:\n";
+       << "The model " << session.model.metadata().model << " of " << session.model.metadata().source
+       << ".\n\ncommands:\n";
   for (const Command& command : commands()) {
     std::string name = command.name;
     name.resize(14, ' ');
@@ -77,8 +76,7 @@ std::string overview(const Session& session) {
 
 std::string version(const Session& session) {
   const Metadata& m = session.model.metadata();
-  return m.model + " (" + m.source + "), compiled by vmodelc " + m.compiler + " for " + m.march +
-         "\n";
+  return m.model + " (" + m.source + "), compiled by vmodelc " + m.compiler + " for " + m.march + "\n";
 }
 
 int dispatch(const Session& session, const Arguments& arguments) {
@@ -104,34 +102,35 @@ int dispatch(const Session& session, const Arguments& arguments) {
   try {
     return command.run(session, rest);
   } catch (const HelpRequested& help) {
-    session.out << "usage: " << session.program << " " << command.name << " " << command.usage
-                << "\n\n" << command.details << "\n\n" << help.text;
+    session.out << "usage: " << session.program << " " << command.name << " " << command.usage << "\n\n"
+                << command.details << "\n\n"
+                << help.text;
     return done;
   }
 }
 
-}  // namespace
+} // namespace
 
-int run_command_line(const vmodel_model& abi, const std::string& program,
-                     const Arguments& arguments, std::ostream& out, std::ostream& err,
-                     bool terminal) {
+int run_command_line(const vmodel_model& abi, const std::string& program, const Arguments& arguments, std::ostream& out,
+                     std::ostream& err, bool terminal) {
   try {
     const CompiledModel model(abi);
     // Before anything of the model runs.
     const std::string missing = missing_cpu_feature(model.metadata());
     if (!missing.empty()) {
       throw InputError("this processor lacks " + missing + ", which the executable was built for (" +
-                       model.metadata().march + "): build it with vmodelc " +
-                       model.metadata().source + " --march=native on this machine, or with " +
-                       "--march=x86-64-v2 for almost every machine");
+                       model.metadata().march + "): build it with vmodelc " + model.metadata().source +
+                       " --march=native on this machine, or with " + "--march=x86-64-v2 for almost every machine");
     }
     const Session session{model, program, out, err, terminal};
     const int status = dispatch(session, arguments);
     out.flush();
-    if (!out) throw InputError("the results cannot be written to standard output");
+    if (!out)
+      throw InputError("the results cannot be written to standard output");
     return status;
   } catch (const InputError& error) {
-    for (const std::string& message : error.messages()) err << "error: " << message << "\n";
+    for (const std::string& message : error.messages())
+      err << "error: " << message << "\n";
     return bad_input;
   } catch (const std::bad_alloc&) {
     err << "error: there is not enough memory\n";
@@ -148,16 +147,12 @@ Options::Options(std::string command) : command_(std::move(command)), visible_("
   flag("version", "model and compiler");
 }
 
-void Options::value(const std::string& name, const std::string& placeholder,
-                    const std::string& help) {
-  visible_.add_options()(name.c_str(),
-                         options::value<std::string>()->value_name(placeholder), help.c_str());
+void Options::value(const std::string& name, const std::string& placeholder, const std::string& help) {
+  visible_.add_options()(name.c_str(), options::value<std::string>()->value_name(placeholder), help.c_str());
 }
 
-void Options::values(const std::string& name, const std::string& placeholder,
-                     const std::string& help) {
-  visible_.add_options()(name.c_str(),
-                         options::value<std::vector<std::string>>()->value_name(placeholder),
+void Options::values(const std::string& name, const std::string& placeholder, const std::string& help) {
+  visible_.add_options()(name.c_str(), options::value<std::vector<std::string>>()->value_name(placeholder),
                          help.c_str());
 }
 
@@ -177,20 +172,21 @@ void Options::parse(const Arguments& arguments) {
     options::store(options::command_line_parser(arguments)
                        .options(all)
                        .positional(positions_)
-                       .style(options::command_line_style::default_style &
-                              ~options::command_line_style::allow_guessing)
+                       .style(options::command_line_style::default_style & ~options::command_line_style::allow_guessing)
                        .run(),
                    map_);
     options::notify(map_);
   } catch (const options::error& error) {
     throw InputError(command_ + ": " + error.what() + "; see " + command_ + " --help");
   }
-  if (map_["help"].as<bool>()) throw HelpRequested{help()};
+  if (map_["help"].as<bool>())
+    throw HelpRequested{help()};
 }
 
 bool Options::has(const std::string& name) const {
   const auto found = map_.find(name);
-  if (found == map_.end()) return false;
+  if (found == map_.end())
+    return false;
   const bool* flag = boost::any_cast<bool>(&found->second.value());
   return flag == nullptr || *flag;
 }
@@ -203,20 +199,20 @@ std::string Options::get(const std::string& name, const std::string& otherwise) 
 std::string Options::need(const std::string& name) const {
   if (!has(name)) {
     const bool is_positional = visible_.find_nothrow(name, false) == nullptr;
-    throw InputError(command_ + ": " + (is_positional ? "a file is missing" : "--" + name + " is missing") +
-                     "; see " + command_ + " --help");
+    throw InputError(command_ + ": " + (is_positional ? "a file is missing" : "--" + name + " is missing") + "; see " +
+                     command_ + " --help");
   }
   return get(name);
 }
 
 std::vector<std::string> Options::all(const std::string& name) const {
   const auto found = map_.find(name);
-  if (found == map_.end()) return {};
+  if (found == map_.end())
+    return {};
   return found->second.as<std::vector<std::string>>();
 }
 
-int64_t Options::integer(const std::string& name, int64_t otherwise, int64_t least,
-                         int64_t most) const {
+int64_t Options::integer(const std::string& name, int64_t otherwise, int64_t least, int64_t most) const {
   return has(name) ? parse_integer("--" + name, get(name), least, most) : otherwise;
 }
 
@@ -226,4 +222,4 @@ std::string Options::help() const {
   return text.str();
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

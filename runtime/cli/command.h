@@ -1,13 +1,14 @@
 // The command line of a model's executable.
 #pragma once
 
+#include "runtime/model/compiled_model.h"
+
 #include <boost/program_options.hpp>
+
 #include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
-
-#include "runtime/model/compiled_model.h"
 
 namespace vmodel::runtime {
 
@@ -17,10 +18,10 @@ enum Exit { done = 0, bad_input = 1, not_to_be_relied_on = 2, internal_error = 3
 // What a command works with.
 struct Session {
   const CompiledModel& model;
-  std::string program;  // as the user called it
+  std::string program; // as the user called it
   std::ostream& out;
   std::ostream& err;
-  bool terminal = false;  // err is a terminal
+  bool terminal = false; // err is a terminal
 
   void note(const std::string& text) const { err << "note: " << text << "\n"; }
 };
@@ -29,9 +30,9 @@ using Arguments = std::vector<std::string>;
 
 struct Command {
   const char* name;
-  const char* usage;    // what follows the name
-  const char* summary;  // one line
-  const char* details;  // paragraphs for --help
+  const char* usage;   // what follows the name
+  const char* summary; // one line
+  const char* details; // paragraphs for --help
   int (*run)(const Session& session, const Arguments& arguments);
 };
 
@@ -41,14 +42,13 @@ const Command& find_command(const std::string& name);
 
 // Runs a whole command line (without the program's name) and returns the exit status. All errors
 // end here, as messages on `session.err`.
-int run_command_line(const vmodel_model& model, const std::string& program,
-                     const Arguments& arguments, std::ostream& out, std::ostream& err,
-                     bool terminal = false);
+int run_command_line(const vmodel_model& model, const std::string& program, const Arguments& arguments,
+                     std::ostream& out, std::ostream& err, bool terminal = false);
 
 // The options of one command: declared, parsed, read. --help and --version are handled by the
 // dispatcher.
 class Options {
- public:
+public:
   explicit Options(std::string command);
 
   // Declares `--name VALUE`.
@@ -74,7 +74,7 @@ class Options {
   // The text of --help.
   std::string help() const;
 
- private:
+private:
   std::string command_;
   boost::program_options::options_description visible_, hidden_;
   boost::program_options::positional_options_description positions_;
@@ -96,4 +96,4 @@ int command_log_q(const Session&, const Arguments&);
 int command_objective(const Session&, const Arguments&);
 int command_benchmark(const Session&, const Arguments&);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

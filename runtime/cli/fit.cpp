@@ -2,12 +2,12 @@
 
 #include "runtime/fit/fit.h"
 
-#include <chrono>
-#include <cmath>
-
 #include "runtime/cli/results.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+
+#include <chrono>
+#include <cmath>
 
 namespace vmodel::runtime {
 namespace {
@@ -15,20 +15,22 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string duration(double seconds) {
-  if (seconds < 60) return brief(std::ceil(seconds * 10) / 10, 3) + " s";
+  if (seconds < 60)
+    return brief(std::ceil(seconds * 10) / 10, 3) + " s";
   const int64_t whole = static_cast<int64_t>(std::ceil(seconds));
   return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
 }
 
 // One line that is rewritten on a terminal; else a line every few seconds.
 class Progress {
- public:
+public:
   Progress(const Session& session, bool lines)
       : session_(session), rewrite_(session.terminal), lines_(lines || session.terminal) {}
 
   void operator()(const FitProgress& p) {
     // The clock decides what is shown, never what is computed.
-    if (!lines_ || (p.step % 16 != 0 && p.step != p.steps)) return;
+    if (!lines_ || (p.step % 16 != 0 && p.step != p.steps))
+      return;
     const Clock::time_point now = Clock::now();
     if (first_) {
       first_ = false;
@@ -36,33 +38,35 @@ class Progress {
       begin_step_ = p.step;
     }
     const double since = std::chrono::duration<double>(now - last_).count();
-    if (p.step != p.steps && shown_ && since < (rewrite_ ? 0.1 : 3)) return;
+    if (p.step != p.steps && shown_ && since < (rewrite_ ? 0.1 : 3))
+      return;
     last_ = now;
     shown_ = true;
     const double elapsed = std::chrono::duration<double>(now - begin_).count();
     const double done = static_cast<double>(p.step - begin_step_);
     const double left = done > 0 ? elapsed / done * static_cast<double>(p.steps - p.step) : 0;
-    std::string line = "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) +
-                       "  ELBO " + brief(p.elbo, 7) + "  rate " + brief(p.rate, 3) +
+    std::string line = "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) + "  ELBO " +
+                       brief(p.elbo, 7) + "  rate " + brief(p.rate, 3) +
                        (done > 0 ? "  time left " + duration(left) : "");
     if (rewrite_) {
       line.resize(std::max<size_t>(line.size(), 78), ' ');
       session_.err << "\r" << line;
-      if (p.step == p.steps) session_.err << "\n";
+      if (p.step == p.steps)
+        session_.err << "\n";
     } else {
       session_.err << line << "\n";
     }
     session_.err.flush();
   }
 
- private:
+private:
   const Session& session_;
   bool rewrite_, lines_, first_ = true, shown_ = false;
   Clock::time_point begin_, last_;
   int64_t begin_step_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 int command_fit(const Session& session, const Arguments& arguments) {
   Options options("fit");
@@ -85,23 +89,26 @@ int command_fit(const Session& session, const Arguments& arguments) {
   options.parse(arguments);
 
   const std::string data = options.need("data"), output = options.need("output");
-  const FitFlags flags{options.get("run"),  options.get("family"),  options.get("objective"),
-                       options.get("seed"), options.get("threads"), options.get("steps"),
-                       options.all("set")};
+  const FitFlags flags{options.get("run"),     options.get("family"), options.get("objective"), options.get("seed"),
+                       options.get("threads"), options.get("steps"),  options.all("set")};
   const FitSettings settings = make_settings(session.model.metadata(), flags);
   const auto model = load_data(session, data, options.has("strict"));
   make_folder(output);
   // Found out before the work rather than after it.
-  { AtomicFile probe(output + "/fit.json"); }
+  {
+    AtomicFile probe(output + "/fit.json");
+  }
   const bool quiet = options.has("quiet");
   if (!quiet && !settings.defaults.empty()) {
     std::string list;
-    for (const std::string& entry : settings.defaults) list += (list.empty() ? "" : ", ") + entry;
+    for (const std::string& entry : settings.defaults)
+      list += (list.empty() ? "" : ", ") + entry;
     session.note("defaults: " + list);
   }
   Progress progress(session, options.has("progress"));
   FitObserver observer;
-  if (!quiet) observer = [&](const FitProgress& p) { progress(p); };
+  if (!quiet)
+    observer = [&](const FitProgress& p) { progress(p); };
   FitResult result;
   try {
     result = run_fit(*model, settings, observer);
@@ -111,16 +118,17 @@ int command_fit(const Session& session, const Arguments& arguments) {
   }
   write_fit(output, *model, settings, result);
   const FitState& s = result.state;
-  for (const std::string& note : s.notes) session.note(note);
+  for (const std::string& note : s.notes)
+    session.note(note);
   session.out << "family " << settings.family << ", start: " << s.start << "\n"
-              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2)
-              << ")";
+              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
   if (s.particles > 0) {
-    session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle")
-                << ", estimator " << s.estimator;
+    session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle") << ", estimator "
+                << s.estimator;
   }
   session.out << "\nwrote " << output << "/fit.json and " << output << "/trace.csv\n";
-  if (s.problems.empty()) return done;
+  if (s.problems.empty())
+    return done;
   session.out.flush();
   for (const std::string& problem : s.problems) {
     session.err << "not to be relied on: " << problem << "\n";
@@ -128,4 +136,4 @@ int command_fit(const Session& session, const Arguments& arguments) {
   return not_to_be_relied_on;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

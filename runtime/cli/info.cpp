@@ -1,50 +1,55 @@
 // The command `info`.
 
-#include <algorithm>
-
 #include "runtime/cli/shared.h"
+
+#include <algorithm>
 
 namespace vmodel::runtime {
 namespace {
 
 // A size: its number with data, its text without.
 class Sizes {
- public:
-  Sizes(const Metadata& metadata, const PreparedModel* model)
-      : metadata_(metadata), model_(model) {}
+public:
+  Sizes(const Metadata& metadata, const PreparedModel* model) : metadata_(metadata), model_(model) {}
   Json operator()(SizeNumber number) const {
-    if (model_ != nullptr) return model_->size(number);
+    if (model_ != nullptr)
+      return model_->size(number);
     return metadata_.sizes[static_cast<size_t>(number)];
   }
   Json operator()(const std::vector<SizeNumber>& numbers) const {
     Json result = Json::array();
-    for (SizeNumber number : numbers) result.push_back((*this)(number));
+    for (SizeNumber number : numbers)
+      result.push_back((*this)(number));
     return result;
   }
 
- private:
+private:
   const Metadata& metadata_;
   const PreparedModel* model_;
 };
 
-Json bound(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json bound(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 
-}  // namespace
+} // namespace
 
 int command_info(const Session& session, const Arguments& arguments) {
   Options options("info");
   options.value("data", "FILE", "data as JSON: sizes are then numbers");
   options.parse(arguments);
   std::unique_ptr<PreparedModel> model;
-  if (options.has("data")) model = load_data(session, options.get("data"), false);
+  if (options.has("data"))
+    model = load_data(session, options.get("data"), false);
   const Metadata& m = session.model.metadata();
   const Sizes size(m, model.get());
 
-  Json info = {{"model", m.model},   {"source", m.source}, {"source_hash", m.source_hash},
-               {"compiler", m.compiler}, {"march", m.march}, {"cpu_features", m.cpu_features},
-               {"lanes", m.lanes},   {"abi", m.abi}};
+  Json info = {{"model", m.model},       {"source", m.source}, {"source_hash", m.source_hash},
+               {"compiler", m.compiler}, {"march", m.march},   {"cpu_features", m.cpu_features},
+               {"lanes", m.lanes},       {"abi", m.abi}};
   info["dimension"] = size(m.dimension);
-  if (model) info["data_hash"] = model->data_hash();
+  if (model)
+    info["data_hash"] = model->data_hash();
   info["data"] = Json::array();
   Json needed = Json::array();
   for (const DataField& field : m.data) {
@@ -56,7 +61,8 @@ int command_info(const Session& session, const Arguments& arguments) {
                             {"lower", bound(field.lower)},
                             {"upper", bound(field.upper)},
                             {"needed_by_sample", field.needed_by_sample}});
-    if (field.needed_by_sample) needed.push_back(field.field);
+    if (field.needed_by_sample)
+      needed.push_back(field.field);
   }
   info["needed_by_sample"] = needed;
   info["parameters"] = Json::array();
@@ -77,25 +83,30 @@ int command_info(const Session& session, const Arguments& arguments) {
   }
   info["observations"] = Json::array();
   for (const Observation& o : m.observations) {
-    info["observations"].push_back(
-        {{"name", o.name}, {"distribution", o.distribution}, {"shape", size(o.shape)}});
+    info["observations"].push_back({{"name", o.name}, {"distribution", o.distribution}, {"shape", size(o.shape)}});
   }
   info["families"] = Json::array();
   for (const Family& f : m.families) {
     Json learnables = Json::array();
     for (const Learnable& l : f.learnables) {
-      learnables.push_back({{"name", l.name}, {"shape", size(l.shape)}, {"support", l.support},
-                            {"map", l.map}, {"unconstrained_size", size(l.phi_size)}});
+      learnables.push_back({{"name", l.name},
+                            {"shape", size(l.shape)},
+                            {"support", l.support},
+                            {"map", l.map},
+                            {"unconstrained_size", size(l.phi_size)}});
     }
-    info["families"].push_back({{"name", f.name}, {"kind", f.kind}, {"learned", size(f.phi)},
-                                {"capabilities", f.capabilities}, {"learnables", learnables}});
+    info["families"].push_back({{"name", f.name},
+                                {"kind", f.kind},
+                                {"learned", size(f.phi)},
+                                {"capabilities", f.capabilities},
+                                {"learnables", learnables}});
   }
   info["families"].push_back({{"name", "laplace"}, {"kind", "laplace"}});
   info["objectives"] = {"elbo"};
   info["fits"] = Json::array();
   for (const FitBlock& fit : m.fits) {
-    info["fits"].push_back({{"name", fit.name}, {"family", fit.family},
-                            {"objective", fit.objective}, {"settings", fit.settings}});
+    info["fits"].push_back(
+        {{"name", fit.name}, {"family", fit.family}, {"objective", fit.objective}, {"settings", fit.settings}});
   }
   Json entry_points = Json::object();
   const vmodel_model& abi = session.model.abi();
@@ -107,4 +118,4 @@ int command_info(const Session& session, const Arguments& arguments) {
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

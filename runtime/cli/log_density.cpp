@@ -1,9 +1,9 @@
 // The command `log-density`.
 
+#include "runtime/cli/shared.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "runtime/cli/shared.h"
 
 namespace vmodel::runtime {
 
@@ -21,22 +21,23 @@ int command_log_density(const Session& session, const Arguments& arguments) {
 
   const int64_t d = model->dimension();
   const size_t w = static_cast<size_t>(lanes), count = points.values.size();
-  AlignedVector<double> z(static_cast<size_t>(d) * w + 1), gradient(z.size()), value(w),
-      jacobian(w);
-  KernelCall density = model->call("log_density_gradient", lanes,
-                                   {{"z", z.data()}, {"value", value.data()},
-                                    {"jacobian", jacobian.data()}, {"gradient", gradient.data()}});
+  AlignedVector<double> z(static_cast<size_t>(d) * w + 1), gradient(z.size()), value(w), jacobian(w);
+  KernelCall density = model->call(
+      "log_density_gradient", lanes,
+      {{"z", z.data()}, {"value", value.data()}, {"jacobian", jacobian.data()}, {"gradient", gradient.data()}});
   Unconstrainer unconstrain(*model);
   std::vector<std::vector<double>> coordinates(count, std::vector<double>(static_cast<size_t>(d + 1)));
   std::vector<char> inside(count);
-  for (size_t k = 0; k < count; ++k) inside[k] = unconstrain(points.values[k], coordinates[k].data());
+  for (size_t k = 0; k < count; ++k)
+    inside[k] = unconstrain(points.values[k], coordinates[k].data());
 
   Json result = Json::array();
   for (size_t first = 0; first < count; first += w) {
     for (size_t l = 0; l < w; ++l) {
       // Lanes without a point repeat the last one.
       const std::vector<double>& from = coordinates[std::min(first + l, count - 1)];
-      for (int64_t i = 0; i < d; ++i) z[static_cast<size_t>(i) * w + l] = from[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < d; ++i)
+        z[static_cast<size_t>(i) * w + l] = from[static_cast<size_t>(i)];
     }
     density();
     for (size_t l = 0; l < w && first + l < count; ++l) {
@@ -51,10 +52,9 @@ int command_log_density(const Session& session, const Arguments& arguments) {
         for (int64_t i = 0; i < p.unconstrained_size; ++i) {
           numbers.push_back(gradient[static_cast<size_t>(p.unconstrained_offset + i) * w + l]);
         }
-        unconstrained[p.name] = json_numbers(
-            coordinates[first + l].data() + p.unconstrained_offset, p.unconstrained_size);
-        by_parameter[p.name] =
-            defined ? json_numbers(numbers.data(), p.unconstrained_size) : Json(nullptr);
+        unconstrained[p.name] =
+            json_numbers(coordinates[first + l].data() + p.unconstrained_offset, p.unconstrained_size);
+        by_parameter[p.name] = defined ? json_numbers(numbers.data(), p.unconstrained_size) : Json(nullptr);
       }
       point["unconstrained"] = unconstrained;
       point["gradient_with_jacobian"] = by_parameter;
@@ -65,4 +65,4 @@ int command_log_density(const Session& session, const Arguments& arguments) {
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,10 +1,10 @@
 // The command `log-q`.
 
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/cli/results.h"
 #include "runtime/io/error.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace vmodel::runtime {
 
@@ -27,19 +27,16 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   const Points points = read_points(session, *model, at);
   const Family& family = family_of(session.model.metadata(), fit.family);
 
-  AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()),
-      z(static_cast<size_t>(model->dimension() + 1));
+  AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()), z(static_cast<size_t>(model->dimension() + 1));
   phi.resize(phi.size() + 1);
   double value = 0, jacobian = 0;
   // A family's density exists for the native width only.
   const auto lanes = static_cast<size_t>(model->lanes());
   AlignedVector<double> wide_z(z.size() * lanes), log_q(lanes);
-  KernelCall density = model->call(
-      family.name + ".log_density", model->lanes(),
-      {{"phi", phi.data()}, {"z", wide_z.data()}, {"log_q", log_q.data()}});
+  KernelCall density = model->call(family.name + ".log_density", model->lanes(),
+                                   {{"phi", phi.data()}, {"z", wide_z.data()}, {"log_q", log_q.data()}});
   // The Jacobian of the map does not depend on data that the fit does not hold.
-  KernelCall map = model->call("log_density", 1, {{"z", z.data()}, {"value", &value},
-                                                  {"jacobian", &jacobian}});
+  KernelCall map = model->call("log_density", 1, {{"z", z.data()}, {"value", &value}, {"jacobian", &jacobian}});
   Unconstrainer unconstrain(*model);
   Json result = Json::array();
   for (const std::vector<double>& point : points.values) {
@@ -56,4 +53,4 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

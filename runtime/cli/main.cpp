@@ -1,12 +1,12 @@
 // The program that carries a compiled model behind its own end.
 
+#include "runtime/cli/command.h"
+#include "runtime/payload/payload.h"
+
 #include <iostream>
 #include <string>
 #include <unistd.h>
 #include <vector>
-
-#include "runtime/cli/command.h"
-#include "runtime/payload/payload.h"
 
 int main(int argc, char** argv) {
   std::string program = argc > 0 ? argv[0] : "model";
@@ -17,7 +17,6 @@ int main(int argc, char** argv) {
     return vmodel::runtime::internal_error;
   }
   std::ios::sync_with_stdio(false);
-  return vmodel::runtime::run_command_line(*model, program,
-                                           std::vector<std::string>(argv + 1, argv + argc),
-                                           std::cout, std::cerr, ::isatty(2) != 0);
+  return vmodel::runtime::run_command_line(*model, program, std::vector<std::string>(argv + 1, argv + argc), std::cout,
+                                           std::cerr, ::isatty(2) != 0);
 }

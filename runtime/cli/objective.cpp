@@ -1,12 +1,11 @@
 // The command `objective`.
 
-#include "runtime/objectives/elbo.h"
-
-#include <cmath>
-
 #include "runtime/cli/results.h"
 #include "runtime/fit/settings.h"
 #include "runtime/io/error.h"
+#include "runtime/objectives/elbo.h"
+
+#include <cmath>
 
 namespace vmodel::runtime {
 
@@ -25,21 +24,18 @@ int command_objective(const Session& session, const Arguments& arguments) {
   const StoredFit fit = read_fit(session, path);
   const auto model = prepare_for_fit(session, fit, data);
   const Family& family = family_of(session.model.metadata(), fit.family);
-  const uint64_t seed = static_cast<uint64_t>(
-      options.integer("seed", static_cast<int64_t>(fit.seed), 0, (int64_t{1} << 48) - 1));
+  const uint64_t seed =
+      static_cast<uint64_t>(options.integer("seed", static_cast<int64_t>(fit.seed), 0, (int64_t{1} << 48) - 1));
   const uint32_t step = static_cast<uint32_t>(options.integer("step", 0, 0, (int64_t{1} << 32) - 1));
-  const int64_t particles =
-      options.integer("particles", std::max<int64_t>(fit.particles, 1), 1, 1 << 24);
+  const int64_t particles = options.integer("particles", std::max<int64_t>(fit.particles, 1), 1, 1 << 24);
   std::string estimator = options.get("estimator", fit.estimator == "stl" ? "stl" : "total");
   if (estimator != "total" && estimator != "stl") {
     throw InputError("--estimator " + estimator + ": expected total or stl");
   }
   ThreadPool pool(static_cast<int>(options.integer("threads", 1, 1, 1024)));
-  Elbo objective(*model, family, particles,
-                 estimator == "stl" ? Estimator::stl : Estimator::total, pool);
+  Elbo objective(*model, family, particles, estimator == "stl" ? Estimator::stl : Estimator::total, pool);
   std::vector<double> gradient(fit.phi.size() + 1);
-  const Evaluation e =
-      objective.evaluate(fit.phi.data(), random_state(seed, Stream::fit, step), gradient.data());
+  const Evaluation e = objective.evaluate(fit.phi.data(), random_state(seed, Stream::fit, step), gradient.data());
   Json result = {{"objective", fit.objective},
                  {"family", fit.family},
                  {"estimator", estimator},
@@ -59,4 +55,4 @@ int command_objective(const Session& session, const Arguments& arguments) {
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,13 +1,13 @@
 #include "runtime/cli/results.h"
 
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+#include "runtime/io/sha256.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-
-#include "runtime/io/error.h"
-#include "runtime/io/files.h"
-#include "runtime/io/sha256.h"
 
 namespace vmodel::runtime {
 namespace {
@@ -21,9 +21,11 @@ Json stored_data(const PreparedModel& model) {
     const DataField& field = model.metadata().data[i];
     const DataValue& value = model.data()[i];
     // Scalars are sizes of other fields as a rule, and cost nothing.
-    if (!field.needed_by_sample && !field.shape.empty()) continue;
+    if (!field.needed_by_sample && !field.shape.empty())
+      continue;
     std::vector<double> numbers(value.reals.begin(), value.reals.end());
-    if (field.integer) numbers.assign(value.integers.begin(), value.integers.end());
+    if (field.integer)
+      numbers.assign(value.integers.begin(), value.integers.end());
     if (numbers.size() * sizeof(double) > largest_inline) {
       Sha256 hash;
       hash.add(numbers.data(), numbers.size() * sizeof(double));
@@ -40,21 +42,18 @@ void write_phi(const std::string& folder, const std::vector<double>& phi, Json& 
     state["phi"] = json_numbers(phi.data(), static_cast<int64_t>(phi.size()));
     return;
   }
-  const std::string_view bytes(reinterpret_cast<const char*>(phi.data()),
-                               phi.size() * sizeof(double));
+  const std::string_view bytes(reinterpret_cast<const char*>(phi.data()), phi.size() * sizeof(double));
   Sha256 hash;
   hash.add(bytes);
   write_file(folder + "/fit.phi.bin", bytes);
-  state["phi"] = {{"file", "fit.phi.bin"}, {"count", phi.size()}, {"format", "float64, little endian"},
-                  {"hash", hash.finish()}};
+  state["phi"] = {
+      {"file", "fit.phi.bin"}, {"count", phi.size()}, {"format", "float64, little endian"}, {"hash", hash.finish()}};
 }
 
-}  // namespace
+} // namespace
 
-Json learnables_json(const PreparedModel& model, const Family& family,
-                     const std::vector<double>& phi) {
-  AlignedVector<double> in(phi.begin(), phi.end()),
-      values(static_cast<size_t>(model.size(family.values) + 1));
+Json learnables_json(const PreparedModel& model, const Family& family, const std::vector<double>& phi) {
+  AlignedVector<double> in(phi.begin(), phi.end()), values(static_cast<size_t>(model.size(family.values) + 1));
   in.resize(in.size() + 1);
   model.call(family.name + ".learned", 0, {{"phi", in.data()}, {"values", values.data()}})();
   Json result = Json::object();
@@ -70,9 +69,11 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
   const Metadata& m = model.metadata();
   const Family& family = family_of(m, settings.family);
   Json sizes = Json::object();
-  for (size_t i = 0; i < m.sizes.size(); ++i) sizes[m.sizes[i]] = model.size(static_cast<int64_t>(i));
+  for (size_t i = 0; i < m.sizes.size(); ++i)
+    sizes[m.sizes[i]] = model.size(static_cast<int64_t>(i));
   Json configuration = Json::object();
-  for (const auto& [name, value] : describe(settings)) configuration[name] = value;
+  for (const auto& [name, value] : describe(settings))
+    configuration[name] = value;
 
   Json state = {{"phase", s.phase}, {"step", s.step}};
   write_phi(folder, s.phi, state);
@@ -115,9 +116,8 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
   AtomicFile trace(folder + "/trace.csv");
   trace.write("step,seconds,objective,gradient_norm,rate,skipped\n");
   for (const TraceRow& row : result.trace) {
-    trace.write(std::to_string(row.step) + "," + brief(row.seconds) + "," + exact(row.objective) +
-                "," + exact(row.gradient_norm) + "," + exact(row.rate) + "," +
-                std::to_string(row.skipped) + "\n");
+    trace.write(std::to_string(row.step) + "," + brief(row.seconds) + "," + exact(row.objective) + "," +
+                exact(row.gradient_norm) + "," + exact(row.rate) + "," + std::to_string(row.skipped) + "\n");
   }
   trace.commit();
 }
@@ -126,12 +126,10 @@ namespace {
 
 // Reads members of fit.json with messages that name them.
 class FitReader {
- public:
+public:
   FitReader(const std::string& path, const json::Value& root) : path_(path), root_(root) {}
 
-  [[noreturn]] void refuse(const std::string& message) const {
-    throw InputError(path_ + ": " + message);
-  }
+  [[noreturn]] void refuse(const std::string& message) const { throw InputError(path_ + ": " + message); }
 
   // A member by a path such as "model.hash".
   const json::Value& need(const std::string& name) const {
@@ -140,7 +138,8 @@ class FitReader {
     while (at <= name.size()) {
       const size_t dot = std::min(name.find('.', at), name.size());
       value = value->find(name.substr(at, dot - at));
-      if (value == nullptr) refuse("`" + name + "` is missing: the file is damaged");
+      if (value == nullptr)
+        refuse("`" + name + "` is missing: the file is damaged");
       at = dot + 1;
     }
     return *value;
@@ -148,17 +147,19 @@ class FitReader {
 
   std::string text(const std::string& name) const {
     const json::Value& value = need(name);
-    if (!value.is_string()) refuse("`" + name + "` is not a string: the file is damaged");
+    if (!value.is_string())
+      refuse("`" + name + "` is not a string: the file is damaged");
     return value.text;
   }
 
   double number(const std::string& name) const {
     const json::Value& value = need(name);
-    if (!value.is_number()) refuse("`" + name + "` is not a number: the file is damaged");
+    if (!value.is_number())
+      refuse("`" + name + "` is not a number: the file is damaged");
     return value.number;
   }
 
- private:
+private:
   const std::string& path_;
   const json::Value& root_;
 };
@@ -176,10 +177,11 @@ std::vector<double> read_phi(const std::string& path, const FitReader& reader) {
     }
     return phi;
   }
-  if (!value.is_object()) reader.refuse("`state.phi` is not a list: the file is damaged");
-  const std::string file = (std::filesystem::path(path).parent_path() /
-                            std::filesystem::path(reader.text("state.phi.file")).filename())
-                               .string();
+  if (!value.is_object())
+    reader.refuse("`state.phi` is not a list: the file is damaged");
+  const std::string file =
+      (std::filesystem::path(path).parent_path() / std::filesystem::path(reader.text("state.phi.file")).filename())
+          .string();
   const std::string bytes = json::read_text(file);
   Sha256 hash;
   hash.add(bytes);
@@ -195,7 +197,7 @@ std::string shortened(const std::string& hash) {
   return hash.size() > 12 ? hash.substr(0, 12) + "..." : hash;
 }
 
-}  // namespace
+} // namespace
 
 StoredFit read_fit(const Session& session, const std::string& path) {
   const json::Value root = json::read_file(path);
@@ -206,16 +208,15 @@ StoredFit read_fit(const Session& session, const std::string& path) {
   const double version = reader.number("schema_version");
   if (version != fit_schema_version) {
     reader.refuse("it has schema version " + brief(version) + ", this executable reads version " +
-                  std::to_string(fit_schema_version) + (version > fit_schema_version
-                      ? ": use an executable of a newer vmodelc" : ": fit again"));
+                  std::to_string(fit_schema_version) +
+                  (version > fit_schema_version ? ": use an executable of a newer vmodelc" : ": fit again"));
   }
   const Metadata& m = session.model.metadata();
   const std::string hash = reader.text("model.hash");
   if (hash != m.source_hash) {
-    reader.refuse("it is a fit of another model: " + reader.text("model.name") + " of " +
-                  reader.text("model.source") + " with hash " + shortened(hash) +
-                  ", this executable holds " + m.model + " of " + m.source + " with hash " +
-                  shortened(m.source_hash));
+    reader.refuse("it is a fit of another model: " + reader.text("model.name") + " of " + reader.text("model.source") +
+                  " with hash " + shortened(hash) + ", this executable holds " + m.model + " of " + m.source +
+                  " with hash " + shortened(m.source_hash));
   }
   StoredFit fit;
   fit.path = path;
@@ -240,8 +241,8 @@ std::unique_ptr<PreparedModel> prepare_for_fit(const Session& session, const Sto
     model = load_data(session, data_path, false);
     if (model->data_hash() != fit.data_hash) {
       throw InputError(data_path + ": these are not the data of " + fit.path +
-                       ": the values of the declared fields have hash " +
-                       shortened(model->data_hash()) + ", the fit's " + shortened(fit.data_hash));
+                       ": the values of the declared fields have hash " + shortened(model->data_hash()) +
+                       ", the fit's " + shortened(fit.data_hash));
     }
   } else {
     if (!fit.hashed_only.empty()) {
@@ -249,16 +250,14 @@ std::unique_ptr<PreparedModel> prepare_for_fit(const Session& session, const Sto
                        " is too large to stand in the fit: give the data with --data");
     }
     std::vector<std::string> notes;
-    model = std::make_unique<PreparedModel>(session.model, fit.fields,
-                                            DataOptions{fit.path, false, true}, notes);
+    model = std::make_unique<PreparedModel>(session.model, fit.fields, DataOptions{fit.path, false, true}, notes);
   }
   const Family& family = family_of(session.model.metadata(), fit.family);
   if (model->size(family.phi) != static_cast<int64_t>(fit.phi.size())) {
-    throw InputError(fit.path + ": it has " + std::to_string(fit.phi.size()) +
-                     " learned numbers, the family " + fit.family + " has " +
-                     std::to_string(model->size(family.phi)) + ": the file is damaged");
+    throw InputError(fit.path + ": it has " + std::to_string(fit.phi.size()) + " learned numbers, the family " +
+                     fit.family + " has " + std::to_string(model->size(family.phi)) + ": the file is damaged");
   }
   return model;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

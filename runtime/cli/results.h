@@ -1,11 +1,11 @@
 // fit.json: writing and reading.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "runtime/cli/shared.h"
 #include "runtime/fit/fit.h"
+
+#include <map>
+#include <string>
 
 namespace vmodel::runtime {
 
@@ -23,8 +23,8 @@ struct StoredFit {
   std::string objective;
   std::string data_hash;
   std::vector<double> phi;
-  json::Value fields;  // data fields that are stored, by the names of the data file
-  std::vector<std::string> hashed_only;  // needed fields that were too large to store
+  json::Value fields;                   // data fields that are stored, by the names of the data file
+  std::vector<std::string> hashed_only; // needed fields that were too large to store
   int64_t particles = 16;
   std::string estimator;
   uint64_t seed = 0;
@@ -40,7 +40,6 @@ std::unique_ptr<PreparedModel> prepare_for_fit(const Session& session, const Sto
                                                const std::string& data_path);
 
 // Learnables on their own scale, by kernel FAMILY.learned.
-Json learnables_json(const PreparedModel& model, const Family& family,
-                     const std::vector<double>& phi);
+Json learnables_json(const PreparedModel& model, const Family& family, const std::vector<double>& phi);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,12 +1,12 @@
 // The command `sample`.
 
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/cli/results.h"
 #include "runtime/diagnostics/draws.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace vmodel::runtime {
 
@@ -24,8 +24,8 @@ int command_sample(const Session& session, const Arguments& arguments) {
   const std::string output = options.need("output");
   const StoredFit fit = read_fit(session, fit_path);
   const auto model = prepare_for_fit(session, fit, options.get("data"));
-  const uint64_t seed = static_cast<uint64_t>(
-      options.integer("seed", static_cast<int64_t>(fit.seed), 0, (int64_t{1} << 48) - 1));
+  const uint64_t seed =
+      static_cast<uint64_t>(options.integer("seed", static_cast<int64_t>(fit.seed), 0, (int64_t{1} << 48) - 1));
   const bool with_data = options.has("data");
 
   const Family& family = family_of(session.model.metadata(), fit.family);
@@ -34,14 +34,12 @@ int command_sample(const Session& session, const Arguments& arguments) {
   AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()), z(static_cast<size_t>(d) * w + 1),
       x(static_cast<size_t>(q) * w + 1), log_q(w), entropy(w), value(w), jacobian(w);
   phi.resize(phi.size() + 1);
-  KernelCall draw = model->call(family.name + ".draw", model->lanes(),
-                                {{"phi", phi.data()}, {"z", z.data()}, {"log_q", log_q.data()},
-                                 {"entropy", entropy.data()}});
-  KernelCall constrain =
-      model->call("constrain", model->lanes(), {{"z", z.data()}, {"x", x.data()}});
+  KernelCall draw =
+      model->call(family.name + ".draw", model->lanes(),
+                  {{"phi", phi.data()}, {"z", z.data()}, {"log_q", log_q.data()}, {"entropy", entropy.data()}});
+  KernelCall constrain = model->call("constrain", model->lanes(), {{"z", z.data()}, {"x", x.data()}});
   KernelCall density = model->call("log_density", model->lanes(),
-                                   {{"z", z.data()}, {"value", value.data()},
-                                    {"jacobian", jacobian.data()}});
+                                   {{"z", z.data()}, {"value", value.data()}, {"jacobian", jacobian.data()}});
   AtomicFile file(output);
   std::string text = ".chain,.iteration,.draw,lp__,log_q__,.log_weight";
   std::vector<bool> integer;
@@ -59,22 +57,26 @@ int command_sample(const Session& session, const Arguments& arguments) {
     vmodel_random random = random_state(seed, Stream::sample, 0, static_cast<uint32_t>(first));
     draw(random);
     constrain(random);
-    if (with_data) density(random);
+    if (with_data)
+      density(random);
     for (int64_t lane = 0; lane < std::min(lanes, count - first); ++lane) {
       const size_t l = static_cast<size_t>(lane);
       const std::string number = std::to_string(first + lane + 1);
       text += "1," + number + "," + number + ",";
       const double lp = value[l] + jacobian[l];
-      if (with_data) text += exact(lp);
+      if (with_data)
+        text += exact(lp);
       text += "," + exact(log_q[l]) + ",";
-      if (with_data) text += exact(lp - log_q[l]);
+      if (with_data)
+        text += exact(lp - log_q[l]);
       bool finite = true;
       for (int64_t i = 0; i < q; ++i) {
         const double entry = x[static_cast<size_t>(i) * w + l];
         finite = finite && std::isfinite(entry);
         text += "," + exact(entry);
       }
-      if (!finite) ++not_finite;
+      if (!finite)
+        ++not_finite;
       text += "\n";
     }
     if (text.size() > 1 << 18) {
@@ -85,11 +87,10 @@ int command_sample(const Session& session, const Arguments& arguments) {
   file.write(text);
   file.commit();
   if (not_finite > 0) {
-    session.note(std::to_string(not_finite) + " of " + counted(count, "draw") +
-                 " hold a value that is not finite");
+    session.note(std::to_string(not_finite) + " of " + counted(count, "draw") + " hold a value that is not finite");
   }
   session.out << "wrote " << counted(count, "draw") << " to " << output << "\n";
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

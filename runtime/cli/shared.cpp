@@ -1,23 +1,26 @@
 #include "runtime/cli/shared.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/fit/settings.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace vmodel::runtime {
 
 Json json_number(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  if (std::isnan(value))
+    return "nan";
+  if (std::isinf(value))
+    return value > 0 ? "inf" : "-inf";
   return value;
 }
 
 Json json_numbers(const double* values, int64_t count) {
   Json result = Json::array();
-  for (int64_t i = 0; i < count; ++i) result.push_back(json_number(values[i]));
+  for (int64_t i = 0; i < count; ++i)
+    result.push_back(json_number(values[i]));
   return result;
 }
 
@@ -26,17 +29,19 @@ namespace {
 Json nest(const double*& at, const std::vector<int64_t>& shape, size_t axis, bool integer) {
   if (axis == shape.size()) {
     const double value = *at++;
-    if (integer && std::isfinite(value)) return static_cast<int64_t>(value);
+    if (integer && std::isfinite(value))
+      return static_cast<int64_t>(value);
     return json_number(value);
   }
   Json result = Json::array();
-  for (int64_t i = 0; i < shape[axis]; ++i) result.push_back(nest(at, shape, axis + 1, integer));
+  for (int64_t i = 0; i < shape[axis]; ++i)
+    result.push_back(nest(at, shape, axis + 1, integer));
   return result;
 }
 
 // Reads one parameter's value; false with a message when its kind or shape is wrong.
-bool flatten(const json::Value& value, const std::vector<int64_t>& shape, size_t axis,
-             std::vector<double>& out, std::string& problem) {
+bool flatten(const json::Value& value, const std::vector<int64_t>& shape, size_t axis, std::vector<double>& out,
+             std::string& problem) {
   if (axis == shape.size()) {
     double number;
     if (!read_number(value, number)) {
@@ -51,17 +56,17 @@ bool flatten(const json::Value& value, const std::vector<int64_t>& shape, size_t
     return false;
   }
   if (value.size() != shape[axis]) {
-    problem = counted(value.size(), "element") + " where the model has " +
-              std::to_string(shape[axis]);
+    problem = counted(value.size(), "element") + " where the model has " + std::to_string(shape[axis]);
     return false;
   }
   for (int64_t i = 0; i < value.size(); ++i) {
-    if (!flatten(value.element(i), shape, axis + 1, out, problem)) return false;
+    if (!flatten(value.element(i), shape, axis + 1, out, problem))
+      return false;
   }
   return true;
 }
 
-}  // namespace
+} // namespace
 
 Json json_nested(const double* values, const std::vector<int64_t>& shape, bool integer) {
   return nest(values, shape, 0, integer);
@@ -72,21 +77,25 @@ bool read_number(const json::Value& value, double& result) {
     result = value.number;
     return true;
   }
-  if (!value.is_string()) return false;
-  if (value.text == "nan") result = NAN;
-  else if (value.text == "inf") result = INFINITY;
-  else if (value.text == "-inf") result = -INFINITY;
-  else return false;
+  if (!value.is_string())
+    return false;
+  if (value.text == "nan")
+    result = NAN;
+  else if (value.text == "inf")
+    result = INFINITY;
+  else if (value.text == "-inf")
+    result = -INFINITY;
+  else
+    return false;
   return true;
 }
 
-std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path,
-                                         bool strict) {
+std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path, bool strict) {
   std::vector<std::string> notes;
   const json::Value data = json::read_file(path);
-  auto model = std::make_unique<PreparedModel>(session.model, data,
-                                               DataOptions{path, strict, false}, notes);
-  for (const std::string& note : notes) session.note(note);
+  auto model = std::make_unique<PreparedModel>(session.model, data, DataOptions{path, strict, false}, notes);
+  for (const std::string& note : notes)
+    session.note(note);
   return model;
 }
 
@@ -101,13 +110,13 @@ Points read_points(const Session& session, const PreparedModel& model, const std
     const json::Value point = root.element(k);
     const std::string where = path + ": point " + std::to_string(k + 1) + ": ";
     if (!point.is_object()) {
-      throw InputError(where + "an object from parameter to value is expected, not " +
-                       json::kind_name(point));
+      throw InputError(where + "an object from parameter to value is expected, not " + json::kind_name(point));
     }
     std::vector<double> x;
     for (const ReportedValue& parameter : model.parameters()) {
       const json::Value* value = point.find(parameter.name);
-      if (value == nullptr) throw InputError(where + "the parameter " + parameter.name + " is missing");
+      if (value == nullptr)
+        throw InputError(where + "the parameter " + parameter.name + " is missing");
       std::string problem;
       if (!flatten(*value, parameter.shape, 0, x, problem)) {
         throw InputError(where + parameter.name + ": " + problem);
@@ -115,8 +124,8 @@ Points read_points(const Session& session, const PreparedModel& model, const std
     }
     for (const auto& [name, value] : point.members) {
       const auto& parameters = model.parameters();
-      const bool known = std::any_of(parameters.begin(), parameters.end(),
-                                     [&](const ReportedValue& p) { return p.name == name; });
+      const bool known =
+          std::any_of(parameters.begin(), parameters.end(), [&](const ReportedValue& p) { return p.name == name; });
       if (!known && std::find(ignored.begin(), ignored.end(), name) == ignored.end()) {
         ignored.push_back(name);
       }
@@ -125,8 +134,10 @@ Points read_points(const Session& session, const PreparedModel& model, const std
   }
   if (!ignored.empty()) {
     std::string list;
-    for (size_t i = 0; i < ignored.size() && i < 6; ++i) list += (i ? ", " : "") + ignored[i];
-    if (ignored.size() > 6) list += " and " + std::to_string(ignored.size() - 6) + " more";
+    for (size_t i = 0; i < ignored.size() && i < 6; ++i)
+      list += (i ? ", " : "") + ignored[i];
+    if (ignored.size() > 6)
+      list += " and " + std::to_string(ignored.size() - 6) + " more";
     session.note(path + ": not parameters, ignored: " + list);
   }
   return result;
@@ -145,24 +156,30 @@ bool Unconstrainer::operator()(const std::vector<double>& x, double* z) {
   fill_lanes(x.data(), x.size(), lanes_, x_.data());
   unconstrain_();
   const auto d = static_cast<size_t>(model_.dimension());
-  for (size_t i = 0; i < d; ++i) z[i] = z_[i * lanes_];
-  if (!std::all_of(z, z + d, [](double e) { return std::isfinite(e); })) return false;
+  for (size_t i = 0; i < d; ++i)
+    z[i] = z_[i * lanes_];
+  if (!std::all_of(z, z + d, [](double e) { return std::isfinite(e); }))
+    return false;
   // Values that no coordinates give (a simplex with another sum) do not come back.
   constrain_();
   for (size_t i = 0; i < x.size(); ++i) {
-    if (!(std::fabs(back_[i * lanes_] - x[i]) <= 1e-6 * (1 + std::fabs(x[i])))) return false;
+    if (!(std::fabs(back_[i * lanes_] - x[i]) <= 1e-6 * (1 + std::fabs(x[i]))))
+      return false;
   }
   return true;
 }
 
 void fill_lanes(const double* point, size_t size, size_t lanes, double* wide) {
-  for (size_t i = 0; i < size; ++i) std::fill_n(wide + i * lanes, lanes, point[i]);
+  for (size_t i = 0; i < size; ++i)
+    std::fill_n(wide + i * lanes, lanes, point[i]);
 }
 
 int parse_lanes(const CompiledModel& model, const std::string& text) {
-  if (text == "native") return model.lanes();
+  if (text == "native")
+    return model.lanes();
   const int lanes = static_cast<int>(parse_integer("--lanes", text, 1, 64));
-  if (model.find("log_density_gradient", lanes) != nullptr) return lanes;
+  if (model.find("log_density_gradient", lanes) != nullptr)
+    return lanes;
   std::string list;
   for (int known : model.lanes_of("log_density_gradient")) {
     list += (list.empty() ? "" : ", ") + std::to_string(known);
@@ -170,4 +187,4 @@ int parse_lanes(const CompiledModel& model, const std::string& text) {
   throw InputError("--lanes " + text + ": this executable has code for " + list + " lanes");
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

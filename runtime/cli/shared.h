@@ -1,13 +1,14 @@
 // What several commands share.
 #pragma once
 
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
-
 #include "runtime/cli/command.h"
 #include "runtime/model/prepared_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace vmodel::runtime {
 
@@ -22,8 +23,7 @@ Json json_nested(const double* values, const std::vector<int64_t>& shape, bool i
 bool read_number(const json::Value& value, double& result);
 
 // Reads and prepares data; notes go to session.err.
-std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path,
-                                         bool strict);
+std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path, bool strict);
 
 // Points on the constrained scale, flat in the order of parameters: [point][P].
 struct Points {
@@ -36,14 +36,14 @@ Points read_points(const Session& session, const PreparedModel& model, const std
 
 // Unconstrained coordinates of constrained values. False where they are outside the support.
 class Unconstrainer {
- public:
+public:
   explicit Unconstrainer(const PreparedModel& model);
   bool operator()(const std::vector<double>& x, double* z);
 
- private:
+private:
   const PreparedModel& model_;
   size_t lanes_;
-  AlignedVector<double> x_, z_, back_;  // every lane holds the same point
+  AlignedVector<double> x_, z_, back_; // every lane holds the same point
   KernelCall unconstrain_, constrain_;
 };
 
@@ -53,4 +53,4 @@ void fill_lanes(const double* point, size_t size, size_t lanes, double* wide);
 // The lanes that `--lanes 1|native|N` asks for. Throws InputError when the model lacks them.
 int parse_lanes(const CompiledModel& model, const std::string& text);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,14 +1,14 @@
 // The command `summary`.
 
-#include <algorithm>
-#include <cmath>
-#include <iomanip>
-#include <sstream>
-
 #include "runtime/cli/command.h"
 #include "runtime/diagnostics/draws.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <sstream>
 
 namespace vmodel::runtime {
 namespace {
@@ -16,19 +16,20 @@ namespace {
 // Weights exp(.log_weight) divided by the greatest; empty when there are none.
 std::vector<double> weights_of(const Draws& draws) {
   const std::vector<double>* logs = draws.find(".log_weight");
-  if (logs == nullptr || std::any_of(logs->begin(), logs->end(), [](double x) {
-        return std::isnan(x) || x == INFINITY;
-      })) {
+  if (logs == nullptr ||
+      std::any_of(logs->begin(), logs->end(), [](double x) { return std::isnan(x) || x == INFINITY; })) {
     return {};
   }
   const double most = *std::max_element(logs->begin(), logs->end());
-  if (!std::isfinite(most)) return {};
+  if (!std::isfinite(most))
+    return {};
   std::vector<double> result;
-  for (double x : *logs) result.push_back(std::exp(x - most));
+  for (double x : *logs)
+    result.push_back(std::exp(x - most));
   return result;
 }
 
-}  // namespace
+} // namespace
 
 int command_summary(const Session& session, const Arguments& arguments) {
   Options options("summary");
@@ -46,33 +47,39 @@ int command_summary(const Session& session, const Arguments& arguments) {
   std::vector<size_t> chosen;
   for (size_t i = 0; i < draws.names.size(); ++i) {
     const std::string& name = draws.names[i];
-    if (name[0] == '.' || name == "lp__" || name == "log_q__") continue;
+    if (name[0] == '.' || name == "lp__" || name == "log_q__")
+      continue;
     chosen.push_back(i);
     width = std::max(width, name.size());
   }
   std::ostringstream text;
   const auto cell = [&](const std::string& value) { text << std::setw(12) << value; };
   text << std::left << std::setw(static_cast<int>(width)) << "quantity" << std::right;
-  for (const char* name : {"mean", "sd", "5%", "50%", "95%", "mcse"}) cell(name);
+  for (const char* name : {"mean", "sd", "5%", "50%", "95%", "mcse"})
+    cell(name);
   // Without weights every draw counts as one.
-  if (weighted) cell("ess");
+  if (weighted)
+    cell("ess");
   text << "\n";
   for (size_t i : chosen) {
     const Summary s = summarise(draws.columns[i], weighted ? weights : std::vector<double>());
     text << std::left << std::setw(static_cast<int>(width)) << draws.names[i] << std::right;
-    for (double value : {s.mean, s.sd, s.q5, s.q50, s.q95}) cell(brief(value, 5));
+    for (double value : {s.mean, s.sd, s.q5, s.q50, s.q95})
+      cell(brief(value, 5));
     cell(brief(s.mcse, 2));
-    if (weighted) cell(brief(std::round(s.ess), 6));
+    if (weighted)
+      cell(brief(std::round(s.ess), 6));
     text << "\n";
   }
   session.out << text.str() << "\n" << counted(draws.count(), "draw");
   if (!weights.empty()) {
     double sum = 0, squares = 0;
-    for (double w : weights) sum += w, squares += w * w;
+    for (double w : weights)
+      sum += w, squares += w * w;
     session.out << ", importance weights worth " << brief(sum * sum / squares, 3) << " of them";
   }
   session.out << (weighted ? ", weighted" : ", taken as independent") << "\n";
   return done;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

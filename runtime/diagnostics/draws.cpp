@@ -1,24 +1,26 @@
 #include "runtime/diagnostics/draws.h"
 
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+#include "runtime/io/json.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numeric>
 
-#include "runtime/io/error.h"
-#include "runtime/io/files.h"
-#include "runtime/io/json.h"
-
 namespace vmodel::runtime {
 namespace {
 
 class Reader {
- public:
+public:
   Reader(const std::string& path, const std::string& text) : path_(path), text_(text) {}
 
   Draws read() {
-    if (text_.empty()) refuse("the file is empty");
-    if (text_[0] == '#') refuse("this is not a file of draws of `sample`: it begins with a comment");
+    if (text_.empty())
+      refuse("the file is empty");
+    if (text_[0] == '#')
+      refuse("this is not a file of draws of `sample`: it begins with a comment");
     Draws result;
     result.names = header();
     if (result.find(".draw") == nullptr) {
@@ -27,13 +29,16 @@ class Reader {
     }
     result.columns.resize(result.names.size());
     const size_t estimate = text_.size() / (result.names.size() * 20 + 1) + 1;
-    for (auto& column : result.columns) column.reserve(estimate);
-    while (at_ < text_.size()) row(result);
-    if (result.count() == 0) refuse("there are no draws");
+    for (auto& column : result.columns)
+      column.reserve(estimate);
+    while (at_ < text_.size())
+      row(result);
+    if (result.count() == 0)
+      refuse("there are no draws");
     return result;
   }
 
- private:
+private:
   [[noreturn]] void refuse(const std::string& message) {
     throw InputError(path_ + ":" + std::to_string(line_) + ": " + message);
   }
@@ -45,7 +50,8 @@ class Reader {
       if (at_ < text_.size() && text_[at_] == '"') {
         ++at_;
         while (true) {
-          if (at_ >= text_.size()) refuse("a quoted name in the header has no end");
+          if (at_ >= text_.size())
+            refuse("a quoted name in the header has no end");
           if (text_[at_] == '"' && at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
             name += '"';
             at_ += 2;
@@ -57,19 +63,22 @@ class Reader {
           }
         }
       } else {
-        while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n' &&
-               text_[at_] != '\r') {
+        while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n' && text_[at_] != '\r') {
           name += text_[at_++];
         }
       }
-      if (name.empty()) refuse("a column has no name");
+      if (name.empty())
+        refuse("a column has no name");
       if (std::find(names.begin(), names.end(), name) != names.end()) {
         refuse("the column " + name + " stands there twice");
       }
       names.push_back(name);
-      if (at_ < text_.size() && text_[at_] == '\r') ++at_;
-      if (at_ >= text_.size() || text_[at_] == '\n') break;
-      if (text_[at_] != ',') refuse("`,` expected after the name " + name);
+      if (at_ < text_.size() && text_[at_] == '\r')
+        ++at_;
+      if (at_ >= text_.size() || text_[at_] == '\n')
+        break;
+      if (text_[at_] != ',')
+        refuse("`,` expected after the name " + name);
       ++at_;
     }
     ++at_;
@@ -80,9 +89,11 @@ class Reader {
   void row(Draws& draws) {
     size_t end = text_.find('\n', at_);
     const bool last = end == std::string::npos;
-    if (last) end = text_.size();
+    if (last)
+      end = text_.size();
     size_t stop = end;
-    if (stop > at_ && text_[stop - 1] == '\r') --stop;
+    if (stop > at_ && text_[stop - 1] == '\r')
+      --stop;
     size_t column = 0;
     while (true) {
       const size_t comma = std::min(text_.find(',', at_), stop);
@@ -91,7 +102,8 @@ class Reader {
       }
       draws.columns[column].push_back(number(at_, comma, draws.names[column]));
       ++column;
-      if (comma == stop) break;
+      if (comma == stop)
+        break;
       at_ = comma + 1;
     }
     if (column != draws.columns.size()) {
@@ -103,13 +115,12 @@ class Reader {
   }
 
   double number(size_t from, size_t to, const std::string& column) {
-    if (from == to) return NAN;
+    if (from == to)
+      return NAN;
     double value = 0;
     const auto [stop, code] = std::from_chars(text_.data() + from, text_.data() + to, value);
-    if (stop != text_.data() + to ||
-        (code != std::errc() && code != std::errc::result_out_of_range)) {
-      refuse("column " + column + ": `" + text_.substr(from, std::min<size_t>(to - from, 40)) +
-             "` is not a number");
+    if (stop != text_.data() + to || (code != std::errc() && code != std::errc::result_out_of_range)) {
+      refuse("column " + column + ": `" + text_.substr(from, std::min<size_t>(to - from, 40)) + "` is not a number");
     }
     return value;
   }
@@ -123,10 +134,12 @@ class Reader {
 double quantile(const std::vector<double>& sorted, double p) {
   const double place = p * static_cast<double>(sorted.size() - 1);
   const size_t low = static_cast<size_t>(place);
-  if (low + 1 >= sorted.size()) return sorted.back();
+  if (low + 1 >= sorted.size())
+    return sorted.back();
   const double share = place - static_cast<double>(low);
   // Equal neighbours may be infinite.
-  if (sorted[low] == sorted[low + 1]) return sorted[low];
+  if (sorted[low] == sorted[low + 1])
+    return sorted[low];
   return sorted[low] + share * (sorted[low + 1] - sorted[low]);
 }
 
@@ -135,17 +148,19 @@ double weighted_quantile(const std::vector<double>& values, const std::vector<do
   double sum = 0;
   for (size_t i : order) {
     sum += weights[i];
-    if (sum >= p * total) return values[i];
+    if (sum >= p * total)
+      return values[i];
   }
   return values[order.back()];
 }
 
-}  // namespace
+} // namespace
 
 const std::vector<double>* Draws::find(const std::string& name) const {
   for (size_t i = 0; i < names.size(); ++i) {
     static const std::vector<double> none;
-    if (names[i] == name) return i < columns.size() ? &columns[i] : &none;
+    if (names[i] == name)
+      return i < columns.size() ? &columns[i] : &none;
   }
   return nullptr;
 }
@@ -156,10 +171,12 @@ Draws read_draws(const std::string& path) {
 }
 
 std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  if (text.find_first_of(",\"\n\r") == std::string::npos)
+    return text;
   std::string result = "\"";
   for (char c : text) {
-    if (c == '"') result += '"';
+    if (c == '"')
+      result += '"';
     result += c;
   }
   return result + "\"";
@@ -168,14 +185,16 @@ std::string csv_field(const std::string& text) {
 Summary summarise(const std::vector<double>& values, const std::vector<double>& weights) {
   Summary result;
   const double n = static_cast<double>(values.size());
-  if (values.empty()) return {NAN, NAN, NAN, NAN, NAN, NAN, 0};
+  if (values.empty())
+    return {NAN, NAN, NAN, NAN, NAN, NAN, 0};
   if (std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); })) {
     return {NAN, NAN, NAN, NAN, NAN, NAN, 0};
   }
   if (weights.empty()) {
     result.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
     double squares = 0;
-    for (double x : values) squares += (x - result.mean) * (x - result.mean);
+    for (double x : values)
+      squares += (x - result.mean) * (x - result.mean);
     result.sd = n > 1 ? std::sqrt(squares / (n - 1)) : NAN;
     std::vector<double> sorted = values;
     std::sort(sorted.begin(), sorted.end());
@@ -188,11 +207,13 @@ Summary summarise(const std::vector<double>& values, const std::vector<double>& 
   }
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (size_t i = 0; i < values.size(); ++i) {
-    if (weights[i] > 0) result.mean += weights[i] / total * values[i];
+    if (weights[i] > 0)
+      result.mean += weights[i] / total * values[i];
   }
   double variance = 0, error = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!(weights[i] > 0)) continue;
+    if (!(weights[i] > 0))
+      continue;
     const double w = weights[i] / total, d = values[i] - result.mean;
     variance += w * d * d;
     error += w * w * d * d;
@@ -209,4 +230,4 @@ Summary summarise(const std::vector<double>& values, const std::vector<double>& 
   return result;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

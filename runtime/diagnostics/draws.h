@@ -36,4 +36,4 @@ struct Summary {
 // NumPy's default does.
 Summary summarise(const std::vector<double>& values, const std::vector<double>& weights);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

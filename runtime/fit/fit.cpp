@@ -1,10 +1,5 @@
 #include "runtime/fit/fit.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <memory>
-
 #include "runtime/fit/curvature.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
@@ -13,12 +8,17 @@
 #include "runtime/start/family_start.h"
 #include "runtime/start/preconditioner.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
 namespace vmodel::runtime {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double negligible_shift = 0.05;  // in units of the coordinates
+constexpr double negligible_shift = 0.05; // in units of the coordinates
 constexpr double most_halves_apart = 4;
 constexpr double most_skipped = 0.01;
 // Particles are chosen within these limits so that the Monte-Carlo error of the result is about
@@ -37,11 +37,10 @@ constexpr uint32_t step_of_curvature = 0x50000000;
 constexpr uint32_t step_of_warm_up = 0x60000000;
 
 class Fit {
- public:
+public:
   Fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer)
-      : model_(model), settings_(settings), observer_(observer),
-        family_(family_of(model.metadata(), settings.family)), density_(model),
-        pool_(settings.threads), size_(model.size(family_.phi)),
+      : model_(model), settings_(settings), observer_(observer), family_(family_of(model.metadata(), settings.family)),
+        density_(model), pool_(settings.threads), size_(model.size(family_.phi)),
         preconditioner_(model.size(family_.phi)), begin_(Clock::now()) {
     state_.seed = settings.seed;
   }
@@ -54,7 +53,8 @@ class Fit {
       compare_with_plain_start();
     } else {
       choose_preconditioner(0);
-      if (settings_.warm_up) warm_up();
+      if (settings_.warm_up)
+        warm_up();
       measure_curvature();
       choose_estimator();
       optimise();
@@ -63,7 +63,7 @@ class Fit {
     return {std::move(state_), std::move(trace_)};
   }
 
- private:
+private:
   // --- the start ---
   void start() {
     state_.phi = plain_start(model_, family_);
@@ -99,8 +99,8 @@ class Fit {
       refused = "the family's likelihood has no optimum";
     }
     if (only_laplace) {
-      throw NoFit("family laplace: the posterior has no proper mode on the unconstrained scale: " +
-                       refused + "; fit another family, e.g. --family mean_field");
+      throw NoFit("family laplace: the posterior has no proper mode on the unconstrained scale: " + refused +
+                  "; fit another family, e.g. --family mean_field");
     }
     if (settings_.start == StartChoice::laplace) {
       state_.notes.push_back("the Laplace start was not possible: " + refused);
@@ -115,8 +115,8 @@ class Fit {
   // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
   bool start_by_mean_field() {
     const Family* mean_field = model_.metadata().find_family("mean_field");
-    if (mean_field == nullptr || family_.name == "mean_field" ||
-        mean_field->gaussian_location.empty() || model_.dimension() > largest_dense_dimension) {
+    if (mean_field == nullptr || family_.name == "mean_field" || mean_field->gaussian_location.empty() ||
+        model_.dimension() > largest_dense_dimension) {
       return false;
     }
     FitSettings settings = settings_;
@@ -129,23 +129,26 @@ class Fit {
     const FitObserver silent;
     const FitState first = Fit(model_, settings, silent).run().state;
     Laplace gaussian;
-    if (!mean_precision(model_, *mean_field, density_, first.phi, settings_.seed, 99,
-                        gaussian.precision, gaussian.factor)) {
+    if (!mean_precision(model_, *mean_field, density_, first.phi, settings_.seed, 99, gaussian.precision,
+                        gaussian.factor)) {
       return false;
     }
     for (const LearnableValue& l : model_.learnables(*mean_field)) {
-      if (l.name != mean_field->gaussian_location) continue;
+      if (l.name != mean_field->gaussian_location)
+        continue;
       const auto at = first.phi.begin() + static_cast<long>(l.phi_offset);
       gaussian.mode.assign(at, at + static_cast<long>(l.phi_size));
     }
-    if (static_cast<int64_t>(gaussian.mode.size()) != model_.dimension()) return false;
+    if (static_cast<int64_t>(gaussian.mode.size()) != model_.dimension())
+      return false;
     std::vector<double> phi = state_.phi;
     if (!gaussian_start(model_, family_, gaussian, phi) &&
         !likelihood_start(model_, family_, gaussian, settings_.seed, phi)) {
       return false;
     }
     const double plain = elbo(state_.phi, 256).value, ours = elbo(phi, 256).value;
-    if (!std::isfinite(ours) || ours < plain) return false;
+    if (!std::isfinite(ours) || ours < plain)
+      return false;
     state_.phi = phi;
     return true;
   }
@@ -155,37 +158,36 @@ class Fit {
     const double ours = elbo(state_.phi, 4096).value;
     const double plain = elbo(plain_start(model_, family_), 4096).value;
     if (std::isfinite(plain) && !(ours >= plain)) {
-      state_.problems.push_back(
-          "the curvature at the mode does not describe the posterior: the ELBO " + brief(ours) +
-          " is below " + brief(plain) + ", that of a standard normal distribution; fit another family, e.g. "
-          "--family full_rank");
+      state_.problems.push_back("the curvature at the mode does not describe the posterior: the ELBO " + brief(ours) +
+                                " is below " + brief(plain) +
+                                ", that of a standard normal distribution; fit another family, e.g. "
+                                "--family full_rank");
     }
   }
 
   void choose_preconditioner(uint32_t number) {
-    if (!settings_.precondition) return;
-    preconditioner_ =
-        precondition(model_, family_, density_, state_.phi, settings_.seed, 100 + number);
+    if (!settings_.precondition)
+      return;
+    preconditioner_ = precondition(model_, family_, density_, state_.phi, settings_.seed, 100 + number);
   }
 
   Evaluation elbo(const std::vector<double>& phi, int64_t particles, uint32_t number = 0) {
     Elbo objective(model_, family_, particles, Estimator::total, pool_);
     std::vector<double> gradient(static_cast<size_t>(size_ + 1));
-    return objective.evaluate(
-        phi.data(), random_state(settings_.seed, Stream::fit, step_of_evaluation + number),
-        gradient.data());
+    return objective.evaluate(phi.data(), random_state(settings_.seed, Stream::fit, step_of_evaluation + number),
+                              gradient.data());
   }
 
   // Maximises the ELBO of fixed draws by L-BFGS: brings the learnables near the optimum at little
   // cost whatever the scales are. Kept only where other draws confirm it.
   void warm_up() {
-    if (size_ == 0) return;
+    if (size_ == 0)
+      return;
     const int64_t d = model_.dimension();
     for (uint32_t round = 0; round < 3; ++round) {
       const int64_t draws = std::min<int64_t>(8192, std::max<int64_t>(256 << (2 * round), 8 * d));
       Elbo objective(model_, family_, draws, Estimator::total, pool_);
-      const vmodel_random random =
-          random_state(settings_.seed, Stream::fit, step_of_warm_up + round);
+      const vmodel_random random = random_state(settings_.seed, Stream::fit, step_of_warm_up + round);
       std::vector<double> phi(static_cast<size_t>(size_)), g(phi), psi(phi.size(), 0.0);
       const std::vector<double> origin = state_.phi;
       const Differentiable function = [&](const double* at, double* gradient) {
@@ -193,24 +195,24 @@ class Fit {
         preconditioner_.add_to(at, phi.data());
         const Evaluation e = objective.evaluate(phi.data(), random, g.data());
         preconditioner_.pull_back(g.data(), gradient);
-        for (int64_t i = 0; i < size_; ++i) gradient[i] = -gradient[i];
+        for (int64_t i = 0; i < size_; ++i)
+          gradient[i] = -gradient[i];
         return -e.value;
       };
       LbfgsSettings lbfgs;
       lbfgs.iterations = round == 2 ? 30 : 60;
       lbfgs.decrease = 1e-5;
       const LbfgsResult result = minimise_lbfgs(function, psi, lbfgs);
-      if (!std::isfinite(result.value)) continue;
+      if (!std::isfinite(result.value))
+        continue;
       std::vector<double> better = origin;
       preconditioner_.add_to(psi.data(), better.data());
       const int64_t trial = 1024;
       const Evaluation before = elbo(origin, trial, 1 + round);
       const Evaluation after = elbo(better, trial, 1 + round);
-      const double error = std::isfinite(before.spread)
-                               ? std::min(before.spread, after.spread) / std::sqrt(1.0 * trial)
-                               : 0;
-      if (std::isfinite(after.value) &&
-          (!std::isfinite(before.value) || after.value > before.value - 2 * error)) {
+      const double error =
+          std::isfinite(before.spread) ? std::min(before.spread, after.spread) / std::sqrt(1.0 * trial) : 0;
+      if (std::isfinite(after.value) && (!std::isfinite(before.value) || after.value > before.value - 2 * error)) {
         state_.phi = better;
       }
       choose_preconditioner(1 + round);
@@ -221,31 +223,29 @@ class Fit {
   void measure_curvature() {
     // Used by the choice of estimator and particles, and by the last phase.
     const bool chosen = settings_.particles > 0 && settings_.estimator != EstimatorChoice::automatic;
-    if (size_ == 0 || preconditioner_.is_identity() || (chosen && !settles())) return;
+    if (size_ == 0 || preconditioner_.is_identity() || (chosen && !settles()))
+      return;
     const auto gradient_of = [&](Elbo& objective) {
-      return [this, &objective, phi = state_.phi, g = std::vector<double>(size_ + 1)](
-                 const double* psi, double* gradient) mutable {
+      return [this, &objective, phi = state_.phi, g = std::vector<double>(size_ + 1)](const double* psi,
+                                                                                      double* gradient) mutable {
         phi = state_.phi;
         preconditioner_.add_to(psi, phi.data());
-        const Evaluation e = objective.evaluate(
-            phi.data(), random_state(settings_.seed, Stream::fit, step_of_curvature), g.data());
+        const Evaluation e =
+            objective.evaluate(phi.data(), random_state(settings_.seed, Stream::fit, step_of_curvature), g.data());
         preconditioner_.pull_back(g.data(), gradient);
         return std::isfinite(e.value);
       };
     };
-    Elbo coarse(model_, family_, 2048, Estimator::total, pool_),
-        fine(model_, family_, 8192, Estimator::total, pool_);
+    Elbo coarse(model_, family_, 2048, Estimator::total, pool_), fine(model_, family_, 8192, Estimator::total, pool_);
     curvature_ = find_curvature(size_, gradient_of(coarse), gradient_of(fine));
   }
 
   // The estimator whose gradients would leave the smaller error in the result (both have the same
   // mean), and so many particles that this error is small in every coordinate.
   void choose_estimator() {
-    const bool has_stl = model_.compiled().find(family_.name + ".log_density_gradient",
-                                                model_.lanes()) != nullptr;
+    const bool has_stl = model_.compiled().find(family_.name + ".log_density_gradient", model_.lanes()) != nullptr;
     if (settings_.estimator == EstimatorChoice::stl && !has_stl) {
-      throw InputError("estimator stl: the family " + family_.name +
-                       " has no density at a given point");
+      throw InputError("estimator stl: the family " + family_.name + " has no density at a given point");
     }
     estimator_ = settings_.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
     particles_ = settings_.particles > 0 ? settings_.particles : least_particles;
@@ -263,8 +263,8 @@ class Fit {
       }
       particle_error_ = worst;
       if (settings_.particles == 0 && std::isfinite(worst)) {
-        const double iterates = static_cast<double>(std::max<int64_t>(
-            1, settles() ? settings_.settle * 3 / 5 : averaged_steps()));
+        const double iterates =
+            static_cast<double>(std::max<int64_t>(1, settles() ? settings_.settle * 3 / 5 : averaged_steps()));
         const double wanted = worst * worst / iterates / (wanted_error * wanted_error);
         const double most = static_cast<double>(settles() ? most_settling : most_particles);
         const int64_t lanes = model_.lanes();
@@ -272,9 +272,8 @@ class Fit {
           return (static_cast<int64_t>(std::ceil(particles)) + lanes - 1) / lanes * lanes;
         };
         settling_ = whole_blocks(std::clamp(wanted, 1.0 * least_particles, most));
-        particles_ = settles() ? whole_blocks(std::max(1.0 * least_particles,
-                                                       static_cast<double>(settling_) / 16))
-                               : settling_;
+        particles_ =
+            settles() ? whole_blocks(std::max(1.0 * least_particles, static_cast<double>(settling_) / 16)) : settling_;
       }
     }
     state_.estimator = estimator_ == Estimator::stl ? "stl" : "total";
@@ -303,10 +302,9 @@ class Fit {
     for (int t = 0; t < trials; ++t) {
       const Evaluation e = objective.evaluate(
           state_.phi.data(),
-          random_state(settings_.seed, Stream::fit,
-                       step_of_estimator_trial + static_cast<uint32_t>(t)),
-          g.data());
-      if (!std::isfinite(e.value)) continue;
+          random_state(settings_.seed, Stream::fit, step_of_estimator_trial + static_cast<uint32_t>(t)), g.data());
+      if (!std::isfinite(e.value))
+        continue;
       ++finite;
       psi.resize(n);
       preconditioner_.pull_back(g.data(), psi.data());
@@ -318,7 +316,8 @@ class Fit {
       }
     }
     ErrorEstimate result;
-    if (finite < 2) return result;
+    if (finite < 2)
+      return result;
     result.worst = 0;
     for (size_t i = 0; i < n; ++i) {
       const double variance = (squares[i] - sum[i] * sum[i] / finite) / (finite - 1);
@@ -344,10 +343,9 @@ class Fit {
     trace_.reserve(static_cast<size_t>(all_steps / stride_ + 2));
     double slower = 1;
     int64_t skipped_in_a_row = 0;
-    std::vector<double> sound = psi;  // the last iterate with a finite objective
+    std::vector<double> sound = psi; // the last iterate with a finite objective
     for (int64_t step = 0; step < steps; ++step) {
-      if (step > 0 && step == steps / 4 && settings_.precondition && !settings_.warm_up &&
-          !started_at_mode_) {
+      if (step > 0 && step == steps / 4 && settings_.precondition && !settings_.warm_up && !started_at_mode_) {
         // What the start could not know of the curvature is known by now.
         state_.phi = phi;
         choose_preconditioner(50);
@@ -356,8 +354,7 @@ class Fit {
         adam.restart();
       }
       const Evaluation e = objective.evaluate(
-          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(step)),
-          g.data());
+          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(step)), g.data());
       const double rate = slower * settings_.schedule.at(step, steps);
       double norm = NAN;
       if (std::isfinite(e.value)) {
@@ -399,7 +396,8 @@ class Fit {
       state_.halves_apart = in_units.halves_apart(negligible_shift);
     }
     state_.phi = phi;
-    if (settles()) settle(origin, psi, all_steps);
+    if (settles())
+      settle(origin, psi, all_steps);
   }
 
   // What every step leaves behind.
@@ -412,7 +410,8 @@ class Fit {
       trace_.push_back({step, seconds(), value, norm, rate, state_.skipped});
     }
     state_.step = step;
-    if (observer_) observer_({step, steps, smooth_, rate});
+    if (observer_)
+      observer_({step, steps, smooth_, rate});
   }
 
   // Steps along the gradient in the metric of the curvature, with many particles; the result is their
@@ -428,8 +427,7 @@ class Fit {
     for (int64_t i = 0; i < settings_.settle; ++i) {
       const int64_t number = settings_.steps + i;
       const Evaluation e = objective.evaluate(
-          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(number)),
-          g.data());
+          phi.data(), random_state(settings_.seed, Stream::fit, static_cast<uint32_t>(number)), g.data());
       double norm = NAN, wanted = 0;
       if (std::isfinite(e.value)) {
         preconditioner_.pull_back(g.data(), step_by.data());
@@ -441,7 +439,8 @@ class Fit {
         const double length = wanted * euclidean_norm(step_by.data(), n);
         const double longest = 0.5 * std::sqrt(static_cast<double>(n));
         const double rate = wanted * (length > longest ? longest / length : 1);
-        for (size_t k = 0; k < n; ++k) psi[k] += rate * step_by[k];
+        for (size_t k = 0; k < n; ++k)
+          psi[k] += rate * step_by[k];
         std::copy(origin.begin(), origin.end(), phi.begin());
         preconditioner_.add_to(psi.data(), phi.data());
       } else {
@@ -478,25 +477,22 @@ class Fit {
     const Evaluation e = elbo(state_.phi, draws, 64);
     state_.elbo = e.value;
     state_.elbo_error = e.spread / std::sqrt(static_cast<double>(draws));
-    if (std::any_of(state_.phi.begin(), state_.phi.end(),
-                    [](double x) { return !std::isfinite(x); })) {
+    if (std::any_of(state_.phi.begin(), state_.phi.end(), [](double x) { return !std::isfinite(x); })) {
       state_.problems.push_back("a learned value is not finite");
     }
     // A posterior may end at a wall: single draws beyond it are reported by `sample`.
     if (!std::isfinite(e.value) && static_cast<double>(e.not_finite) > most_skipped * draws) {
-      state_.problems.push_back("the objective at the result is not finite (" +
-                                std::to_string(e.not_finite) + " of " + std::to_string(draws) +
-                                " draws)");
+      state_.problems.push_back("the objective at the result is not finite (" + std::to_string(e.not_finite) + " of " +
+                                std::to_string(draws) + " draws)");
     }
     if (static_cast<double>(state_.skipped) > most_skipped * static_cast<double>(state_.step)) {
-      state_.problems.push_back(
-          std::to_string(state_.skipped) + " of " + counted(state_.step, "step") +
-          " were skipped, since a particle's density or gradient was not finite (limit 1 %)");
+      state_.problems.push_back(std::to_string(state_.skipped) + " of " + counted(state_.step, "step") +
+                                " were skipped, since a particle's density or gradient was not finite (limit 1 %)");
     }
     if (state_.halves_apart > most_halves_apart) {
-      state_.problems.push_back(
-          "the optimiser had not settled: the halves of the averaged iterates are " +
-          brief(state_.halves_apart, 3) + " Monte-Carlo errors apart (limit 4); use more --steps");
+      state_.problems.push_back("the optimiser had not settled: the halves of the averaged iterates are " +
+                                brief(state_.halves_apart, 3) +
+                                " Monte-Carlo errors apart (limit 4); use more --steps");
     }
   }
 
@@ -521,21 +517,20 @@ class Fit {
   std::vector<TraceRow> trace_;
 };
 
-}  // namespace
+} // namespace
 
 const Family& family_of(const Metadata& metadata, const std::string& name) {
   const std::string kernels = name == "laplace" ? "full_rank" : name;
   const Family* family = metadata.find_family(kernels);
   if (family == nullptr) {
-    throw InputError("family " + name + ": this executable does not hold it; build it with vmodelc " +
-                     metadata.source + " --families=" + name);
+    throw InputError("family " + name + ": this executable does not hold it; build it with vmodelc " + metadata.source +
+                     " --families=" + name);
   }
   return *family;
 }
 
-FitResult run_fit(const PreparedModel& model, const FitSettings& settings,
-                  const FitObserver& observer) {
+FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer) {
   return Fit(model, settings, observer).run();
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

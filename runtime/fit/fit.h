@@ -1,12 +1,12 @@
 // Fits a family to a posterior.
 #pragma once
 
+#include "runtime/fit/settings.h"
+#include "runtime/model/prepared_model.h"
+
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "runtime/fit/settings.h"
-#include "runtime/model/prepared_model.h"
 
 namespace vmodel::runtime {
 
@@ -16,20 +16,20 @@ struct TraceRow {
   double objective = 0;
   double gradient_norm = 0;
   double rate = 0;
-  int64_t skipped = 0;  // steps skipped so far
+  int64_t skipped = 0; // steps skipped so far
 };
 
 // All that a fit is at a moment; fit.json is a view of it.
 struct FitState {
-  std::string phase = "start";  // start, optimise, done
+  std::string phase = "start"; // start, optimise, done
   int64_t step = 0;
   // The result: the average of the last iterates (of the iterate itself before averaging begins).
   std::vector<double> phi;
-  std::vector<double> last;  // the last iterate
+  std::vector<double> last; // the last iterate
   std::vector<double> first_moment, second_moment;
   int64_t averaged = 0;
-  std::vector<int64_t> order_of_data;  // for minibatches; empty: all data in every step
-  int64_t skipped = 0;                 // steps with a particle that was not finite
+  std::vector<int64_t> order_of_data; // for minibatches; empty: all data in every step
+  int64_t skipped = 0;                // steps with a particle that was not finite
   int64_t particles_not_finite = 0;
   uint64_t seed = 0;
   uint32_t stream = static_cast<uint32_t>(Stream::fit);
@@ -59,10 +59,9 @@ struct FitProgress {
 using FitObserver = std::function<void(const FitProgress&)>;
 
 // Runs a whole fit. Throws InputError when the family cannot be fitted at all.
-FitResult run_fit(const PreparedModel& model, const FitSettings& settings,
-                  const FitObserver& observer);
+FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer);
 
 // The family whose entry points a fit of that name uses: `laplace` is full_rank's.
 const Family& family_of(const Metadata& metadata, const std::string& name);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

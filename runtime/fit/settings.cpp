@@ -1,20 +1,21 @@
 #include "runtime/fit/settings.h"
 
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <functional>
 #include <map>
 
-#include "runtime/io/error.h"
-#include "runtime/io/files.h"
-
 namespace vmodel::runtime {
 namespace {
 
 std::string trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string::npos) return "";
+  if (first == std::string::npos)
+    return "";
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
@@ -26,11 +27,11 @@ struct Setting {
 };
 
 template <typename Enum>
-Enum one_of(const char* what, const std::string& text,
-            const std::vector<std::pair<const char*, Enum>>& choices) {
+Enum one_of(const char* what, const std::string& text, const std::vector<std::pair<const char*, Enum>>& choices) {
   std::string list;
   for (const auto& [name, value] : choices) {
-    if (text == name) return value;
+    if (text == name)
+      return value;
     list += (list.empty() ? "" : ", ") + std::string(name);
   }
   throw InputError(std::string(what) + " = " + text + ": expected one of " + list);
@@ -44,17 +45,17 @@ const std::vector<std::pair<const char*, EstimatorChoice>> estimators = {
     {"pathwise", EstimatorChoice::total},
     {"sticking_the_landing", EstimatorChoice::stl}};
 const std::vector<std::pair<const char*, StartChoice>> starts = {
-    {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace},
-    {"plain", StartChoice::plain}};
-const std::vector<std::pair<const char*, RateSchedule::Kind>> schedules = {
-    {"cosine", RateSchedule::Kind::cosine}, {"constant", RateSchedule::Kind::constant}};
-const std::vector<std::pair<const char*, bool>> booleans = {{"on", true}, {"true", true},
-                                                            {"off", false}, {"false", false}};
+    {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace}, {"plain", StartChoice::plain}};
+const std::vector<std::pair<const char*, RateSchedule::Kind>> schedules = {{"cosine", RateSchedule::Kind::cosine},
+                                                                           {"constant", RateSchedule::Kind::constant}};
+const std::vector<std::pair<const char*, bool>> booleans = {
+    {"on", true}, {"true", true}, {"off", false}, {"false", false}};
 
 template <typename Enum>
 std::string name_of(Enum value, const std::vector<std::pair<const char*, Enum>>& choices) {
   for (const auto& [name, choice] : choices) {
-    if (choice == value) return name;
+    if (choice == value)
+      return name;
   }
   return "";
 }
@@ -65,33 +66,23 @@ const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table = {
       {"steps", [](S& s, const T& t) { s.steps = parse_integer("steps", t, 0, 1000000000); },
        [](const S& s) { return std::to_string(s.steps); }},
-      {"particles",
-       [](S& s, const T& t) {
-         s.particles = t == "auto" ? 0 : parse_integer("particles", t, 1, 1 << 24);
-       },
+      {"particles", [](S& s, const T& t) { s.particles = t == "auto" ? 0 : parse_integer("particles", t, 1, 1 << 24); },
        [](const S& s) { return s.particles == 0 ? T("auto") : std::to_string(s.particles); }},
       {"estimator", [](S& s, const T& t) { s.estimator = one_of("estimator", t, estimators); },
        [](const S& s) { return name_of(s.estimator, estimators); }},
-      {"optimizer.rate",
-       [](S& s, const T& t) { s.schedule.rate = parse_real("optimizer.rate", t, 0, 1e6); },
+      {"optimizer.rate", [](S& s, const T& t) { s.schedule.rate = parse_real("optimizer.rate", t, 0, 1e6); },
        [](const S& s) { return brief(s.schedule.rate); }},
-      {"optimizer.schedule",
-       [](S& s, const T& t) { s.schedule.kind = one_of("optimizer.schedule", t, schedules); },
+      {"optimizer.schedule", [](S& s, const T& t) { s.schedule.kind = one_of("optimizer.schedule", t, schedules); },
        [](const S& s) { return name_of(s.schedule.kind, schedules); }},
-      {"optimizer.last_rate",
-       [](S& s, const T& t) { s.schedule.last = parse_real("optimizer.last_rate", t, 0, 1); },
+      {"optimizer.last_rate", [](S& s, const T& t) { s.schedule.last = parse_real("optimizer.last_rate", t, 0, 1); },
        [](const S& s) { return brief(s.schedule.last); }},
-      {"optimizer.clip",
-       [](S& s, const T& t) { s.adam.clip = parse_real("optimizer.clip", t, 0, 1e300); },
+      {"optimizer.clip", [](S& s, const T& t) { s.adam.clip = parse_real("optimizer.clip", t, 0, 1e300); },
        [](const S& s) { return s.adam.clip == 0 ? T("off") : brief(s.adam.clip); }},
-      {"optimizer.epsilon",
-       [](S& s, const T& t) { s.adam.epsilon = parse_real("optimizer.epsilon", t, 0, 1e6); },
+      {"optimizer.epsilon", [](S& s, const T& t) { s.adam.epsilon = parse_real("optimizer.epsilon", t, 0, 1e6); },
        [](const S& s) { return brief(s.adam.epsilon); }},
-      {"optimizer.beta1",
-       [](S& s, const T& t) { s.adam.beta1 = parse_real("optimizer.beta1", t, 0, 0.999999); },
+      {"optimizer.beta1", [](S& s, const T& t) { s.adam.beta1 = parse_real("optimizer.beta1", t, 0, 0.999999); },
        [](const S& s) { return brief(s.adam.beta1); }},
-      {"optimizer.beta2",
-       [](S& s, const T& t) { s.adam.beta2 = parse_real("optimizer.beta2", t, 0, 0.9999999); },
+      {"optimizer.beta2", [](S& s, const T& t) { s.adam.beta2 = parse_real("optimizer.beta2", t, 0, 0.9999999); },
        [](const S& s) { return brief(s.adam.beta2, 8); }},
       {"average", [](S& s, const T& t) { s.average = parse_real("average", t, 0, 1); },
        [](const S& s) { return brief(s.average); }},
@@ -110,8 +101,10 @@ const std::vector<Setting>& settings_table() {
 // `elbo(particles = 8, estimator = stl)` gives the name and the settings.
 std::string parse_objective(const std::string& text, std::map<std::string, std::string>& given) {
   const size_t open = text.find('(');
-  if (open == std::string::npos) return trimmed(text);
-  if (text.back() != ')') throw InputError("objective " + text + ": `)` is missing");
+  if (open == std::string::npos)
+    return trimmed(text);
+  if (text.back() != ')')
+    throw InputError("objective " + text + ": `)` is missing");
   std::string inside = text.substr(open + 1, text.size() - open - 2);
   while (!trimmed(inside).empty()) {
     const size_t comma = inside.find(',');
@@ -119,8 +112,7 @@ std::string parse_objective(const std::string& text, std::map<std::string, std::
     inside = comma == std::string::npos ? "" : inside.substr(comma + 1);
     const size_t equals = part.find('=');
     if (equals == std::string::npos) {
-      throw InputError("objective " + text + ": `name = value` expected, not `" + trimmed(part) +
-                       "`");
+      throw InputError("objective " + text + ": `name = value` expected, not `" + trimmed(part) + "`");
     }
     given[trimmed(part.substr(0, equals))] = trimmed(part.substr(equals + 1));
   }
@@ -130,24 +122,24 @@ std::string parse_objective(const std::string& text, std::map<std::string, std::
 const FitBlock* choose_block(const Metadata& metadata, const std::string& run) {
   std::string names;
   for (const FitBlock& fit : metadata.fits) {
-    if (fit.name == run) return &fit;
-    if (!fit.name.empty()) names += (names.empty() ? "" : ", ") + fit.name;
+    if (fit.name == run)
+      return &fit;
+    if (!fit.name.empty())
+      names += (names.empty() ? "" : ", ") + fit.name;
   }
-  if (run.empty()) return metadata.fits.empty() ? nullptr : &metadata.fits.front();
-  throw InputError("--run " + run + ": the model has no such fit block" +
-                   (names.empty() ? "" : "; it has " + names));
+  if (run.empty())
+    return metadata.fits.empty() ? nullptr : &metadata.fits.front();
+  throw InputError("--run " + run + ": the model has no such fit block" + (names.empty() ? "" : "; it has " + names));
 }
 
-}  // namespace
+} // namespace
 
-int64_t parse_integer(const std::string& what, const std::string& text, int64_t least,
-                      int64_t most) {
+int64_t parse_integer(const std::string& what, const std::string& text, int64_t least, int64_t most) {
   int64_t value = 0;
   // As in the language, underscores may group digits.
   std::string digits = text;
   digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
-  const auto [stop, code] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (code == std::errc::result_out_of_range && stop == digits.data() + digits.size()) {
     throw InputError(what + " " + text + ": the number is too large");
   }
@@ -155,8 +147,8 @@ int64_t parse_integer(const std::string& what, const std::string& text, int64_t 
     throw InputError(what + " " + text + ": an integer is expected");
   }
   if (value < least || value > most) {
-    throw InputError(what + " " + text + ": an integer from " + std::to_string(least) + " to " +
-                     std::to_string(most) + " is expected");
+    throw InputError(what + " " + text + ": an integer from " + std::to_string(least) + " to " + std::to_string(most) +
+                     " is expected");
   }
   return value;
 }
@@ -165,14 +157,12 @@ double parse_real(const std::string& what, const std::string& text, double least
   double value = 0;
   std::string digits = text;
   digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
-  const auto [stop, code] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (code != std::errc() || stop != digits.data() + digits.size() || !std::isfinite(value)) {
     throw InputError(what + " " + text + ": a number is expected");
   }
   if (value < least || value > most) {
-    throw InputError(what + " " + text + ": a number from " + brief(least) + " to " + brief(most) +
-                     " is expected");
+    throw InputError(what + " " + text + ": a number from " + brief(least) + " to " + brief(most) + " is expected");
   }
   return value;
 }
@@ -190,13 +180,15 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
       family_given = true;
     }
     objective = block->objective;
-    for (const auto& [name, value] : block->settings) given[name] = value;
+    for (const auto& [name, value] : block->settings)
+      given[name] = value;
   }
   if (!flags.family.empty()) {
     settings.family = flags.family;
     family_given = true;
   }
-  if (!flags.objective.empty()) objective = flags.objective;
+  if (!flags.objective.empty())
+    objective = flags.objective;
   if (!objective.empty()) {
     settings.objective = parse_objective(objective, given);
     objective_given = true;
@@ -208,7 +200,8 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
     given[trimmed(entry.substr(0, equals))] = trimmed(entry.substr(equals + 1));
   }
-  if (!flags.steps.empty()) given["steps"] = flags.steps;
+  if (!flags.steps.empty())
+    given["steps"] = flags.steps;
 
   // Without families of its own a model is fitted by mean_field; its first family otherwise.
   if (!family_given) {
@@ -220,18 +213,22 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
     settings.defaults.push_back("family = " + settings.family);
   }
-  if (!objective_given) settings.defaults.push_back("objective = " + settings.objective);
+  if (!objective_given)
+    settings.defaults.push_back("objective = " + settings.objective);
 
   std::vector<std::string> set;
   for (const auto& [full_name, value] : given) {
     std::string name = full_name;
     for (const char* prefix : {"objective.", "elbo."}) {
-      if (name.rfind(prefix, 0) == 0) name = name.substr(std::string(prefix).size());
+      if (name.rfind(prefix, 0) == 0)
+        name = name.substr(std::string(prefix).size());
     }
     // The language repeats the names of objective and optimiser here; seed and threads are flags too.
-    if (name == "objective") continue;
+    if (name == "objective")
+      continue;
     if (name == "optimizer") {
-      if (value != "adam") throw InputError("optimizer " + value + ": this executable has adam only");
+      if (value != "adam")
+        throw InputError("optimizer " + value + ": this executable has adam only");
       continue;
     }
     if (name == "seed") {
@@ -243,11 +240,11 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
       continue;
     }
     const auto& table = settings_table();
-    const auto found = std::find_if(table.begin(), table.end(),
-                                    [&](const Setting& s) { return name == s.name; });
+    const auto found = std::find_if(table.begin(), table.end(), [&](const Setting& s) { return name == s.name; });
     if (found == table.end()) {
       std::string names;
-      for (const Setting& s : table) names += (names.empty() ? "" : ", ") + std::string(s.name);
+      for (const Setting& s : table)
+        names += (names.empty() ? "" : ", ") + std::string(s.name);
       throw InputError("unknown setting `" + name + "`; the settings are " + names);
     }
     found->read(settings, value);
@@ -259,19 +256,18 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
   }
   if (!flags.seed.empty()) {
-    settings.seed = static_cast<uint64_t>(
-        parse_integer("--seed", flags.seed, 0, (int64_t{1} << 48) - 1));
+    settings.seed = static_cast<uint64_t>(parse_integer("--seed", flags.seed, 0, (int64_t{1} << 48) - 1));
   }
   if (!flags.threads.empty()) {
     settings.threads = static_cast<int>(parse_integer("--threads", flags.threads, 1, 1024));
   }
   if (settings.objective != "elbo") {
-    throw InputError("objective " + settings.objective +
-                     ": this executable holds the objective elbo only");
+    throw InputError("objective " + settings.objective + ": this executable holds the objective elbo only");
   }
   if (settings.family != "laplace" && metadata.find_family(settings.family) == nullptr) {
     std::string names;
-    for (const Family& family : metadata.families) names += family.name + ", ";
+    for (const Family& family : metadata.families)
+      names += family.name + ", ";
     throw InputError("family " + settings.family + ": this executable holds the families " + names +
                      "laplace; a family that the file declares is added by vmodelc " + metadata.source +
                      " -o EXE --families=" + settings.family);
@@ -288,4 +284,4 @@ std::vector<std::pair<std::string, std::string>> describe(const FitSettings& set
   return result;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

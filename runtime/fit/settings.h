@@ -1,13 +1,13 @@
 // What a fit is told: the file's fit block, overridden by flags.
 #pragma once
 
+#include "runtime/model/metadata.h"
+#include "runtime/optimizers/adam.h"
+
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "runtime/model/metadata.h"
-#include "runtime/optimizers/adam.h"
 
 namespace vmodel::runtime {
 
@@ -42,7 +42,7 @@ struct FitSettings {
 // What flags of `fit` say; empty or negative where they say nothing.
 struct FitFlags {
   std::string run, family, objective, seed, threads, steps;
-  std::vector<std::string> set;  // key=value
+  std::vector<std::string> set; // key=value
 };
 
 // Combines them. Throws InputError for unknown names and malformed values.
@@ -52,8 +52,7 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags);
 std::vector<std::pair<std::string, std::string>> describe(const FitSettings& settings);
 
 // Reads a whole text as a number within bounds; throws InputError that names `what`.
-int64_t parse_integer(const std::string& what, const std::string& text, int64_t least,
-                      int64_t most);
+int64_t parse_integer(const std::string& what, const std::string& text, int64_t least, int64_t most);
 double parse_real(const std::string& what, const std::string& text, double least, double most);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

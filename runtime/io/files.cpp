@@ -1,15 +1,15 @@
 #include "runtime/io/files.h"
 
+#include "runtime/io/error.h"
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include "runtime/io/error.h"
 
 namespace vmodel::runtime {
 namespace {
@@ -19,15 +19,17 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-}  // namespace
+} // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  if (std::filesystem::is_directory(path_)) refuse("be written", EISDIR);
+  if (std::filesystem::is_directory(path_))
+    refuse("be written", EISDIR);
   std::error_code ignored;
   if (std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored)) {
     // A device or a pipe (/dev/stdout) is written to; renaming a file over it would replace it.
     file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-    if (file_ < 0) refuse("be written", errno);
+    if (file_ < 0)
+      refuse("be written", errno);
     return;
   }
   temporary_ = path_ + ".unfinished-XXXXXX";
@@ -40,14 +42,18 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_ >= 0) ::close(file_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (file_ >= 0)
+    ::close(file_);
+  if (!temporary_.empty())
+    ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::refuse(const char* doing, int code) {
   // The destructor does not run for a constructor that throws.
-  if (file_ >= 0) ::close(file_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (file_ >= 0)
+    ::close(file_);
+  if (!temporary_.empty())
+    ::unlink(temporary_.c_str());
   file_ = -1;
   temporary_.clear();
   throw InputError(path_ + ": cannot " + doing + ": " + std::strerror(code));
@@ -55,15 +61,18 @@ void AtomicFile::refuse(const char* doing, int code) {
 
 void AtomicFile::write(std::string_view text) {
   buffer_ += text;
-  if (buffer_.size() > 1 << 20) flush();
+  if (buffer_.size() > 1 << 20)
+    flush();
 }
 
 void AtomicFile::flush() {
   size_t done = 0;
   while (done < buffer_.size()) {
     const ssize_t count = ::write(file_, buffer_.data() + done, buffer_.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) refuse("be written", errno);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      refuse("be written", errno);
     done += static_cast<size_t>(count);
   }
   buffer_.clear();
@@ -71,12 +80,16 @@ void AtomicFile::flush() {
 
 void AtomicFile::commit() {
   flush();
-  if (::fsync(file_) != 0 && errno != EINVAL && errno != EROFS) refuse("be written", errno);
+  if (::fsync(file_) != 0 && errno != EINVAL && errno != EROFS)
+    refuse("be written", errno);
   const int closed = ::close(file_);
   file_ = -1;
-  if (closed != 0) refuse("be written", errno);
-  if (temporary_.empty()) return;  // a device
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) refuse("be written", errno);
+  if (closed != 0)
+    refuse("be written", errno);
+  if (temporary_.empty())
+    return; // a device
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    refuse("be written", errno);
   temporary_.clear();
   // The new name is durable only with its folder; a file system that refuses this is left alone.
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -96,22 +109,26 @@ void make_folder(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
   if (!std::filesystem::is_directory(path)) {
-    throw InputError(path + ": cannot make this folder: " +
-                     (code ? code.message() : std::string("a file of that name exists")));
+    throw InputError(
+        path + ": cannot make this folder: " + (code ? code.message() : std::string("a file of that name exists")));
   }
 }
 
 std::string exact(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  if (std::isnan(value))
+    return "nan";
+  if (std::isinf(value))
+    return value > 0 ? "inf" : "-inf";
   char text[40];
   std::snprintf(text, sizeof text, "%.17g", value);
   return text;
 }
 
 std::string brief(double value, int digits) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  if (std::isnan(value))
+    return "nan";
+  if (std::isinf(value))
+    return value > 0 ? "inf" : "-inf";
   char text[40];
   std::snprintf(text, sizeof text, "%.*g", digits, value);
   return text;
@@ -122,7 +139,8 @@ std::string counted(int64_t count, const char* noun) {
 }
 
 std::string flat_name(const std::string& name, const std::vector<int64_t>& shape, int64_t index) {
-  if (shape.empty()) return name;
+  if (shape.empty())
+    return name;
   std::vector<int64_t> place(shape.size());
   for (size_t axis = shape.size(); axis-- > 0;) {
     place[axis] = index % shape[axis] + 1;
@@ -135,4 +153,4 @@ std::string flat_name(const std::string& name, const std::vector<int64_t>& shape
   return result + "]";
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -12,7 +12,7 @@ namespace vmodel::runtime {
 // renames it. Without commit() nothing remains. Throws InputError for a folder that cannot be
 // written, a full disk and the like.
 class AtomicFile {
- public:
+public:
   explicit AtomicFile(std::string path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -21,7 +21,7 @@ class AtomicFile {
   void write(std::string_view text);
   void commit();
 
- private:
+private:
   void flush();
   [[noreturn]] void refuse(const char* doing, int code);
 
@@ -49,4 +49,4 @@ std::string counted(int64_t count, const char* noun);
 // The column of an element: theta, theta[1], b[2,1]; last index fastest, indices from 1.
 std::string flat_name(const std::string& name, const std::vector<int64_t>& shape, int64_t index);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

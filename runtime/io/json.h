@@ -15,7 +15,7 @@ inline constexpr int maximum_depth = 64;
 struct Member;
 
 class Value {
- public:
+public:
   Value();
   Value(const Value&);
   Value(Value&&) noexcept;
@@ -54,7 +54,7 @@ class Value {
 };
 
 struct Member {
-  std::string first;  // the name
+  std::string first; // the name
   Value second;
 };
 
@@ -76,4 +76,4 @@ Value read_file(const std::string& path);
 // The whole of a file. Throws runtime::InputError when it cannot be read.
 std::string read_text(const std::string& path);
 
-}  // namespace vmodel::json
+} // namespace vmodel::json

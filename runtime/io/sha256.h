@@ -9,13 +9,13 @@
 namespace vmodel::runtime {
 
 class Sha256 {
- public:
+public:
   void add(const void* bytes, size_t count);
   void add(std::string_view text) { add(text.data(), text.size()); }
   // The digest as 64 hexadecimal digits; the object is used up.
   std::string finish();
 
- private:
+private:
   void block(const unsigned char* bytes);
 
   std::array<uint32_t, 8> state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -25,4 +25,4 @@ class Sha256 {
   uint64_t total_ = 0;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

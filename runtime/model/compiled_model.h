@@ -1,19 +1,19 @@
 // A C++ view of vmodel_model: metadata, kernels by name and lanes, and calls of them.
 #pragma once
 
+#include "runtime/abi/vmodel_abi.h"
+#include "runtime/model/memory.h"
+#include "runtime/model/metadata.h"
+
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "runtime/abi/vmodel_abi.h"
-#include "runtime/model/memory.h"
-#include "runtime/model/metadata.h"
-
 namespace vmodel::runtime {
 
 class CompiledModel {
- public:
+public:
   // Throws InternalError when the model speaks another version of the interface.
   explicit CompiledModel(const vmodel_model& model);
 
@@ -28,7 +28,7 @@ class CompiledModel {
   // The numbers of lanes that a kernel exists for, ascending.
   std::vector<int> lanes_of(std::string_view name) const;
 
- private:
+private:
   const vmodel_model& model_;
   Metadata metadata_;
 };
@@ -49,7 +49,7 @@ struct Argument {
 
 // A kernel with its arguments and workspace, ready to be called any number of times by one thread.
 class KernelCall {
- public:
+public:
   KernelCall() = default;
   // Throws InternalError when the kernel is missing or wants an argument that is not given.
   KernelCall(const CompiledModel& model, const vmodel_slot* slots, std::string_view name, int lanes,
@@ -60,11 +60,11 @@ class KernelCall {
   }
   int64_t workspace_bytes() const { return static_cast<int64_t>(workspace_.size()); }
 
- private:
+private:
   const vmodel_kernel* kernel_ = nullptr;
   const vmodel_slot* slots_ = nullptr;
   std::vector<void*> arguments_;
   AlignedVector<char> workspace_;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

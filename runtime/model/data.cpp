@@ -1,12 +1,12 @@
 #include "runtime/model/data.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 #include "runtime/io/sha256.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace vmodel::runtime {
 namespace {
@@ -19,12 +19,14 @@ constexpr double largest_integer = 9007199254740992.0;
 
 int64_t product(const std::vector<int64_t>& shape) {
   int64_t result = 1;
-  for (int64_t extent : shape) result *= extent;
+  for (int64_t extent : shape)
+    result *= extent;
   return result;
 }
 
 std::string element_name(const std::string& name, const std::vector<int64_t>& place) {
-  if (place.empty()) return name;
+  if (place.empty())
+    return name;
   std::string result = name + "[";
   for (size_t i = 0; i < place.size(); ++i) {
     result += (i ? "," : "") + std::to_string(place[i] + 1);
@@ -32,11 +34,15 @@ std::string element_name(const std::string& name, const std::vector<int64_t>& pl
   return result + "]";
 }
 
-std::string shown(double value) { return brief(value, 15); }
+std::string shown(double value) {
+  return brief(value, 15);
+}
 
-std::string elements(int64_t count) { return counted(count, "element"); }
+std::string elements(int64_t count) {
+  return counted(count, "element");
+}
 
-}  // namespace
+} // namespace
 
 std::vector<DataValue> DataReader::read(const Value& root) {
   std::vector<DataValue> result(model_.metadata().data.size());
@@ -48,7 +54,8 @@ std::vector<DataValue> DataReader::read(const Value& root) {
     const DataField& field = model_.metadata().data[i];
     const size_t before = errors_.size();
     read_field(field, root.find(field.field), result[i]);
-    if (errors_.size() != before) failed_.push_back(field.name);
+    if (errors_.size() != before)
+      failed_.push_back(field.name);
     // Later fields read this one through its slot.
     DataValue& value = result[i];
     if (field.shape.empty() && errors_.size() == before) {
@@ -74,18 +81,19 @@ void DataReader::undeclared(const Value& root) {
       names.push_back(name);
     }
   }
-  if (names.empty()) return;
+  if (names.empty())
+    return;
   std::string list;
-  for (size_t i = 0; i < names.size() && i < 6; ++i) list += (i ? ", " : "") + names[i];
-  if (names.size() > 6) list += " and " + std::to_string(names.size() - 6) + " more";
-  const std::string text =
-      options_.file + ": the model does not declare " + list +
-      (names.size() == 1 ? "; the field is not read" : "; the fields are not read");
+  for (size_t i = 0; i < names.size() && i < 6; ++i)
+    list += (i ? ", " : "") + names[i];
+  if (names.size() > 6)
+    list += " and " + std::to_string(names.size() - 6) + " more";
+  const std::string text = options_.file + ": the model does not declare " + list +
+                           (names.size() == 1 ? "; the field is not read" : "; the fields are not read");
   (options_.strict ? errors_ : notes_).push_back(text);
 }
 
-bool DataReader::refuse(const DataField& field, const std::string& element,
-                        const std::string& problem) {
+bool DataReader::refuse(const DataField& field, const std::string& element, const std::string& problem) {
   errors_.push_back(options_.file + ": " + element + ": " + problem + " (declared at " +
                     model_.metadata().at(field.position) + " as " + field.type() + ")");
   return false;
@@ -99,9 +107,12 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
     return;
   }
   // What reads a field that is wrong cannot be judged.
-  if (depends_on_failed(field)) return;
-  if (!find_shape(field, result)) return;
-  if (value == nullptr) return fill_placeholder(field, result);
+  if (depends_on_failed(field))
+    return;
+  if (!find_shape(field, result))
+    return;
+  if (value == nullptr)
+    return fill_placeholder(field, result);
 
   if (value->is_object()) {
     refuse(field, field.field,
@@ -113,19 +124,24 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
   numbers_.clear();
   numbers_.reserve(static_cast<size_t>(count));
   std::vector<int64_t> place;
-  if (!flatten(field, *value, result, 0, place)) return;
+  if (!flatten(field, *value, result, 0, place))
+    return;
   // A leading extent of 0 leaves nothing to say about the others.
   numbers_.resize(static_cast<size_t>(count), 0);
   if (field.integer) {
     result.integers.assign(numbers_.begin(), numbers_.end());
     // An empty array still has an address.
-    if (count == 0) result.integers.reserve(1);
+    if (count == 0)
+      result.integers.reserve(1);
   } else {
     result.reals.assign(numbers_.begin(), numbers_.end());
-    if (count == 0) result.reals.reserve(1);
+    if (count == 0)
+      result.reals.reserve(1);
   }
-  if (field.bounds) check_bounds(field, result);
-  if (field.support != "all" && field.support != "bounded") check_support(field, result);
+  if (field.bounds)
+    check_bounds(field, result);
+  if (field.support != "all" && field.support != "bounded")
+    check_support(field, result);
 }
 
 // Whether sizes or bounds name a field that could not be read.
@@ -135,7 +151,8 @@ bool DataReader::depends_on_failed(const DataField& field) {
   texts.push_back(field.upper);
   for (const std::string& name : failed_) {
     for (const std::string& text : texts) {
-      if (text.find(name) == std::string::npos) continue;
+      if (text.find(name) == std::string::npos)
+        continue;
       failed_.push_back(field.name);
       return true;
     }
@@ -146,7 +163,8 @@ bool DataReader::depends_on_failed(const DataField& field) {
 bool DataReader::find_shape(const DataField& field, DataValue& result) {
   const size_t rank = field.shape.size();
   result.shape.assign(rank, 0);
-  if (rank == 0) return true;
+  if (rank == 0)
+    return true;
   AlignedVector<int64_t> shape(rank, 0);
   KernelCall call(model_, slots_, "data_shape." + field.name, 0, {{"shape", shape.data()}});
   call();
@@ -156,16 +174,16 @@ bool DataReader::find_shape(const DataField& field, DataValue& result) {
     total *= static_cast<double>(std::max<int64_t>(shape[axis], 1));
     if (shape[axis] < 0) {
       return refuse(field, field.field,
-                    "the size `" + field.shape[axis] + "` is " + std::to_string(shape[axis]) +
-                        ", which is negative");
+                    "the size `" + field.shape[axis] + "` is " + std::to_string(shape[axis]) + ", which is negative");
     }
   }
-  if (total > 1e12) return refuse(field, field.field, "the declared size is too large");
+  if (total > 1e12)
+    return refuse(field, field.field, "the declared size is too large");
   return true;
 }
 
-bool DataReader::wrong_kind(const DataField& field, const Value& value,
-                            const std::vector<int64_t>& place, bool array_expected) {
+bool DataReader::wrong_kind(const DataField& field, const Value& value, const std::vector<int64_t>& place,
+                            bool array_expected) {
   const std::string element = element_name(field.field, place);
   if (array_expected) {
     return refuse(field, element,
@@ -174,9 +192,8 @@ bool DataReader::wrong_kind(const DataField& field, const Value& value,
   }
   if (value.is_string()) {
     const std::string& text = value.text;
-    const bool special = text == "nan" || text == "inf" || text == "-inf" || text == "NaN" ||
-                         text == "Inf" || text == "-Inf" || text == "NA" || text == "+inf" ||
-                         text == "Infinity" || text == "-Infinity";
+    const bool special = text == "nan" || text == "inf" || text == "-inf" || text == "NaN" || text == "Inf" ||
+                         text == "-Inf" || text == "NA" || text == "+inf" || text == "Infinity" || text == "-Infinity";
     return refuse(field, element,
                   special ? "\"" + text + "\" is not a finite number"
                           : std::string("a number is expected, not a string"));
@@ -187,29 +204,29 @@ bool DataReader::wrong_kind(const DataField& field, const Value& value,
   return refuse(field, element, std::string("a number is expected, not ") + json::kind_name(value));
 }
 
-bool DataReader::flatten(const DataField& field, const Value& value, const DataValue& result,
-                         size_t axis, std::vector<int64_t>& place) {
+bool DataReader::flatten(const DataField& field, const Value& value, const DataValue& result, size_t axis,
+                         std::vector<int64_t>& place) {
   if (axis == result.shape.size()) {
-    if (!value.is_number()) return wrong_kind(field, value, place, false);
+    if (!value.is_number())
+      return wrong_kind(field, value, place, false);
     return number(field, value.number, value.integer, place);
   }
-  if (!value.is_array()) return wrong_kind(field, value, place, true);
+  if (!value.is_array())
+    return wrong_kind(field, value, place, true);
   const int64_t extent = result.shape[axis];
   if (value.size() != extent) {
     const std::string& text = field.shape[axis];
     const bool literal = text == std::to_string(extent);
     return refuse(field, element_name(field.field, place),
-                  elements(value.size()) + " where " + std::to_string(extent) +
-                      (extent == 1 ? " is" : " are") + " declared" +
-                      (literal ? "" : " (" + text + " = " + std::to_string(extent) + ")"));
+                  elements(value.size()) + " where " + std::to_string(extent) + (extent == 1 ? " is" : " are") +
+                      " declared" + (literal ? "" : " (" + text + " = " + std::to_string(extent) + ")"));
   }
   const bool last = axis + 1 == result.shape.size();
   if (last && value.elements.empty()) {
     // The common case: a flat run of numbers.
     const bool integers = !field.integer || value.first_real < 0;
-    const bool small = !field.integer ||
-                       std::all_of(value.numbers.begin(), value.numbers.end(),
-                                   [](double x) { return std::fabs(x) <= largest_integer; });
+    const bool small = !field.integer || std::all_of(value.numbers.begin(), value.numbers.end(),
+                                                     [](double x) { return std::fabs(x) <= largest_integer; });
     if (integers && small) {
       numbers_.insert(numbers_.end(), value.numbers.begin(), value.numbers.end());
       return true;
@@ -220,7 +237,8 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
     place.back() = i;
     if (value.elements.empty()) {
       const Value entry = value.element(i);
-      if (!flatten(field, entry, result, axis + 1, place)) return false;
+      if (!flatten(field, entry, result, axis + 1, place))
+        return false;
     } else if (!flatten(field, value.elements[static_cast<size_t>(i)], result, axis + 1, place)) {
       return false;
     }
@@ -229,8 +247,7 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
   return true;
 }
 
-bool DataReader::number(const DataField& field, double value, bool integer,
-                        const std::vector<int64_t>& place) {
+bool DataReader::number(const DataField& field, double value, bool integer, const std::vector<int64_t>& place) {
   if (field.integer && !integer) {
     const bool whole = value == std::floor(value) && std::fabs(value) < largest_integer;
     return refuse(field, element_name(field.field, place),
@@ -238,8 +255,7 @@ bool DataReader::number(const DataField& field, double value, bool integer,
                         : shown(value) + " is not an int");
   }
   if (field.integer && std::fabs(value) > largest_integer) {
-    return refuse(field, element_name(field.field, place),
-                  shown(value) + " is too large for an int (limit 2^53)");
+    return refuse(field, element_name(field.field, place), shown(value) + " is too large for an int (limit 2^53)");
   }
   numbers_.push_back(value);
   return true;
@@ -249,8 +265,7 @@ void DataReader::find_bounds(const DataField& field, const DataValue& value) {
   const int64_t count = product(value.shape);
   lower_.assign(static_cast<size_t>(std::max<int64_t>(count, 1)), -infinity);
   upper_.assign(static_cast<size_t>(std::max<int64_t>(count, 1)), infinity);
-  KernelCall call(model_, slots_, "data_bounds." + field.name, 0,
-                  {{"lower", lower_.data()}, {"upper", upper_.data()}});
+  KernelCall call(model_, slots_, "data_bounds." + field.name, 0, {{"lower", lower_.data()}, {"upper", upper_.data()}});
   call();
 }
 
@@ -261,8 +276,10 @@ void DataReader::check_bounds(const DataField& field, const DataValue& value) {
   for (int64_t i = 0; i < count; ++i) {
     const double x = field.integer ? static_cast<double>(value.integers[i]) : value.reals[i];
     const bool low = !(x >= lower_[i]);
-    if (!low && x <= upper_[i]) continue;
-    if (++wrong > 3) continue;
+    if (!low && x <= upper_[i])
+      continue;
+    if (++wrong > 3)
+      continue;
     const std::string& text = low ? field.lower : field.upper;
     const std::string limit = shown(low ? lower_[i] : upper_[i]);
     refuse(field, flat_name(field.field, value.shape, i),
@@ -276,15 +293,15 @@ void DataReader::check_bounds(const DataField& field, const DataValue& value) {
 }
 
 void DataReader::check_support(const DataField& field, const DataValue& value) {
-  const bool matrix = field.support.find("cholesky") != std::string::npos ||
-                      field.support.find("matrix") != std::string::npos;
+  const bool matrix =
+      field.support.find("cholesky") != std::string::npos || field.support.find("matrix") != std::string::npos;
   const size_t event = matrix ? 2 : 1;
-  if (value.shape.size() < event || value.reals.empty()) return;
+  if (value.shape.size() < event || value.reals.empty())
+    return;
   const int64_t size = value.shape.back();
   const int64_t inner = matrix ? size * value.shape[value.shape.size() - 2] : size;
   const std::vector<int64_t> outer(value.shape.begin(), value.shape.end() - event);
-  for (int64_t first = 0, at = 0; at < static_cast<int64_t>(value.reals.size());
-       at += inner, ++first) {
+  for (int64_t first = 0, at = 0; at < static_cast<int64_t>(value.reals.size()); at += inner, ++first) {
     const double* x = value.reals.data() + at;
     const std::string name = flat_name(field.field, outer, first);
     const auto element = [&](int64_t i) { return flat_name(field.field, value.shape, at + i); };
@@ -295,9 +312,11 @@ void DataReader::check_support(const DataField& field, const DataValue& value) {
     }
     if (field.support == "simplex") {
       for (int64_t i = 0; i < size; ++i) {
-        if (x[i] < 0) refuse(field, element(i), shown(x[i]) + " is negative in a simplex");
+        if (x[i] < 0)
+          refuse(field, element(i), shown(x[i]) + " is negative in a simplex");
       }
-      if (std::fabs(sum - 1) > 1e-8) refuse(field, name, "a simplex sums to 1, this to " + shown(sum));
+      if (std::fabs(sum - 1) > 1e-8)
+        refuse(field, name, "a simplex sums to 1, this to " + shown(sum));
     } else if (field.support == "ordered" || field.support == "positive_ordered") {
       if (field.support == "positive_ordered" && x[0] < 0) {
         refuse(field, element(0), shown(x[0]) + " is negative");
@@ -354,7 +373,8 @@ std::string hash_of_data(const Metadata& metadata, const std::vector<DataValue>&
   for (size_t i = 0; i < values.size(); ++i) {
     const DataField& field = metadata.data[i];
     hash.add(field.name + (field.integer ? " int" : " real"));
-    for (int64_t extent : values[i].shape) hash.add(" " + std::to_string(extent));
+    for (int64_t extent : values[i].shape)
+      hash.add(" " + std::to_string(extent));
     hash.add("\n");
     hash.add(values[i].integers.data(), values[i].integers.size() * sizeof(int64_t));
     // -0 and 0 are the same value.
@@ -366,4 +386,4 @@ std::string hash_of_data(const Metadata& metadata, const std::vector<DataValue>&
   return hash.finish();
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,12 +1,12 @@
 // Reads data for a model: JSON to slots, each value checked against its declaration.
 #pragma once
 
+#include "runtime/io/json.h"
+#include "runtime/model/compiled_model.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "runtime/io/json.h"
-#include "runtime/model/compiled_model.h"
 
 namespace vmodel::runtime {
 
@@ -30,7 +30,7 @@ struct DataOptions {
 
 // Reads all declared fields in order, checks them, and fills the first slots with them.
 class DataReader {
- public:
+public:
   DataReader(const CompiledModel& model, DataOptions options, vmodel_slot* slots)
       : model_(model), options_(std::move(options)), slots_(slots) {}
 
@@ -39,15 +39,14 @@ class DataReader {
   const std::vector<std::string>& errors() const { return errors_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
- private:
+private:
   void read_field(const DataField& field, const json::Value* value, DataValue& result);
   bool find_shape(const DataField& field, DataValue& result);
-  bool flatten(const DataField& field, const json::Value& value, const DataValue& result,
-               size_t axis, std::vector<int64_t>& place);
-  bool wrong_kind(const DataField& field, const json::Value& value,
-                  const std::vector<int64_t>& place, bool array_expected);
-  bool number(const DataField& field, double value, bool integer,
-              const std::vector<int64_t>& place);
+  bool flatten(const DataField& field, const json::Value& value, const DataValue& result, size_t axis,
+               std::vector<int64_t>& place);
+  bool wrong_kind(const DataField& field, const json::Value& value, const std::vector<int64_t>& place,
+                  bool array_expected);
+  bool number(const DataField& field, double value, bool integer, const std::vector<int64_t>& place);
   void find_bounds(const DataField& field, const DataValue& value);
   void check_bounds(const DataField& field, const DataValue& value);
   void check_support(const DataField& field, const DataValue& value);
@@ -62,10 +61,10 @@ class DataReader {
   std::vector<std::string> errors_, notes_;
   std::vector<double> numbers_;
   AlignedVector<double> lower_, upper_;
-  std::vector<std::string> failed_;  // fields that could not be read
+  std::vector<std::string> failed_; // fields that could not be read
 };
 
 // The SHA-256 of the parsed values of all declared fields: names, kinds, shapes, values.
 std::string hash_of_data(const Metadata& metadata, const std::vector<DataValue>& values);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

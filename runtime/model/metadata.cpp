@@ -1,9 +1,9 @@
 #include "runtime/model/metadata.h"
 
-#include <algorithm>
-
 #include "runtime/io/error.h"
 #include "runtime/io/json.h"
+
+#include <algorithm>
 
 namespace vmodel::runtime {
 namespace {
@@ -13,46 +13,57 @@ using json::Value;
 // Reads members of one object; the first that is missing or of another kind ends it all, since the
 // compiler and the runtime then do not belong together.
 class Reader {
- public:
+public:
   explicit Reader(const Value& value) : value_(value) {
-    if (!value.is_object()) refuse("an object");
+    if (!value.is_object())
+      refuse("an object");
   }
 
   std::string text(const char* name, const char* otherwise = nullptr) const {
     const Value* found = value_.find(name);
     if (found == nullptr || found->kind == Value::Kind::null) {
-      if (otherwise == nullptr) refuse(name);
+      if (otherwise == nullptr)
+        refuse(name);
       return otherwise;
     }
-    if (!found->is_string()) refuse(name);
+    if (!found->is_string())
+      refuse(name);
     return found->text;
   }
 
   int64_t integer(const char* name, int64_t otherwise) const {
     const Value* found = value_.find(name);
-    if (found == nullptr) return otherwise;
-    if (!found->is_number() || !found->integer) refuse(name);
+    if (found == nullptr)
+      return otherwise;
+    if (!found->is_number() || !found->integer)
+      refuse(name);
     return static_cast<int64_t>(found->number);
   }
 
   int64_t integer(const char* name) const {
-    if (value_.find(name) == nullptr) refuse(name);
+    if (value_.find(name) == nullptr)
+      refuse(name);
     return integer(name, 0);
   }
 
   bool boolean(const char* name) const {
     const Value* found = value_.find(name);
-    if (found == nullptr) return false;
-    if (found->kind != Value::Kind::boolean) refuse(name);
+    if (found == nullptr)
+      return false;
+    if (found->kind != Value::Kind::boolean)
+      refuse(name);
     return found->boolean;
   }
 
   template <typename Each>
   void list(const char* name, Each each) const {
     const Value* found = value_.find(name);
-    if (found == nullptr) return;
-    if (!found->is_array()) refuse(name);
-    for (int64_t i = 0; i < found->size(); ++i) each(found->element(i));
+    if (found == nullptr)
+      return;
+    if (!found->is_array())
+      refuse(name);
+    for (int64_t i = 0; i < found->size(); ++i)
+      each(found->element(i));
   }
 
   std::vector<std::string> texts(const char* name) const {
@@ -71,7 +82,7 @@ class Reader {
 
   const Value* find(const char* name) const { return value_.find(name); }
 
- private:
+private:
   [[noreturn]] void refuse(const char* what) const {
     throw InternalError(std::string("the metadata of the compiled model lack `") + what + "`");
   }
@@ -124,9 +135,8 @@ Family read_family(const Value& value) {
   result.capabilities = reader.texts("capabilities");
   reader.list("learnables", [&](const Value& entry) {
     const Reader inner(entry);
-    result.learnables.push_back({inner.text("name"), inner.numbers("shape"),
-                                 inner.text("support", "all"), inner.text("map", "identity"),
-                                 inner.integer("offset"), inner.integer("size"),
+    result.learnables.push_back({inner.text("name"), inner.numbers("shape"), inner.text("support", "all"),
+                                 inner.text("map", "identity"), inner.integer("offset"), inner.integer("size"),
                                  inner.integer("phi_offset"), inner.integer("phi_size")});
   });
   if (const Value* gaussian = reader.find("gaussian")) {
@@ -140,15 +150,15 @@ Family read_family(const Value& value) {
 
 FitBlock read_fit(const Value& value) {
   const Reader reader(value);
-  FitBlock result{reader.text("name", ""), reader.text("family", ""), reader.text("objective", ""),
-                  {}};
+  FitBlock result{reader.text("name", ""), reader.text("family", ""), reader.text("objective", ""), {}};
   if (const Value* settings = reader.find("settings")) {
-    for (const auto& [name, entry] : settings->members) result.settings[name] = entry.text;
+    for (const auto& [name, entry] : settings->members)
+      result.settings[name] = entry.text;
   }
   return result;
 }
 
-}  // namespace
+} // namespace
 
 std::string DataField::type() const {
   std::string result = integer ? "int" : "real";
@@ -157,11 +167,11 @@ std::string DataField::type() const {
     result = support + "<" + extents.back() + ">";
     extents.pop_back();
   } else if (!lower.empty() || !upper.empty()) {
-    result += "<" + (lower.empty() ? "" : "lower=" + lower) +
-              (lower.empty() || upper.empty() ? "" : ", ") +
+    result += "<" + (lower.empty() ? "" : "lower=" + lower) + (lower.empty() || upper.empty() ? "" : ", ") +
               (upper.empty() ? "" : "upper=" + upper) + ">";
   }
-  for (size_t i = 0; i < extents.size(); ++i) result += (i ? ", " : "[") + extents[i];
+  for (size_t i = 0; i < extents.size(); ++i)
+    result += (i ? ", " : "[") + extents[i];
   return extents.empty() ? result : result + "]";
 }
 
@@ -175,7 +185,8 @@ std::string Metadata::at(SourcePosition position) const {
 
 const Family* Metadata::find_family(std::string_view name) const {
   for (const Family& family : families) {
-    if (family.name == name) return &family;
+    if (family.name == name)
+      return &family;
   }
   return nullptr;
 }
@@ -202,29 +213,25 @@ Metadata parse_metadata(std::string_view text) {
   result.observed = reader.integer("observed");
   result.reported = reader.integer("reported");
   reader.list("data", [&](const Value& entry) { result.data.push_back(read_data(entry)); });
-  reader.list("parameters",
-              [&](const Value& entry) { result.parameters.push_back(read_parameter(entry)); });
+  reader.list("parameters", [&](const Value& entry) { result.parameters.push_back(read_parameter(entry)); });
   reader.list("quantities", [&](const Value& entry) {
     const Reader inner(entry);
-    result.quantities.push_back({inner.text("name"), inner.text("element", "real") == "int",
-                                 inner.numbers("shape"), inner.integer("offset"),
-                                 inner.integer("size"), inner.boolean("random")});
+    result.quantities.push_back({inner.text("name"), inner.text("element", "real") == "int", inner.numbers("shape"),
+                                 inner.integer("offset"), inner.integer("size"), inner.boolean("random")});
   });
   reader.list("observations", [&](const Value& entry) {
     const Reader inner(entry);
-    result.observations.push_back({inner.text("name"), inner.text("data", ""),
-                                   inner.text("distribution", ""), inner.numbers("shape"),
-                                   inner.integer("offset"), inner.integer("size"),
+    result.observations.push_back({inner.text("name"), inner.text("data", ""), inner.text("distribution", ""),
+                                   inner.numbers("shape"), inner.integer("offset"), inner.integer("size"),
                                    inner.position()});
   });
   reader.list("requires", [&](const Value& entry) {
     const Reader inner(entry);
     result.requires_.push_back({inner.text("text"), inner.position()});
   });
-  reader.list("families",
-              [&](const Value& entry) { result.families.push_back(read_family(entry)); });
+  reader.list("families", [&](const Value& entry) { result.families.push_back(read_family(entry)); });
   reader.list("fits", [&](const Value& entry) { result.fits.push_back(read_fit(entry)); });
   return result;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

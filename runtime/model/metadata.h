@@ -19,12 +19,12 @@ struct SourcePosition {
 
 struct DataField {
   std::string name;
-  std::string field;  // its name in the data file
+  std::string field; // its name in the data file
   bool integer = false;
-  std::vector<std::string> shape;  // texts
-  std::string support;             // all, bounded, simplex, ordered, positive_ordered ...
-  std::string lower, upper;        // texts; empty: none
-  bool bounds = false;             // the kernel data_bounds.NAME exists
+  std::vector<std::string> shape; // texts
+  std::string support;            // all, bounded, simplex, ordered, positive_ordered ...
+  std::string lower, upper;       // texts; empty: none
+  bool bounds = false;            // the kernel data_bounds.NAME exists
   bool needed_by_sample = false;
   SourcePosition position;
   // The type as declared: int<lower=1>[N].
@@ -57,7 +57,7 @@ struct Observation {
 };
 
 struct Requirement {
-  std::string text;  // {0}, {1}: values
+  std::string text; // {0}, {1}: values
   SourcePosition position;
 };
 
@@ -70,7 +70,7 @@ struct Learnable {
 
 struct Family {
   std::string name;
-  std::string kind;  // family, mean_field, full_rank
+  std::string kind; // family, mean_field, full_rank
   std::vector<Learnable> learnables;
   SizeNumber phi = 0, values = 0;
   std::vector<std::string> capabilities;
@@ -108,4 +108,4 @@ struct Metadata {
 // Parses the text. Throws InternalError when it does not follow docs/abi.md.
 Metadata parse_metadata(std::string_view text);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,10 +1,10 @@
 #include "runtime/model/prepared_model.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace vmodel::runtime {
 namespace {
@@ -31,8 +31,7 @@ void fail(void* context, int64_t message, const double* values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const std::string mark = "{" + std::to_string(i) + "}";
     const std::string value = brief(values[i], 15);
-    for (size_t at = text.find(mark); at != std::string::npos;
-         at = text.find(mark, at + value.size())) {
+    for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + value.size())) {
       text.replace(at, mark.size(), value);
     }
   }
@@ -42,18 +41,20 @@ void fail(void* context, int64_t message, const double* values, int64_t count) {
   }
 }
 
-}  // namespace
+} // namespace
 
-PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data,
-                             const DataOptions& options, std::vector<std::string>& notes)
+PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data, const DataOptions& options,
+                             std::vector<std::string>& notes)
     : model_(model), slots_(static_cast<size_t>(std::max(model.abi().slot_count, 1))) {
   DataReader reader(model, options, slots_.data());
   data_ = reader.read(data);
   notes.insert(notes.end(), reader.notes().begin(), reader.notes().end());
-  if (!reader.errors().empty()) throw InputError(reader.errors());
+  if (!reader.errors().empty())
+    throw InputError(reader.errors());
   // Sizes follow from the data alone; all other code finds them in slots.
   sizes_.assign(metadata().sizes.size() + 1, 0);
-  if (!metadata().sizes.empty()) call("sizes", 0, {{"sizes", sizes_.data()}})();
+  if (!metadata().sizes.empty())
+    call("sizes", 0, {{"sizes", sizes_.data()}})();
   const auto first_size = static_cast<size_t>(model.abi().data_count);
   for (size_t k = 0; k < metadata().sizes.size() && first_size + k < slots_.size(); ++k) {
     slots_[first_size + k].integer = sizes_[k];
@@ -65,29 +66,33 @@ PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data
                            size(p.unconstrained_offset), size(p.unconstrained_size), &p});
   }
   for (const Quantity& q : metadata().quantities) {
-    quantities_.push_back({q.name, q.integer, q.random, shape(q.shape), size(q.offset),
-                           size(q.size), 0, 0, nullptr});
+    quantities_.push_back({q.name, q.integer, q.random, shape(q.shape), size(q.offset), size(q.size), 0, 0, nullptr});
   }
-  if (!options.for_sampling) check_observed(options);
+  if (!options.for_sampling)
+    check_observed(options);
   data_hash_ = hash_of_data(metadata(), data_);
 }
 
 void PreparedModel::prepare(const DataOptions& options) {
-  if (model_.abi().prepare == nullptr) return;
+  if (model_.abi().prepare == nullptr)
+    return;
   Host host{arena_, metadata(), {}};
   const vmodel_host interface{&host, &allocate, &fail};
   if (model_.abi().prepare(slots_.data(), &interface) != 0) {
     throw InputError(options.file + ": there is not enough memory for these data");
   }
   // Placeholders may break a condition; what they reach is not used when sampling.
-  if (options.for_sampling || host.failures.empty()) return;
-  for (std::string& failure : host.failures) failure = options.file + ": " + failure;
+  if (options.for_sampling || host.failures.empty())
+    return;
+  for (std::string& failure : host.failures)
+    failure = options.file + ": " + failure;
   throw InputError(host.failures);
 }
 
 void PreparedModel::check_observed(const DataOptions& options) {
   const int64_t count = observed_values();
-  if (count == 0 || model_.find("observed_support") == nullptr) return;
+  if (count == 0 || model_.find("observed_support") == nullptr)
+    return;
   AlignedVector<double> ok(static_cast<size_t>(count), 1);
   call("observed_support", 0, {{"ok", ok.data()}})();
   std::vector<std::string> errors;
@@ -95,47 +100,49 @@ void PreparedModel::check_observed(const DataOptions& options) {
     const int64_t offset = size(observation.offset), extent = size(observation.size);
     int64_t wrong = 0;
     for (int64_t i = 0; i < extent; ++i) {
-      if (ok[static_cast<size_t>(offset + i)] != 0) continue;
-      if (++wrong > 3) continue;
+      if (ok[static_cast<size_t>(offset + i)] != 0)
+        continue;
+      if (++wrong > 3)
+        continue;
       // The value itself is known where a whole data field is observed.
       std::string value;
       for (size_t f = 0; f < data_.size(); ++f) {
         const DataValue& field = data_[f];
-        if (metadata().data[f].name != observation.data ||
-            field.shape != shape(observation.shape)) {
+        if (metadata().data[f].name != observation.data || field.shape != shape(observation.shape)) {
           continue;
         }
-        value = " is " + (field.integers.empty()
-                              ? brief(field.reals[static_cast<size_t>(i)], 15)
-                              : std::to_string(field.integers[static_cast<size_t>(i)])) +
+        value = " is " +
+                (field.integers.empty() ? brief(field.reals[static_cast<size_t>(i)], 15)
+                                        : std::to_string(field.integers[static_cast<size_t>(i)])) +
                 ", which";
       }
-      errors.push_back(options.file + ": " +
-                       flat_name(observation.name, shape(observation.shape), i) + value +
-                       " is outside the support of " + observation.distribution +
-                       " (observed at " + metadata().at(observation.position) + ")");
+      errors.push_back(options.file + ": " + flat_name(observation.name, shape(observation.shape), i) + value +
+                       " is outside the support of " + observation.distribution + " (observed at " +
+                       metadata().at(observation.position) + ")");
     }
     if (wrong > 3) {
-      errors.push_back(options.file + ": " + observation.name + ": " +
-                       std::to_string(wrong - 3) + " more values are outside the support");
+      errors.push_back(options.file + ": " + observation.name + ": " + std::to_string(wrong - 3) +
+                       " more values are outside the support");
     }
   }
-  if (!errors.empty()) throw InputError(errors);
+  if (!errors.empty())
+    throw InputError(errors);
 }
 
 std::vector<int64_t> PreparedModel::shape(const std::vector<SizeNumber>& numbers) const {
   std::vector<int64_t> result;
-  for (SizeNumber number : numbers) result.push_back(size(number));
+  for (SizeNumber number : numbers)
+    result.push_back(size(number));
   return result;
 }
 
 std::vector<LearnableValue> PreparedModel::learnables(const Family& family) const {
   std::vector<LearnableValue> result;
   for (const Learnable& l : family.learnables) {
-    result.push_back({l.name, l.map, shape(l.shape), size(l.offset), size(l.size),
-                      size(l.phi_offset), size(l.phi_size)});
+    result.push_back(
+        {l.name, l.map, shape(l.shape), size(l.offset), size(l.size), size(l.phi_offset), size(l.phi_size)});
   }
   return result;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,14 +1,14 @@
 // A compiled model with its data: slots filled, sizes known.
 #pragma once
 
+#include "runtime/model/compiled_model.h"
+#include "runtime/model/data.h"
+
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "runtime/model/compiled_model.h"
-#include "runtime/model/data.h"
 
 namespace vmodel::runtime {
 
@@ -32,7 +32,7 @@ struct LearnableValue {
 };
 
 class PreparedModel {
- public:
+public:
   // Reads, checks and prepares. Throws InputError with all that is wrong. `notes` get remarks.
   PreparedModel(const CompiledModel& model, const json::Value& data, const DataOptions& options,
                 std::vector<std::string>& notes);
@@ -58,12 +58,11 @@ class PreparedModel {
 
   std::vector<LearnableValue> learnables(const Family& family) const;
 
-  KernelCall call(std::string_view kernel, int lanes,
-                  std::initializer_list<Argument> arguments) const {
+  KernelCall call(std::string_view kernel, int lanes, std::initializer_list<Argument> arguments) const {
     return KernelCall(model_, slots_.data(), kernel, lanes, arguments);
   }
 
- private:
+private:
   void prepare(const DataOptions& options);
   void check_observed(const DataOptions& options);
 
@@ -76,4 +75,4 @@ class PreparedModel {
   std::vector<ReportedValue> parameters_, quantities_;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,13 +1,13 @@
 // The evidence lower bound with pathwise gradients.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "runtime/model/prepared_model.h"
 #include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace vmodel::runtime {
 
@@ -21,19 +21,17 @@ enum class Estimator {
 
 // E_q[log p(z) + log |J|] + H(q) with K particles, in blocks of the model's lanes.
 class Elbo final : public Objective {
- public:
-  Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator,
-       ThreadPool& pool);
+public:
+  Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool);
   ~Elbo() override;
 
   int64_t size() const override { return size_; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
 
- private:
+private:
   struct Worker;
 
-  void run_block(Worker& worker, int64_t block, const double* phi, const vmodel_random& random,
-                 double* sums);
+  void run_block(Worker& worker, int64_t block, const double* phi, const vmodel_random& random, double* sums);
 
   const PreparedModel& model_;
   const Family& family_;
@@ -47,4 +45,4 @@ class Elbo final : public Objective {
   std::vector<double> sums_;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,9 +1,9 @@
 // What an objective is to the optimiser: a value and a gradient estimate from random particles.
 #pragma once
 
-#include <cstdint>
-
 #include "runtime/abi/vmodel_abi.h"
+
+#include <cstdint>
 
 namespace vmodel::runtime {
 
@@ -18,7 +18,7 @@ struct Evaluation {
 
 // Estimates are maximised. One call uses the random numbers of one step.
 class Objective {
- public:
+public:
   virtual ~Objective() = default;
   // Size of phi.
   virtual int64_t size() const = 0;
@@ -27,4 +27,4 @@ class Objective {
   virtual Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) = 0;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

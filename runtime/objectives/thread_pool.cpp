@@ -8,9 +8,11 @@ namespace {
 // Steps follow each other within microseconds: waiting awake for a moment is cheaper than sleeping.
 constexpr int spins = 4000;
 
-void pause() { __builtin_ia32_pause(); }
+void pause() {
+  __builtin_ia32_pause();
+}
 
-}  // namespace
+} // namespace
 
 ThreadPool::ThreadPool(int threads) {
   for (int worker = 1; worker < threads; ++worker) {
@@ -25,7 +27,8 @@ ThreadPool::~ThreadPool() {
     round_.fetch_add(1);
   }
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (std::thread& worker : workers_)
+    worker.join();
 }
 
 void ThreadPool::take_tasks(int worker) {
@@ -36,7 +39,8 @@ void ThreadPool::take_tasks(int worker) {
 
 void ThreadPool::run_erased(int64_t tasks, Function function, void* context) {
   if (workers_.empty() || tasks < 2) {
-    for (int64_t task = 0; task < tasks; ++task) function(context, task, 0);
+    for (int64_t task = 0; task < tasks; ++task)
+      function(context, task, 0);
     return;
   }
   {
@@ -50,7 +54,8 @@ void ThreadPool::run_erased(int64_t tasks, Function function, void* context) {
   }
   wake_.notify_all();
   take_tasks(0);
-  for (int i = 0; i < spins && busy_.load() != 0; ++i) pause();
+  for (int i = 0; i < spins && busy_.load() != 0; ++i)
+    pause();
   if (busy_.load() != 0) {
     std::unique_lock lock(mutex_);
     done_.wait(lock, [&] { return busy_.load() == 0; });
@@ -60,12 +65,14 @@ void ThreadPool::run_erased(int64_t tasks, Function function, void* context) {
 void ThreadPool::serve(int worker) {
   uint64_t seen = 0;
   while (true) {
-    for (int i = 0; i < spins && round_.load() == seen; ++i) pause();
+    for (int i = 0; i < spins && round_.load() == seen; ++i)
+      pause();
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return round_.load() != seen; });
       seen = round_.load();
-      if (stop_) return;
+      if (stop_)
+        return;
     }
     take_tasks(worker);
     if (busy_.fetch_sub(1) == 1) {
@@ -75,4 +82,4 @@ void ThreadPool::serve(int worker) {
   }
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -12,7 +12,7 @@
 namespace vmodel::runtime {
 
 class ThreadPool {
- public:
+public:
   // With one thread everything runs in the caller.
   explicit ThreadPool(int threads);
   ~ThreadPool();
@@ -25,12 +25,15 @@ class ThreadPool {
   // done. Does not allocate. Work must not throw.
   template <typename Work>
   void run(int64_t tasks, Work&& work) {
-    run_erased(tasks, [](void* context, int64_t task, int worker) {
-      (*static_cast<std::remove_reference_t<Work>*>(context))(task, worker);
-    }, &work);
+    run_erased(
+        tasks,
+        [](void* context, int64_t task, int worker) {
+          (*static_cast<std::remove_reference_t<Work>*>(context))(task, worker);
+        },
+        &work);
   }
 
- private:
+private:
   using Function = void (*)(void* context, int64_t task, int worker);
   void run_erased(int64_t tasks, Function function, void* context);
   void take_tasks(int worker);
@@ -48,4 +51,4 @@ class ThreadPool {
   bool stop_ = false;
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

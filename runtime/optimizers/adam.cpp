@@ -11,13 +11,15 @@ double RateSchedule::at(int64_t step, int64_t steps) const {
     const double share = static_cast<double>(step) / static_cast<double>(steps - 1);
     result *= last + (1 - last) * 0.5 * (1 + std::cos(3.141592653589793 * share));
   }
-  if (step < warm_up) result *= static_cast<double>(step + 1) / static_cast<double>(warm_up);
+  if (step < warm_up)
+    result *= static_cast<double>(step + 1) / static_cast<double>(warm_up);
   return result;
 }
 
 double euclidean_norm(const double* x, size_t size) {
   double sum = 0;
-  for (size_t i = 0; i < size; ++i) sum += x[i] * x[i];
+  for (size_t i = 0; i < size; ++i)
+    sum += x[i] * x[i];
   return std::sqrt(sum);
 }
 
@@ -26,7 +28,8 @@ void Adam::step(double* x, double* gradient, double rate) {
   if (settings_.clip > 0) {
     const double norm = euclidean_norm(gradient, size);
     if (norm > settings_.clip) {
-      for (size_t i = 0; i < size; ++i) gradient[i] *= settings_.clip / norm;
+      for (size_t i = 0; i < size; ++i)
+        gradient[i] *= settings_.clip / norm;
     }
   }
   ++steps_;
@@ -36,8 +39,7 @@ void Adam::step(double* x, double* gradient, double rate) {
   for (size_t i = 0; i < size; ++i) {
     first_[i] = settings_.beta1 * first_[i] + (1 - settings_.beta1) * gradient[i];
     second_[i] = settings_.beta2 * second_[i] + (1 - settings_.beta2) * gradient[i] * gradient[i];
-    x[i] += rate * first_[i] * correct1 /
-            (std::sqrt(second_[i] * correct2) + settings_.epsilon);
+    x[i] += rate * first_[i] * correct1 / (std::sqrt(second_[i] * correct2) + settings_.epsilon);
   }
 }
 
@@ -49,8 +51,10 @@ void Adam::restart() {
 
 IterateAverage::IterateAverage(size_t size, int64_t iterates, int64_t batches)
     : size_(size), batches_(std::min(batches, iterates / 2 * 2)) {
-  if (batches_ < 2) batches_ = iterates > 0 ? 1 : 0;
-  if (batches_ == 0) return;
+  if (batches_ < 2)
+    batches_ = iterates > 0 ? 1 : 0;
+  if (batches_ == 0)
+    return;
   batch_length_ = iterates / batches_;
   skip_ = iterates - batch_length_ * batches_;
   sums_.assign(static_cast<size_t>(batches_) * size, 0.0);
@@ -61,9 +65,11 @@ void IterateAverage::add(const double* x) {
     --skip_;
     return;
   }
-  if (filled_ == batches_) return;
+  if (filled_ == batches_)
+    return;
   double* sum = sums_.data() + static_cast<size_t>(filled_) * size_;
-  for (size_t i = 0; i < size_; ++i) sum[i] += x[i];
+  for (size_t i = 0; i < size_; ++i)
+    sum[i] += x[i];
   if (++in_batch_ == batch_length_) {
     in_batch_ = 0;
     ++filled_;
@@ -73,17 +79,19 @@ void IterateAverage::add(const double* x) {
 std::vector<double> IterateAverage::mean() const {
   std::vector<double> result(size_, 0.0);
   for (int64_t b = 0; b < batches_; ++b) {
-    for (size_t i = 0; i < size_; ++i) result[i] += sums_[static_cast<size_t>(b) * size_ + i];
+    for (size_t i = 0; i < size_; ++i)
+      result[i] += sums_[static_cast<size_t>(b) * size_ + i];
   }
-  const double count =
-      static_cast<double>(std::max<int64_t>(filled_ * batch_length_ + in_batch_, 1));
-  for (double& x : result) x /= count;
+  const double count = static_cast<double>(std::max<int64_t>(filled_ * batch_length_ + in_batch_, 1));
+  for (double& x : result)
+    x /= count;
   return result;
 }
 
 std::vector<double> IterateAverage::errors() const {
   std::vector<double> result(size_, 0.0);
-  if (filled_ < 2) return result;
+  if (filled_ < 2)
+    return result;
   const double count = static_cast<double>(filled_);
   const double length = static_cast<double>(batch_length_);
   for (size_t i = 0; i < size_; ++i) {
@@ -102,25 +110,26 @@ std::vector<double> IterateAverage::errors() const {
 
 double IterateAverage::halves_apart(double negligible) const {
   const int64_t half = filled_ / 2;
-  if (half < 4) return 0;
+  if (half < 4)
+    return 0;
   const double length = static_cast<double>(batch_length_), count = static_cast<double>(half);
   double worst = 0;
   for (size_t i = 0; i < size_; ++i) {
     double mean[2] = {0, 0}, variance = 0;
     for (int h = 0; h < 2; ++h) {
-      const auto batch = [&](int64_t b) {
-        return sums_[static_cast<size_t>(h * half + b) * size_ + i] / length;
-      };
-      for (int64_t b = 0; b < half; ++b) mean[h] += batch(b) / count;
+      const auto batch = [&](int64_t b) { return sums_[static_cast<size_t>(h * half + b) * size_ + i] / length; };
+      for (int64_t b = 0; b < half; ++b)
+        mean[h] += batch(b) / count;
       for (int64_t b = 0; b < half; ++b) {
         variance += (batch(b) - mean[h]) * (batch(b) - mean[h]) / (count - 1) / count;
       }
     }
     const double distance = std::fabs(mean[0] - mean[1]);
-    if (distance <= negligible) continue;
+    if (distance <= negligible)
+      continue;
     worst = std::max(worst, distance / std::sqrt(std::max(variance, 1e-300)));
   }
   return worst;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

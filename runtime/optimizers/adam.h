@@ -31,10 +31,9 @@ struct AdamSettings {
 // Kingma and Ba, "Adam: a method for stochastic optimization" (ICLR 2015), algorithm 1, for
 // maximisation.
 class Adam {
- public:
+public:
   Adam() = default;
-  Adam(size_t size, AdamSettings settings)
-      : settings_(settings), first_(size, 0.0), second_(size, 0.0) {}
+  Adam(size_t size, AdamSettings settings) : settings_(settings), first_(size, 0.0), second_(size, 0.0) {}
 
   // Moves `x` upwards along `gradient`, which is clipped in place.
   void step(double* x, double* gradient, double rate);
@@ -46,7 +45,7 @@ class Adam {
   const std::vector<double>& second_moment() const { return second_; }
   int64_t steps() const { return steps_; }
 
- private:
+private:
   AdamSettings settings_;
   std::vector<double> first_, second_;
   int64_t steps_ = 0;
@@ -56,7 +55,7 @@ double euclidean_norm(const double* x, size_t size);
 
 // The mean of the last iterates, by halves and batches, so that it tells how far it can be trusted.
 class IterateAverage {
- public:
+public:
   IterateAverage() = default;
   // Batches: an even number; iterates beyond the last whole batch are left out.
   IterateAverage(size_t size, int64_t iterates, int64_t batches = 32);
@@ -70,10 +69,10 @@ class IterateAverage {
   std::vector<double> errors() const;
   bool complete() const { return batch_length_ > 0 && filled_ == batches_; }
 
- private:
+private:
   size_t size_ = 0;
   int64_t batches_ = 0, batch_length_ = 0, filled_ = 0, in_batch_ = 0, skip_ = 0;
-  std::vector<double> sums_;  // [batch][coordinate]
+  std::vector<double> sums_; // [batch][coordinate]
 };
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -11,7 +11,8 @@ using Vector = std::vector<double>;
 
 double dot(const Vector& a, const Vector& b) {
   double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  for (size_t i = 0; i < a.size(); ++i)
+    sum += a[i] * b[i];
   return sum;
 }
 
@@ -25,16 +26,16 @@ struct Pair {
 };
 
 class Minimiser {
- public:
+public:
   Minimiser(const Differentiable& function, const LbfgsSettings& settings, Vector& x)
-      : function_(function), settings_(settings), x_(x), trial_(x.size()),
-        trial_gradient_(x.size()) {}
+      : function_(function), settings_(settings), x_(x), trial_(x.size()), trial_gradient_(x.size()) {}
 
   LbfgsResult run() {
     LbfgsResult& r = result_;
     r.gradient.resize(x_.size());
     r.value = evaluate(x_, r.gradient);
-    if (!std::isfinite(r.value)) return r;
+    if (!std::isfinite(r.value))
+      return r;
     int small = 0;
     for (r.iterations = 0; r.iterations < settings_.iterations; ++r.iterations) {
       Vector direction = search_direction();
@@ -48,7 +49,7 @@ class Minimiser {
         r.end = LbfgsResult::End::converged;
         return r;
       }
-      if (!(slope < 0)) {  // the gradient is exactly zero
+      if (!(slope < 0)) { // the gradient is exactly zero
         r.end = slope == 0 ? LbfgsResult::End::converged : LbfgsResult::End::not_finite;
         return r;
       }
@@ -60,7 +61,7 @@ class Minimiser {
           r.end = LbfgsResult::End::stalled;
           return r;
         }
-        pairs_.clear();  // once more along the gradient
+        pairs_.clear(); // once more along the gradient
         continue;
       }
       small = before - r.value <= settings_.relative * std::fabs(before) ? small + 1 : 0;
@@ -73,7 +74,7 @@ class Minimiser {
     return r;
   }
 
- private:
+private:
   double evaluate(const Vector& x, Vector& gradient) {
     ++result_.evaluations;
     const double value = function_(x.data(), gradient.data());
@@ -86,23 +87,28 @@ class Minimiser {
     Vector alpha(pairs_.size());
     for (size_t k = pairs_.size(); k-- > 0;) {
       alpha[k] = pairs_[k].rho * dot(pairs_[k].s, q);
-      for (size_t i = 0; i < q.size(); ++i) q[i] -= alpha[k] * pairs_[k].y[i];
+      for (size_t i = 0; i < q.size(); ++i)
+        q[i] -= alpha[k] * pairs_[k].y[i];
     }
     if (!pairs_.empty()) {
       const Pair& last = pairs_.back();
       const double scale = 1 / (last.rho * dot(last.y, last.y));
-      for (double& e : q) e *= scale;
+      for (double& e : q)
+        e *= scale;
     }
     for (size_t k = 0; k < pairs_.size(); ++k) {
       const double beta = pairs_[k].rho * dot(pairs_[k].y, q);
-      for (size_t i = 0; i < q.size(); ++i) q[i] += (alpha[k] - beta) * pairs_[k].s[i];
+      for (size_t i = 0; i < q.size(); ++i)
+        q[i] += (alpha[k] - beta) * pairs_[k].s[i];
     }
-    for (double& e : q) e = -e;
+    for (double& e : q)
+      e = -e;
     return q;
   }
 
   double at(const Vector& direction, double step, double& slope) {
-    for (size_t i = 0; i < x_.size(); ++i) trial_[i] = x_[i] + step * direction[i];
+    for (size_t i = 0; i < x_.size(); ++i)
+      trial_[i] = x_[i] + step * direction[i];
     const double value = evaluate(trial_, trial_gradient_);
     slope = std::isfinite(value) ? dot(trial_gradient_, direction) : INFINITY;
     return value;
@@ -145,10 +151,12 @@ class Minimiser {
       }
       if (std::isinf(high)) {
         step *= 4;
-        if (step > 1e20) break;
+        if (step > 1e20)
+          break;
         continue;
       }
-      if (high - low <= 1e-16 * high) break;
+      if (high - low <= 1e-16 * high)
+        break;
       const double width = high - low;
       double next = low + 0.5 * width;
       if (std::isfinite(high_value)) {
@@ -156,8 +164,7 @@ class Minimiser {
         const double root = d1 * d1 - low_slope * high_slope;
         if (root >= 0) {
           const double d2 = std::sqrt(root);
-          const double cubic =
-              high - width * (high_slope + d2 - d1) / (high_slope - low_slope + 2 * d2);
+          const double cubic = high - width * (high_slope + d2 - d1) / (high_slope - low_slope + 2 * d2);
           if (std::isfinite(cubic)) {
             next = std::clamp(cubic, low + 0.1 * width, low + 0.9 * width);
           }
@@ -167,7 +174,8 @@ class Minimiser {
       }
       step = next;
     }
-    if (best.empty()) return false;
+    if (best.empty())
+      return false;
     Pair pair{Vector(x_.size()), Vector(x_.size()), 0};
     for (size_t i = 0; i < x_.size(); ++i) {
       pair.s[i] = best[i] - x_[i];
@@ -177,7 +185,8 @@ class Minimiser {
     if (sy > 1e-14 * std::sqrt(yy * dot(pair.s, pair.s)) && yy > 0) {
       pair.rho = 1 / sy;
       pairs_.push_back(std::move(pair));
-      if (static_cast<int>(pairs_.size()) > settings_.memory) pairs_.pop_front();
+      if (static_cast<int>(pairs_.size()) > settings_.memory)
+        pairs_.pop_front();
     }
     x_ = best;
     result_.gradient = best_gradient;
@@ -193,11 +202,10 @@ class Minimiser {
   LbfgsResult result_;
 };
 
-}  // namespace
+} // namespace
 
-LbfgsResult minimise_lbfgs(const Differentiable& function, std::vector<double>& x,
-                           const LbfgsSettings& settings) {
+LbfgsResult minimise_lbfgs(const Differentiable& function, std::vector<double>& x, const LbfgsSettings& settings) {
   return Minimiser(function, settings, x).run();
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

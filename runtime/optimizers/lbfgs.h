@@ -32,7 +32,6 @@ struct LbfgsResult {
 
 // Minimises from x, which is overwritten by the best point. Nocedal and Wright, "Numerical
 // Optimization" (2006), algorithms 7.4 and 7.5, line search 3.5 and 3.6 (strong Wolfe conditions).
-LbfgsResult minimise_lbfgs(const Differentiable& function, std::vector<double>& x,
-                           const LbfgsSettings& settings);
+LbfgsResult minimise_lbfgs(const Differentiable& function, std::vector<double>& x, const LbfgsSettings& settings);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,14 +1,13 @@
 #include "runtime/payload/payload.h"
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
 namespace vmodel::runtime {
@@ -17,7 +16,7 @@ namespace {
 
 /// Closes a file when it goes out of scope.
 class File {
- public:
+public:
   explicit File(int descriptor) : descriptor_(descriptor) {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -30,11 +29,13 @@ class File {
   void keep() { descriptor_ = -1; }
   explicit operator bool() const { return descriptor_ >= 0; }
 
- private:
+private:
   int descriptor_;
 };
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 bool write_all(int file, const char* bytes, std::size_t size) {
   while (size > 0) {
@@ -68,16 +69,18 @@ const vmodel_model* checked(void* library, std::string& error) {
   if (!model) {
     error = "the model in this executable has no table of entry points";
   } else if (model->abi_version != VMODEL_ABI_VERSION || model->struct_size != sizeof(vmodel_model)) {
-    error = "the model was compiled for interface version " + std::to_string(model->abi_version) + ", this runtime has version " +
-            std::to_string(VMODEL_ABI_VERSION) + "; compile it again";
+    error = "the model was compiled for interface version " + std::to_string(model->abi_version) +
+            ", this runtime has version " + std::to_string(VMODEL_ABI_VERSION) + "; compile it again";
     model = nullptr;
   }
   return model;
 }
 
-void* open_library(const std::string& path) { return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); }
+void* open_library(const std::string& path) {
+  return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+}
 
-}  // namespace
+} // namespace
 
 const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string& error) {
   error.clear();
@@ -117,7 +120,7 @@ const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string
 
 const vmodel_model* load_payload(const std::string& path, std::string& error) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status {};
+  struct stat status{};
   if (!file || fstat(file.get(), &status) != 0) {
     error = "cannot read '" + path + "': " + reason();
     return nullptr;
@@ -125,7 +128,8 @@ const vmodel_model* load_payload(const std::string& path, std::string& error) {
   const auto size = static_cast<std::uint64_t>(status.st_size);
   Trailer trailer;
   const bool has_trailer = size > sizeof(trailer) &&
-                           read_all(file.get(), reinterpret_cast<char*>(&trailer), sizeof(trailer), static_cast<off_t>(size - sizeof(trailer))) &&
+                           read_all(file.get(), reinterpret_cast<char*>(&trailer), sizeof(trailer),
+                                    static_cast<off_t>(size - sizeof(trailer))) &&
                            std::memcmp(trailer.magic, trailer_magic, sizeof(trailer.magic)) == 0;
   if (!has_trailer) {
     error = "this program holds no model; vmodelc makes executables from it";
@@ -144,4 +148,4 @@ const vmodel_model* load_payload(const std::string& path, std::string& error) {
   return load_shared(bytes.data(), bytes.size(), error);
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

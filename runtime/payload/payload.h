@@ -1,10 +1,10 @@
 // The compiled model that an executable carries behind its own end.
 #pragma once
 
+#include "runtime/abi/vmodel_abi.h"
+
 #include <cstdint>
 #include <string>
-
-#include "runtime/abi/vmodel_abi.h"
 
 namespace vmodel::runtime {
 
@@ -12,12 +12,12 @@ namespace vmodel::runtime {
 struct Trailer {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  char magic[16] = {};  // "vmodel payload 1", without a zero at its end
+  char magic[16] = {}; // "vmodel payload 1", without a zero at its end
 };
 inline constexpr char trailer_magic[] = "vmodel payload 1";
 
-/// Loads the compiled model out of the executable `path` (usually /proc/self/exe): maps the shared object by an anonymous
-/// file, or a temporary file where there are none, and checks version and size of its table. It stays loaded.
+/// Loads the compiled model out of the executable `path` (usually /proc/self/exe): maps the shared object by an
+/// anonymous file, or a temporary file where there are none, and checks version and size of its table. It stays loaded.
 /// nullptr with a message when there is none or it does not fit. The caller then checks the processor before it calls
 /// anything: loading runs no code of the model.
 const vmodel_model* load_payload(const std::string& path, std::string& error);
@@ -25,4 +25,4 @@ const vmodel_model* load_payload(const std::string& path, std::string& error);
 /// Loads a shared object from its bytes (tests and tools).
 const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string& error);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

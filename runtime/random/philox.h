@@ -1,9 +1,9 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011), and the uniform and normal numbers that compiled models make of it.
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011), and the uniform and normal numbers that compiled models make of it.
 //
-// A number is a function of (seed, stream, step, particle, site, attempt, element) and of nothing else; the layout of key
-// and counter is that of runtime/abi/vmodel_abi.h. Uniform numbers are the same bits as those of compiled models; normal
-// numbers differ by rounding only (compiled models have their own logarithm and cosine).
+// A number is a function of (seed, stream, step, particle, site, attempt, element) and of nothing else; the layout of
+// key and counter is that of runtime/abi/vmodel_abi.h. Uniform numbers are the same bits as those of compiled models;
+// normal numbers differ by rounding only (compiled models have their own logarithm and cosine).
 #pragma once
 
 #include <array>
@@ -40,17 +40,21 @@ struct RandomAddress {
 
 /// The two words of 64 bits of an address.
 inline std::array<std::uint64_t, 2> random_words(const RandomAddress& at) {
-  const PhiloxBlock block =
-      philox({at.element, at.site | at.attempt << 16, at.particle, at.step},
-             {static_cast<std::uint32_t>(at.seed), (static_cast<std::uint32_t>(at.seed >> 32) & 0xFFFF) | at.stream << 16});
+  const PhiloxBlock block = philox(
+      {at.element, at.site | at.attempt << 16, at.particle, at.step},
+      {static_cast<std::uint32_t>(at.seed), (static_cast<std::uint32_t>(at.seed >> 32) & 0xFFFF) | at.stream << 16});
   return {std::uint64_t{block[0]} << 32 | block[1], std::uint64_t{block[2]} << 32 | block[3]};
 }
 
 /// The upper 52 bits k of a word as (k + 1/2) / 2^52: between 0 and 1, never either, symmetric about 1/2.
-inline double uniform_from(std::uint64_t word) { return (static_cast<double>(word >> 12) + 0.5) * 0x1p-52; }
+inline double uniform_from(std::uint64_t word) {
+  return (static_cast<double>(word >> 12) + 0.5) * 0x1p-52;
+}
 
 /// The uniform number of an address: its first word.
-inline double uniform_at(const RandomAddress& at) { return uniform_from(random_words(at)[0]); }
+inline double uniform_at(const RandomAddress& at) {
+  return uniform_from(random_words(at)[0]);
+}
 
 /// The standard normal number of an address (Box and Muller 1958, the cosine): both words.
 inline double normal_at(const RandomAddress& at) {
@@ -61,4 +65,4 @@ inline double normal_at(const RandomAddress& at) {
   return radius * std::sin(6.283185307179586477 * turns);
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -8,16 +8,18 @@ UnconstrainedDensity::UnconstrainedDensity(const PreparedModel& model)
     : dimension_(model.dimension()), lanes_(model.lanes()) {
   const size_t d = static_cast<size_t>(dimension_);
   const size_t wide = static_cast<size_t>(dimension_ * lanes_);
-  for (auto* array : {&z_, &gradient_}) array->resize(d + 1);
-  for (auto* array : {&wide_z_, &direction_, &wide_gradient_, &product_}) array->resize(wide + 1);
-  value_call_ = model.call("log_density", 1, {{"z", z_.data()}, {"value", &value_},
-                                              {"jacobian", &jacobian_}});
-  gradient_call_ = model.call("log_density_gradient", 1,
-                              {{"z", z_.data()}, {"value", &value_}, {"jacobian", &jacobian_},
-                               {"gradient", gradient_.data()}});
+  for (auto* array : {&z_, &gradient_})
+    array->resize(d + 1);
+  for (auto* array : {&wide_z_, &direction_, &wide_gradient_, &product_})
+    array->resize(wide + 1);
+  value_call_ = model.call("log_density", 1, {{"z", z_.data()}, {"value", &value_}, {"jacobian", &jacobian_}});
+  gradient_call_ =
+      model.call("log_density_gradient", 1,
+                 {{"z", z_.data()}, {"value", &value_}, {"jacobian", &jacobian_}, {"gradient", gradient_.data()}});
   if (dimension_ <= largest_dense_dimension) {
     hessian_call_ = model.call("hessian_vector", model.lanes(),
-                               {{"z", wide_z_.data()}, {"v", direction_.data()},
+                               {{"z", wide_z_.data()},
+                                {"v", direction_.data()},
                                 {"gradient", wide_gradient_.data()},
                                 {"product", product_.data()}});
   }
@@ -57,4 +59,4 @@ Eigen::MatrixXd UnconstrainedDensity::hessian(const double* z) {
   return (result + result.transpose()) * 0.5;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,15 +1,15 @@
 // The log density on the unconstrained scale, with its derivatives, at single points.
 #pragma once
 
-#include <Eigen/Core>
-
 #include "runtime/model/prepared_model.h"
+
+#include <Eigen/Core>
 
 namespace vmodel::runtime {
 
 // log_density + jacobian as a function of z. Not for several threads at once.
 class UnconstrainedDensity {
- public:
+public:
   explicit UnconstrainedDensity(const PreparedModel& model);
 
   int64_t dimension() const { return dimension_; }
@@ -19,7 +19,7 @@ class UnconstrainedDensity {
   // The exact Hessian, D x D, one direction a lane.
   Eigen::MatrixXd hessian(const double* z);
 
- private:
+private:
   int64_t dimension_, lanes_;
   double value_ = 0, jacobian_ = 0;
   AlignedVector<double> z_, gradient_, wide_z_, direction_, wide_gradient_, product_;
@@ -29,4 +29,4 @@ class UnconstrainedDensity {
 // Dense Hessians (Laplace, preconditioning) are computed up to this dimension.
 inline constexpr int64_t largest_dense_dimension = 1000;
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

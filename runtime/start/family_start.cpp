@@ -1,24 +1,26 @@
 #include "runtime/start/family_start.h"
 
+#include "runtime/optimizers/lbfgs.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "runtime/optimizers/lbfgs.h"
 
 namespace vmodel::runtime {
 namespace {
 
 const LearnableValue* find(const std::vector<LearnableValue>& values, const std::string& name) {
-  const auto found = std::find_if(values.begin(), values.end(),
-                                  [&](const LearnableValue& v) { return v.name == name; });
+  const auto found =
+      std::find_if(values.begin(), values.end(), [&](const LearnableValue& v) { return v.name == name; });
   return found == values.end() ? nullptr : &*found;
 }
 
-}  // namespace
+} // namespace
 
 double unconstrain_positive(const std::string& map, double value) {
-  if (map == "softplus") return value > 30 ? value : std::log(std::expm1(value));
-  if (map == "lower_bound") return std::log(value);
+  if (map == "softplus")
+    return value > 30 ? value : std::log(std::expm1(value));
+  if (map == "lower_bound")
+    return std::log(value);
   return value;
 }
 
@@ -33,19 +35,23 @@ bool gaussian_start(const PreparedModel& model, const Family& family, const Lapl
   const auto learnables = model.learnables(family);
   const LearnableValue* location = find(learnables, family.gaussian_location);
   const int64_t d = model.dimension();
-  if (location == nullptr || location->map != "identity" || location->phi_size != d) return false;
+  if (location == nullptr || location->map != "identity" || location->phi_size != d)
+    return false;
   const size_t at = static_cast<size_t>(location->phi_offset);
   if (const LearnableValue* scale = find(learnables, family.gaussian_scale)) {
-    if (scale->phi_size != d || d + d != static_cast<int64_t>(phi.size())) return false;
+    if (scale->phi_size != d || d + d != static_cast<int64_t>(phi.size()))
+      return false;
     for (int64_t i = 0; i < d; ++i) {
       phi[static_cast<size_t>(scale->phi_offset + i)] =
           unconstrain_positive(scale->map, 1 / std::sqrt(laplace.precision(i, i)));
     }
   } else if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
-    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2) return false;
+    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2)
+      return false;
     size_t next = static_cast<size_t>(factor->phi_offset);
     for (int64_t i = 0; i < d; ++i) {
-      for (int64_t j = 0; j < i; ++j) phi[next++] = laplace.factor(i, j);
+      for (int64_t j = 0; j < i; ++j)
+        phi[next++] = laplace.factor(i, j);
       phi[next++] = std::log(laplace.factor(i, i));
     }
   } else {
@@ -55,10 +61,11 @@ bool gaussian_start(const PreparedModel& model, const Family& family, const Lapl
   return true;
 }
 
-bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace,
-                      uint64_t seed, std::vector<double>& phi) {
+bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace, uint64_t seed,
+                      std::vector<double>& phi) {
   const int lanes = model.lanes();
-  if (model.compiled().find(family.name + ".score", lanes) == nullptr) return false;
+  if (model.compiled().find(family.name + ".score", lanes) == nullptr)
+    return false;
   const int64_t d = model.dimension(), n = static_cast<int64_t>(phi.size());
   const int64_t draws = std::min<int64_t>(4096, std::max<int64_t>(512, 4 * n));
   const int64_t blocks = (draws + lanes - 1) / lanes;
@@ -69,28 +76,30 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const La
   for (int64_t k = 0; k < blocks * lanes; ++k) {
     laplace.draw(seed, static_cast<uint32_t>(k), z.data());
     for (int64_t i = 0; i < d; ++i) {
-      points[static_cast<size_t>(k / lanes) * block_size +
-             static_cast<size_t>(i * lanes + k % lanes)] = z[static_cast<size_t>(i)];
+      points[static_cast<size_t>(k / lanes) * block_size + static_cast<size_t>(i * lanes + k % lanes)] =
+          z[static_cast<size_t>(i)];
     }
   }
   const double count = static_cast<double>(blocks * lanes);
   AlignedVector<double> block_z(block_size + 1), weight(static_cast<size_t>(lanes), 1 / count),
-      log_q(static_cast<size_t>(lanes)), d_phi(static_cast<size_t>(n + 1)),
-      at(static_cast<size_t>(n + 1));
+      log_q(static_cast<size_t>(lanes)), d_phi(static_cast<size_t>(n + 1)), at(static_cast<size_t>(n + 1));
   KernelCall score = model.call(family.name + ".score", lanes,
-                                {{"phi", at.data()}, {"z", block_z.data()},
-                                 {"weight", weight.data()}, {"log_q", log_q.data()},
+                                {{"phi", at.data()},
+                                 {"z", block_z.data()},
+                                 {"weight", weight.data()},
+                                 {"log_q", log_q.data()},
                                  {"d_phi", d_phi.data()}});
   const Differentiable function = [&](const double* x, double* gradient) {
     std::copy(x, x + n, at.begin());
     std::fill(gradient, gradient + n, 0.0);
     double value = 0;
     for (int64_t b = 0; b < blocks; ++b) {
-      std::copy_n(points.begin() + b * static_cast<int64_t>(block_size), block_size,
-                  block_z.begin());
+      std::copy_n(points.begin() + b * static_cast<int64_t>(block_size), block_size, block_z.begin());
       score();
-      for (double v : log_q) value -= v / count;
-      for (int64_t i = 0; i < n; ++i) gradient[i] -= d_phi[static_cast<size_t>(i)];
+      for (double v : log_q)
+        value -= v / count;
+      for (int64_t i = 0; i < n; ++i)
+        gradient[i] -= d_phi[static_cast<size_t>(i)];
     }
     return value;
   };
@@ -108,4 +117,4 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const La
   return true;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

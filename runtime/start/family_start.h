@@ -1,9 +1,9 @@
 // First values of a family's learnables.
 #pragma once
 
-#include <vector>
-
 #include "runtime/start/laplace.h"
+
+#include <vector>
 
 namespace vmodel::runtime {
 
@@ -13,16 +13,15 @@ std::vector<double> plain_start(const PreparedModel& model, const Family& family
 // Where the family's metadata say that it is a Gaussian on the unconstrained scale: the values that
 // come closest to this Gaussian in the sense of the ELBO (mean field: the conditional standard
 // deviations). False for other families.
-bool gaussian_start(const PreparedModel& model, const Family& family, const Laplace& laplace,
-                    std::vector<double>& phi);
+bool gaussian_start(const PreparedModel& model, const Family& family, const Laplace& laplace, std::vector<double>& phi);
 
 // Maximum likelihood of draws from the Laplace approximation, by L-BFGS from `phi`. Needs the
 // entry point FAMILY.score. Returns whether the likelihood became better.
-bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace,
-                      uint64_t seed, std::vector<double>& phi);
+bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace, uint64_t seed,
+                      std::vector<double>& phi);
 
 // A learnable on the scale of phi, and back in derivative: maps softplus, lower_bound (log) and
 // identity.
 double unconstrain_positive(const std::string& map, double value);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

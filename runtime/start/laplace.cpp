@@ -1,12 +1,13 @@
 #include "runtime/start/laplace.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/LU>
-#include <cmath>
-
 #include "runtime/io/files.h"
 #include "runtime/model/philox.h"
 #include "runtime/optimizers/lbfgs.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
+
+#include <cmath>
 
 namespace vmodel::runtime {
 namespace {
@@ -24,14 +25,13 @@ struct Point {
 };
 
 // Solves (H + lambda diag|H|) step = gradient on the scaled matrix; false if not definite.
-bool damped_step(const MatrixXd& precision, const VectorXd& gradient, double lambda,
-                 VectorXd& step) {
-  const VectorXd scale =
-      precision.diagonal().cwiseAbs().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
+bool damped_step(const MatrixXd& precision, const VectorXd& gradient, double lambda, VectorXd& step) {
+  const VectorXd scale = precision.diagonal().cwiseAbs().cwiseMax(1e-300).cwiseSqrt().cwiseInverse();
   MatrixXd scaled = scale.asDiagonal() * precision * scale.asDiagonal();
   scaled.diagonal().array() += lambda;
   const Eigen::LLT<MatrixXd> cholesky(scaled);
-  if (cholesky.info() != Eigen::Success) return false;
+  if (cholesky.info() != Eigen::Success)
+    return false;
   step = scale.asDiagonal() * cholesky.solve(scale.asDiagonal() * gradient);
   return step.allFinite();
 }
@@ -48,8 +48,7 @@ bool newton(UnconstrainedDensity& density, Point& point, Laplace& result) {
       return false;
     }
     VectorXd step;
-    if (damped_step(result.precision, point.gradient, 0, step) &&
-        0.5 * point.gradient.dot(step) < small_decrement) {
+    if (damped_step(result.precision, point.gradient, 0, step) && 0.5 * point.gradient.dot(step) < small_decrement) {
       return true;
     }
     bool moved = false;
@@ -60,11 +59,12 @@ bool newton(UnconstrainedDensity& density, Point& point, Laplace& result) {
         next.value = density.gradient(next.z.data(), next.gradient.data());
         ++result.evaluations;
         const double rounding = 1e-14 * std::fabs(point.value);
-        moved = std::isfinite(next.value) && next.gradient.allFinite() &&
-                next.value >= point.value - rounding;
+        moved = std::isfinite(next.value) && next.gradient.allFinite() && next.value >= point.value - rounding;
       }
-      if (!moved) lambda = lambda == 0 ? 1e-4 : lambda * 8;
-      if (lambda > 1e20) break;
+      if (!moved)
+        lambda = lambda == 0 ? 1e-4 : lambda * 8;
+      if (lambda > 1e20)
+        break;
     }
     if (!moved) {
       result.reason = "Newton's method does not get ahead";
@@ -81,7 +81,8 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
   Laplace result;
   const Differentiable function = [&](const double* x, double* gradient) {
     const double value = density.gradient(x, gradient);
-    for (int64_t i = 0; i < density.dimension(); ++i) gradient[i] = -gradient[i];
+    for (int64_t i = 0; i < density.dimension(); ++i)
+      gradient[i] = -gradient[i];
     return -value;
   };
   LbfgsSettings settings;
@@ -98,8 +99,7 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
   point.z = Eigen::Map<const VectorXd>(z.data(), density.dimension());
   point.gradient.resize(density.dimension());
   point.value = density.gradient(z.data(), point.gradient.data());
-  result.proper = newton(density, point, result) &&
-                  factor_of_inverse(result.precision, result.factor);
+  result.proper = newton(density, point, result) && factor_of_inverse(result.precision, result.factor);
   if (!result.proper && result.reason.empty()) {
     result.reason = "the negative Hessian is not positive definite";
   }
@@ -108,7 +108,7 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
   return result;
 }
 
-}  // namespace
+} // namespace
 
 bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor) {
   const int64_t n = matrix.rows();
@@ -116,19 +116,21 @@ bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor) {
     factor.resize(0, 0);
     return true;
   }
-  if (!matrix.allFinite() || matrix.diagonal().minCoeff() <= 0) return false;
+  if (!matrix.allFinite() || matrix.diagonal().minCoeff() <= 0)
+    return false;
   const VectorXd scale = matrix.diagonal().cwiseSqrt().cwiseInverse();
   const MatrixXd scaled = scale.asDiagonal() * matrix * scale.asDiagonal();
   // With rows and columns reversed, M = U U' for an upper U, and inverse(M) = L L' with
   // L = inverse(U)' lower.
   const MatrixXd reversed = scaled.reverse();
   const Eigen::LLT<MatrixXd> cholesky(reversed);
-  if (cholesky.info() != Eigen::Success) return false;
+  if (cholesky.info() != Eigen::Success)
+    return false;
   const MatrixXd lower = cholesky.matrixL();
-  if (lower.diagonal().minCoeff() < 1e-7) return false;
+  if (lower.diagonal().minCoeff() < 1e-7)
+    return false;
   const MatrixXd upper = lower.reverse();
-  const MatrixXd inverse =
-      upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(n, n)).transpose();
+  const MatrixXd inverse = upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(n, n)).transpose();
   factor = scale.asDiagonal() * inverse;
   return factor.allFinite();
 }
@@ -137,12 +139,10 @@ void Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
   const int64_t n = static_cast<int64_t>(mode.size());
   VectorXd normal(n);
   for (int64_t i = 0; i < n; ++i) {
-    normal[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::init), 0, particle,
-                               static_cast<uint32_t>(i));
+    normal[i] = runtime_normal(seed, static_cast<uint32_t>(Stream::init), 0, particle, static_cast<uint32_t>(i));
   }
   Eigen::Map<VectorXd> out(z, n);
-  out = Eigen::Map<const VectorXd>(mode.data(), n) +
-        factor.triangularView<Eigen::Lower>() * normal;
+  out = Eigen::Map<const VectorXd>(mode.data(), n) + factor.triangularView<Eigen::Lower>() * normal;
 }
 
 double Laplace::elbo(UnconstrainedDensity& density, uint64_t seed, int draws) const {
@@ -152,11 +152,11 @@ double Laplace::elbo(UnconstrainedDensity& density, uint64_t seed, int draws) co
   for (int k = 0; k < draws; ++k) {
     draw(seed, static_cast<uint32_t>(k), z.data());
     const double value = density.value(z.data());
-    if (!std::isfinite(value)) return -INFINITY;
+    if (!std::isfinite(value))
+      return -INFINITY;
     sum += value;
   }
-  return sum / draws + 0.5 * static_cast<double>(n) * (1 + log_two_pi) +
-         factor.diagonal().array().log().sum();
+  return sum / draws + 0.5 * static_cast<double>(n) * (1 + log_two_pi) + factor.diagonal().array().log().sum();
 }
 
 Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed) {
@@ -171,15 +171,16 @@ Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed) {
   Laplace best = from_start(density, start);
   for (uint32_t attempt = 1; attempt <= 4 && !best.proper; ++attempt) {
     for (int64_t i = 0; i < n; ++i) {
-      start[static_cast<size_t>(i)] = runtime_normal(
-          seed, static_cast<uint32_t>(Stream::init), attempt, 0, static_cast<uint32_t>(i));
+      start[static_cast<size_t>(i)] =
+          runtime_normal(seed, static_cast<uint32_t>(Stream::init), attempt, 0, static_cast<uint32_t>(i));
     }
     Laplace other = from_start(density, start);
     other.evaluations += best.evaluations;
-    if (other.proper) return other;
+    if (other.proper)
+      return other;
     best.evaluations = other.evaluations;
   }
   return best;
 }
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

@@ -1,11 +1,12 @@
 // The mode of the posterior on the unconstrained scale and the Gaussian with its curvature.
 #pragma once
 
+#include "runtime/start/density.h"
+
 #include <Eigen/Core>
+
 #include <string>
 #include <vector>
-
-#include "runtime/start/density.h"
 
 namespace vmodel::runtime {
 
@@ -34,4 +35,4 @@ Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed);
 // Works on the matrix scaled to a unit diagonal.
 bool factor_of_inverse(const Eigen::MatrixXd& matrix, Eigen::MatrixXd& factor);
 
-}  // namespace vmodel::runtime
+} // namespace vmodel::runtime

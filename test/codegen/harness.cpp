@@ -1,17 +1,17 @@
 #include "test/codegen/harness.h"
 
+#include "compiler/codegen/link.h"
+#include "compiler/ir/rewrite.h"
+#include "compiler/ir/verify.h"
+#include "compiler/passes/expand.h"
+#include "runtime/payload/payload.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <set>
-
-#include "compiler/codegen/link.h"
-#include "compiler/ir/rewrite.h"
-#include "compiler/ir/verify.h"
-#include "compiler/passes/expand.h"
-#include "runtime/payload/payload.h"
 
 namespace vmodel::test {
 
@@ -29,9 +29,11 @@ std::size_t count_of(const Array& array) {
   return count;
 }
 
-void* aligned(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 127) / 64 * 64); }
+void* aligned(std::size_t bytes) {
+  return std::aligned_alloc(64, (bytes + 127) / 64 * 64);
+}
 
-}  // namespace
+} // namespace
 
 ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(ir::Builder&)>>>& functions) {
   ir::Module module;
@@ -128,7 +130,8 @@ int Compiled::prepare(const Arrays& data) {
   return model_->prepare(slots_.data(), &host);
 }
 
-std::vector<Arrays> Compiled::run(const std::string& name, const std::vector<Arrays>& lanes, const vmodel_random& random) {
+std::vector<Arrays> Compiled::run(const std::string& name, const std::vector<Arrays>& lanes,
+                                  const vmodel_random& random) {
   const vmodel_kernel* kernel = find(name, static_cast<int>(lanes.size()));
   if (!kernel)
     stop("no kernel " + name + " for " + std::to_string(lanes.size()) + " lanes");
@@ -139,7 +142,7 @@ std::vector<Arrays> Compiled::run(const std::string& name, const std::vector<Arr
     const std::size_t columns = argument.axis == VMODEL_PARTICLE ? lanes.size() : 1;
     const Array& shape = lanes[0].at(argument.name);
     const std::size_t count = count_of(shape);
-    std::vector<std::int64_t> cells(count * columns, 0x7ff8dead00000000);  // outputs that are not written are NaN
+    std::vector<std::int64_t> cells(count * columns, 0x7ff8dead00000000); // outputs that are not written are NaN
     for (std::size_t lane = 0; lane < columns && !argument.output; ++lane) {
       const Array& given = lanes[lane].at(argument.name);
       for (std::size_t k = 0; k < count; ++k) {
@@ -195,17 +198,20 @@ void expect_near(const Arrays& expected, const Arrays& found, double tolerance, 
       const double a = reference.numbers[i];
       const double b = array.numbers[i];
       if (std::isnan(a) || std::isinf(a)) {
-        EXPECT_TRUE(std::isnan(a) ? std::isnan(b) : a == b) << what << " " << name << "[" << i << "]: " << b << ", expected " << a;
+        EXPECT_TRUE(std::isnan(a) ? std::isnan(b) : a == b)
+            << what << " " << name << "[" << i << "]: " << b << ", expected " << a;
       } else {
-        EXPECT_LE(std::fabs(a - b), tolerance * std::fmax(1, std::fabs(a))) << what << " " << name << "[" << i << "]: " << b << ", expected " << a;
+        EXPECT_LE(std::fabs(a - b), tolerance * std::fmax(1, std::fabs(a)))
+            << what << " " << name << "[" << i << "]: " << b << ", expected " << a;
       }
     }
   }
 }
 
-}  // namespace
+} // namespace
 
-void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes, double tolerance) {
+void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data,
+                      const std::vector<Arrays>& lanes, double tolerance) {
   for (const std::string& march : codegen::target_names()) {
     if (!codegen::runs_here(codegen::find_target(march)))
       continue;
@@ -227,4 +233,4 @@ void expect_agreement(const ir::Module& module, const std::string& kernel, const
   }
 }
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -1,16 +1,16 @@
 // Compiles a VIR module, loads it into this process and calls its kernels.
 #pragma once
 
+#include "compiler/codegen/codegen.h"
+#include "compiler/ir/builder.h"
+#include "runtime/abi/vmodel_abi.h"
+#include "test/support/vir_evaluate.h"
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "compiler/codegen/codegen.h"
-#include "compiler/ir/builder.h"
-#include "runtime/abi/vmodel_abi.h"
-#include "test/support/vir_evaluate.h"
 
 namespace vmodel::test {
 
@@ -24,7 +24,7 @@ using Failures = std::vector<std::pair<std::int64_t, std::vector<double>>>;
 ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(ir::Builder&)>>>& functions);
 
 class Compiled {
- public:
+public:
   /// Compiles for 1 and `lanes` lanes (0: the target's). Stops the program when that fails: tests hold valid VIR.
   explicit Compiled(ir::Module module, const std::string& march = "native", std::vector<int> lanes = {});
   ~Compiled();
@@ -38,13 +38,13 @@ class Compiled {
   int prepare(const Arrays& data);
   const Failures& failures() const { return failures_; }
   const vmodel_slot* slots() const { return slots_.data(); }
-  int allocations_left = 1000;  // prepare's memory runs out after so many
+  int allocations_left = 1000; // prepare's memory runs out after so many
 
-  /// One call. `lanes[l]` holds the arguments of lane l by name (those that do not vary: of lane 0); outputs need a shape
-  /// only. Returns the outputs of each lane.
+  /// One call. `lanes[l]` holds the arguments of lane l by name (those that do not vary: of lane 0); outputs need a
+  /// shape only. Returns the outputs of each lane.
   std::vector<Arrays> run(const std::string& name, const std::vector<Arrays>& lanes, const vmodel_random& random = {});
 
- private:
+private:
   static void* allocate(void* context, std::int64_t bytes);
   static void fail(void* context, std::int64_t message, const double* values, std::int64_t count);
 
@@ -57,9 +57,9 @@ class Compiled {
   Failures failures_;
 };
 
-/// Runs a kernel with the same module in the evaluator, with one lane and with the native number, for the arguments of each
-/// lane, and expects equal results: |a - b| <= tolerance * max(1, |a|). `data` are load-axis parameters.
-void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data, const std::vector<Arrays>& lanes,
-                      double tolerance = 64 * 2.2e-16);
+/// Runs a kernel with the same module in the evaluator, with one lane and with the native number, for the arguments of
+/// each lane, and expects equal results: |a - b| <= tolerance * max(1, |a|). `data` are load-axis parameters.
+void expect_agreement(const ir::Module& module, const std::string& kernel, const Arrays& data,
+                      const std::vector<Arrays>& lanes, double tolerance = 64 * 2.2e-16);
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -1,11 +1,11 @@
 // Whole kernels against the evaluator, for one lane and all lanes of each target that runs here.
+#include "runtime/random/philox.h"
+#include "test/codegen/harness.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
-
-#include "runtime/random/philox.h"
-#include "test/codegen/harness.h"
 
 namespace vmodel::test {
 
@@ -21,11 +21,21 @@ using ir::ValueId;
 
 const double infinity = std::numeric_limits<double>::infinity();
 
-Type real(std::vector<Dim> dims = {}) { return {Element::f64, false, std::move(dims)}; }
-Type reference(std::vector<Dim> dims = {}, Element element = Element::f64) { return {element, true, std::move(dims)}; }
-Type integer(std::vector<Dim> dims = {}) { return {Element::index, false, std::move(dims)}; }
-Dim fixed(std::int64_t n) { return {n, {}}; }
-Dim of(ValueId v) { return {0, v}; }
+Type real(std::vector<Dim> dims = {}) {
+  return {Element::f64, false, std::move(dims)};
+}
+Type reference(std::vector<Dim> dims = {}, Element element = Element::f64) {
+  return {element, true, std::move(dims)};
+}
+Type integer(std::vector<Dim> dims = {}) {
+  return {Element::index, false, std::move(dims)};
+}
+Dim fixed(std::int64_t n) {
+  return {n, {}};
+}
+Dim of(ValueId v) {
+  return {0, v};
+}
 
 std::vector<Arrays> eight(const std::function<Arrays(int)>& make) {
   std::vector<Arrays> lanes;
@@ -48,156 +58,198 @@ const Array some_y = Array::vector({1, -2, 0.5, 3, 7, 0.25, -1});
 const Arrays some_data = {{"T", Array::index(7)}, {"y", some_y}};
 
 TEST(Kernels, ReduceOverData) {
-  expect_agreement(module_of({{"f", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId scale = b.unary(Opcode::exp, b.load(z, {b.index(1)}));
-    const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
-      return b.unary(Opcode::square, b.div(b.sub(b.load(y, i), b.load(z, {b.index(0)})), scale));
-    });
-    b.store(value, {}, sum);
-  }}}), "f", some_data, with_z(2));
+  expect_agreement(module_of({{"f",
+                               [](Builder& b) {
+                                 const ValueId t = b.parameter("T", integer(), Axis::load);
+                                 const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                                 const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+                                 const ValueId value = b.parameter("value", reference(), Axis::particle);
+                                 const ValueId scale = b.unary(Opcode::exp, b.load(z, {b.index(1)}));
+                                 const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
+                                   return b.unary(Opcode::square,
+                                                  b.div(b.sub(b.load(y, i), b.load(z, {b.index(0)})), scale));
+                                 });
+                                 b.store(value, {}, sum);
+                               }}}),
+                   "f", some_data, with_z(2));
 }
 
 TEST(Kernels, ReductionsOfAllKinds) {
   for (const std::string kind : {"add", "max", "min"})
-    expect_agreement(module_of({{"f", [&](Builder& b) {
-      const ValueId t = b.parameter("T", integer(), Axis::load);
-      const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-      const ValueId z = b.parameter("z", real({fixed(3)}), Axis::particle);
-      const ValueId value = b.parameter("value", reference(), Axis::particle);
-      const auto found = b.reduce(kind, std::vector{of(t), fixed(3)}, [&](Builder::Indices i) {
-        return std::vector<ValueId>{b.mul(b.load(y, {i[0]}), b.load(z, {i[1]})), b.load(y, {i[0]})};
-      });
-      b.store(value, {}, b.add(found[0], found[1]));
-    }}}), "f", some_data, with_z(3));
-  expect_agreement(module_of({{"f", [&](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(3)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const auto over = [&](const std::string& kind) {
-      return b.reduce(kind, std::vector{of(t)}, [&](Builder::Indices i) {
-        return std::vector<ValueId>{b.compare(Opcode::lt, b.load(y, i), b.load(z, {b.index(0)}))};
-      })[0];
-    };
-    b.store(value, {}, b.add(b.to_real(over("and")), b.mul(b.constant(2), b.to_real(over("or")))));
-  }}}), "f", some_data, with_z(3));
+    expect_agreement(
+        module_of({{"f",
+                    [&](Builder& b) {
+                      const ValueId t = b.parameter("T", integer(), Axis::load);
+                      const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                      const ValueId z = b.parameter("z", real({fixed(3)}), Axis::particle);
+                      const ValueId value = b.parameter("value", reference(), Axis::particle);
+                      const auto found = b.reduce(kind, std::vector{of(t), fixed(3)}, [&](Builder::Indices i) {
+                        return std::vector<ValueId>{b.mul(b.load(y, {i[0]}), b.load(z, {i[1]})), b.load(y, {i[0]})};
+                      });
+                      b.store(value, {}, b.add(found[0], found[1]));
+                    }}}),
+        "f", some_data, with_z(3));
+  expect_agreement(
+      module_of({{"f",
+                  [&](Builder& b) {
+                    const ValueId t = b.parameter("T", integer(), Axis::load);
+                    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                    const ValueId z = b.parameter("z", real({fixed(3)}), Axis::particle);
+                    const ValueId value = b.parameter("value", reference(), Axis::particle);
+                    const auto over = [&](const std::string& kind) {
+                      return b.reduce(kind, std::vector{of(t)}, [&](Builder::Indices i) {
+                        return std::vector<ValueId>{b.compare(Opcode::lt, b.load(y, i), b.load(z, {b.index(0)}))};
+                      })[0];
+                    };
+                    b.store(value, {}, b.add(b.to_real(over("and")), b.mul(b.constant(2), b.to_real(over("or")))));
+                  }}}),
+      "f", some_data, with_z(3));
 }
 
 TEST(Kernels, RecurrenceForwardAndBackward) {
-  expect_agreement(module_of({{"f", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId states = b.alloc(std::vector{of(t)}, Element::f64, false);
-    const ValueId adjoints = b.alloc(std::vector{fixed(3)}, Element::f64, true);
-    const auto last = b.loop(of(t), std::vector{b.load(z, {b.index(0)})}, false, [&](ValueId i, std::span<const ValueId> s) {
-      const ValueId next = b.add(b.mul(s[0], b.load(z, {b.index(1)})), b.load(y, {i}));
-      b.store(states, std::vector{i}, next);
-      return std::vector<ValueId>{next};
-    });
-    const ValueId all = b.freeze(states);
-    const auto back = b.loop(of(t), std::vector{b.constant(1)}, true, [&](ValueId i, std::span<const ValueId> s) {
-      b.accumulate(adjoints, std::vector{b.binary(Opcode::imod, i, b.index(3))}, b.load(all, {i}));
-      return std::vector<ValueId>{b.add(b.mul(s[0], b.constant(0.5)), b.load(all, {i}))};
-    });
-    const ValueId sums = b.freeze(adjoints);
-    b.store(value, {}, b.add(b.add(last[0], back[0]), b.mul(b.load(sums, {b.index(0)}), b.load(sums, {b.index(2)}))));
-  }}}), "f", some_data, with_z(2), 1e-12);
+  expect_agreement(
+      module_of({{"f",
+                  [](Builder& b) {
+                    const ValueId t = b.parameter("T", integer(), Axis::load);
+                    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+                    const ValueId value = b.parameter("value", reference(), Axis::particle);
+                    const ValueId states = b.alloc(std::vector{of(t)}, Element::f64, false);
+                    const ValueId adjoints = b.alloc(std::vector{fixed(3)}, Element::f64, true);
+                    const auto last = b.loop(
+                        of(t), std::vector{b.load(z, {b.index(0)})}, false, [&](ValueId i, std::span<const ValueId> s) {
+                          const ValueId next = b.add(b.mul(s[0], b.load(z, {b.index(1)})), b.load(y, {i}));
+                          b.store(states, std::vector{i}, next);
+                          return std::vector<ValueId>{next};
+                        });
+                    const ValueId all = b.freeze(states);
+                    const auto back =
+                        b.loop(of(t), std::vector{b.constant(1)}, true, [&](ValueId i, std::span<const ValueId> s) {
+                          b.accumulate(adjoints, std::vector{b.binary(Opcode::imod, i, b.index(3))}, b.load(all, {i}));
+                          return std::vector<ValueId>{b.add(b.mul(s[0], b.constant(0.5)), b.load(all, {i}))};
+                        });
+                    const ValueId sums = b.freeze(adjoints);
+                    b.store(
+                        value, {},
+                        b.add(b.add(last[0], back[0]), b.mul(b.load(sums, {b.index(0)}), b.load(sums, {b.index(2)}))));
+                  }}}),
+      "f", some_data, with_z(2), 1e-12);
 }
 
 TEST(Kernels, VaryingConditionBlendsResultsAndStores) {
-  expect_agreement(module_of({{"f", [](Builder& b) {
-    const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId kept = b.alloc(std::vector{fixed(4)}, Element::f64, true);
-    const auto at = [&](int i) { return b.load(z, {b.index(i)}); };
-    const ValueId positive = b.compare(Opcode::gt, at(0), b.constant(0));
-    const auto chosen = b.if_(positive, [&] {
-      b.store(kept, std::vector{b.index(1)}, b.unary(Opcode::log, at(0)));
-      const auto inner = b.if_(b.compare(Opcode::gt, at(1), b.constant(0)), [&] {
-        b.accumulate(kept, std::vector{b.index(2)}, at(1));
-        return std::vector{b.unary(Opcode::sqrt, at(1))};
-      }, [&] {
-        b.for_each(std::vector{fixed(4)}, [&](Builder::Indices i) { b.accumulate(kept, i, b.load(z, i)); });
-        return std::vector{b.constant(3)};
-      });
-      return inner;
-    }, [&] { return std::vector{b.unary(Opcode::exp, at(2))}; });
-    const ValueId all = b.freeze(kept);
-    b.store(value, {}, b.add(chosen[0], b.sum(std::vector{fixed(4)}, [&](Builder::Indices i) { return b.load(all, i); })));
-  }}}), "f", {}, with_z(4), 1e-13);
+  expect_agreement(module_of({{"f",
+                               [](Builder& b) {
+                                 const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
+                                 const ValueId value = b.parameter("value", reference(), Axis::particle);
+                                 const ValueId kept = b.alloc(std::vector{fixed(4)}, Element::f64, true);
+                                 const auto at = [&](int i) { return b.load(z, {b.index(i)}); };
+                                 const ValueId positive = b.compare(Opcode::gt, at(0), b.constant(0));
+                                 const auto chosen = b.if_(
+                                     positive,
+                                     [&] {
+                                       b.store(kept, std::vector{b.index(1)}, b.unary(Opcode::log, at(0)));
+                                       const auto inner = b.if_(
+                                           b.compare(Opcode::gt, at(1), b.constant(0)),
+                                           [&] {
+                                             b.accumulate(kept, std::vector{b.index(2)}, at(1));
+                                             return std::vector{b.unary(Opcode::sqrt, at(1))};
+                                           },
+                                           [&] {
+                                             b.for_each(std::vector{fixed(4)}, [&](Builder::Indices i) {
+                                               b.accumulate(kept, i, b.load(z, i));
+                                             });
+                                             return std::vector{b.constant(3)};
+                                           });
+                                       return inner;
+                                     },
+                                     [&] { return std::vector{b.unary(Opcode::exp, at(2))}; });
+                                 const ValueId all = b.freeze(kept);
+                                 b.store(value, {},
+                                         b.add(chosen[0], b.sum(std::vector{fixed(4)},
+                                                                [&](Builder::Indices i) { return b.load(all, i); })));
+                               }}}),
+                   "f", {}, with_z(4), 1e-13);
 }
 
 TEST(Kernels, VaryingWhileAndVaryingIndex) {
-  expect_agreement(module_of({{"f", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId counts = b.alloc(std::vector{of(t)}, Element::index, true);
-    const auto found = b.while_(std::vector{b.load(z, {b.index(0)}), b.index(0)},
-      [&](std::span<const ValueId> c) {
-        return b.logical_and(b.compare(Opcode::lt, c[0], b.constant(2)), b.compare(Opcode::lt, c[1], b.index(6)));
-      },
-      [&](std::span<const ValueId> c) {
-        b.accumulate(counts, std::vector{c[1]}, b.index(2));
-        return std::vector{b.add(c[0], b.unary(Opcode::abs, b.load(y, {c[1]}))), b.add(c[1], b.index(1))};
-      });
-    const ValueId frozen = b.freeze(counts);
-    const ValueId total = b.sum(std::vector{of(t)}, [&](Builder::Indices i) { return b.to_real(b.load(frozen, i)); });
-    const ValueId which = b.binary(Opcode::imod, b.sub(found[1], b.index(7)), b.index(4));
-    b.store(value, {}, b.add(b.add(found[0], total), b.load(z, {which})));
-  }}}), "f", some_data, with_z(4));
+  expect_agreement(module_of({{"f",
+                               [](Builder& b) {
+                                 const ValueId t = b.parameter("T", integer(), Axis::load);
+                                 const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                                 const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
+                                 const ValueId value = b.parameter("value", reference(), Axis::particle);
+                                 const ValueId counts = b.alloc(std::vector{of(t)}, Element::index, true);
+                                 const auto found = b.while_(
+                                     std::vector{b.load(z, {b.index(0)}), b.index(0)},
+                                     [&](std::span<const ValueId> c) {
+                                       return b.logical_and(b.compare(Opcode::lt, c[0], b.constant(2)),
+                                                            b.compare(Opcode::lt, c[1], b.index(6)));
+                                     },
+                                     [&](std::span<const ValueId> c) {
+                                       b.accumulate(counts, std::vector{c[1]}, b.index(2));
+                                       return std::vector{b.add(c[0], b.unary(Opcode::abs, b.load(y, {c[1]}))),
+                                                          b.add(c[1], b.index(1))};
+                                     });
+                                 const ValueId frozen = b.freeze(counts);
+                                 const ValueId total = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
+                                   return b.to_real(b.load(frozen, i));
+                                 });
+                                 const ValueId which = b.binary(Opcode::imod, b.sub(found[1], b.index(7)), b.index(4));
+                                 b.store(value, {}, b.add(b.add(found[0], total), b.load(z, {which})));
+                               }}}),
+                   "f", some_data, with_z(4));
 }
 
 TEST(Kernels, TemporariesOfEveryShape) {
-  expect_agreement(module_of({{"f", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId wider = b.add(t, b.index(30));
-    const ValueId uniform = b.build(std::vector{of(wider)}, Element::f64, [&](Builder::Indices i) { return b.to_real(b.mul(i[0], i[0])); });
-    const ValueId table = b.build(std::vector{of(t), fixed(20)}, Element::f64, [&](Builder::Indices i) {
-      return b.mul(b.load(y, {i[0]}), b.add(b.load(z, {b.index(2)}), b.load(uniform, {b.add(i[1], i[0])})));
-    });
-    // Extents that depend on a loop's index.
-    const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
-      const ValueId size = b.add(b.mul(i[0], b.index(9)), b.index(1));
-      const ValueId part = b.build(std::vector{of(size)}, Element::f64, [&](Builder::Indices j) {
-        return b.add(b.load(z, {b.index(1)}), b.to_real(j[0]));
-      });
-      const ValueId twice = b.build(std::vector{of(size)}, Element::f64, [&](Builder::Indices j) {
-        return b.mul(b.constant(2), b.load(part, {b.sub(b.sub(size, b.index(1)), j[0])}));
-      });
-      return b.sum(std::vector{of(size)}, [&](Builder::Indices j) {
-        return b.mul(b.sub(b.load(twice, j), b.load(part, j)), b.load(table, {i[0], b.binary(Opcode::imod, j[0], b.index(20))}));
-      });
-    });
-    b.store(value, {}, sum);
-  }}}), "f", some_data, with_z(4), 1e-12);
+  expect_agreement(
+      module_of({{"f",
+                  [](Builder& b) {
+                    const ValueId t = b.parameter("T", integer(), Axis::load);
+                    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                    const ValueId z = b.parameter("z", real({fixed(4)}), Axis::particle);
+                    const ValueId value = b.parameter("value", reference(), Axis::particle);
+                    const ValueId wider = b.add(t, b.index(30));
+                    const ValueId uniform = b.build(std::vector{of(wider)}, Element::f64,
+                                                    [&](Builder::Indices i) { return b.to_real(b.mul(i[0], i[0])); });
+                    const ValueId table = b.build(std::vector{of(t), fixed(20)}, Element::f64, [&](Builder::Indices i) {
+                      return b.mul(b.load(y, {i[0]}),
+                                   b.add(b.load(z, {b.index(2)}), b.load(uniform, {b.add(i[1], i[0])})));
+                    });
+                    // Extents that depend on a loop's index.
+                    const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
+                      const ValueId size = b.add(b.mul(i[0], b.index(9)), b.index(1));
+                      const ValueId part = b.build(std::vector{of(size)}, Element::f64, [&](Builder::Indices j) {
+                        return b.add(b.load(z, {b.index(1)}), b.to_real(j[0]));
+                      });
+                      const ValueId twice = b.build(std::vector{of(size)}, Element::f64, [&](Builder::Indices j) {
+                        return b.mul(b.constant(2), b.load(part, {b.sub(b.sub(size, b.index(1)), j[0])}));
+                      });
+                      return b.sum(std::vector{of(size)}, [&](Builder::Indices j) {
+                        return b.mul(b.sub(b.load(twice, j), b.load(part, j)),
+                                     b.load(table, {i[0], b.binary(Opcode::imod, j[0], b.index(20))}));
+                      });
+                    });
+                    b.store(value, {}, sum);
+                  }}}),
+      "f", some_data, with_z(4), 1e-12);
 }
 
 TEST(Kernels, LaneSumIntoStepOutput) {
   const ir::Module module = module_of({{"f", [](Builder& b) {
-    const ValueId phi = b.parameter("phi", real({fixed(2)}), Axis::step);
-    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
-    const ValueId d_phi = b.parameter("d_phi", reference({fixed(2)}), Axis::step);
-    b.for_each(std::vector{fixed(2)}, [&](Builder::Indices i) {
-      b.store(d_phi, i, b.lane_sum(b.mul(b.load(phi, i), b.load(z, i))));
-    });
-  }}});
+                                          const ValueId phi = b.parameter("phi", real({fixed(2)}), Axis::step);
+                                          const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+                                          const ValueId d_phi = b.parameter("d_phi", reference({fixed(2)}), Axis::step);
+                                          b.for_each(std::vector{fixed(2)}, [&](Builder::Indices i) {
+                                            b.store(d_phi, i, b.lane_sum(b.mul(b.load(phi, i), b.load(z, i))));
+                                          });
+                                        }}});
   Compiled compiled(module);
   ASSERT_EQ(compiled.prepare({}), 0);
   std::vector<Arrays> lanes;
   double total = 0;
   for (int l = 0; l < compiled.native_lanes(); ++l) {
-    lanes.push_back({{"phi", Array::vector({2, 3})}, {"z", Array::vector({1.0 + l, 0.5})}, {"d_phi", Array::vector({0, 0})}});
+    lanes.push_back(
+        {{"phi", Array::vector({2, 3})}, {"z", Array::vector({1.0 + l, 0.5})}, {"d_phi", Array::vector({0, 0})}});
     total += 2 * (1.0 + l);
   }
   const Arrays found = compiled.run("f", lanes)[0];
@@ -207,12 +259,13 @@ TEST(Kernels, LaneSumIntoStepOutput) {
 
 TEST(Kernels, IntegerDivisionRoundsDown) {
   const ir::Module module = module_of({{"f", [](Builder& b) {
-    const ValueId a = b.parameter("a", integer(), Axis::load);
-    const ValueId d = b.parameter("d", integer(), Axis::load);
-    const ValueId out = b.parameter("out", reference({fixed(2)}, Element::index), Axis::step);
-    b.store(out, std::vector{b.index(0)}, b.binary(Opcode::idiv, a, d));
-    b.store(out, std::vector{b.index(1)}, b.binary(Opcode::imod, a, d));
-  }}});
+                                          const ValueId a = b.parameter("a", integer(), Axis::load);
+                                          const ValueId d = b.parameter("d", integer(), Axis::load);
+                                          const ValueId out =
+                                              b.parameter("out", reference({fixed(2)}, Element::index), Axis::step);
+                                          b.store(out, std::vector{b.index(0)}, b.binary(Opcode::idiv, a, d));
+                                          b.store(out, std::vector{b.index(1)}, b.binary(Opcode::imod, a, d));
+                                        }}});
   Compiled compiled(module);
   for (const std::int64_t a : {7, -7, 0, 12, -12})
     for (const std::int64_t d : {3, -3, 1, -1, 4}) {
@@ -225,51 +278,59 @@ TEST(Kernels, IntegerDivisionRoundsDown) {
 
 TEST(Kernels, NanAndInfinitySurviveOptimisation) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const ir::Module module = module_of({{"f", [](Builder& b) {
-    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference({fixed(8)}), Axis::particle);
-    const ValueId x = b.load(z, {b.index(0)});
-    const ValueId y = b.load(z, {b.index(1)});
-    const std::vector<ValueId> all = {b.to_real(b.is_nan(x)), b.sub(x, x), b.mul(x, b.sub(y, y)), b.div(x, x),
-                                      b.binary(Opcode::max, x, y), b.binary(Opcode::min, y, x), b.strong_mul(b.sub(y, y), x),
-                                      b.to_real(b.compare(Opcode::eq, x, x))};
-    for (std::size_t i = 0; i < all.size(); ++i)
-      b.store(value, std::vector{b.index(static_cast<std::int64_t>(i))}, all[i]);
-  }}});
+  const ir::Module module = module_of(
+      {{"f", [](Builder& b) {
+          const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+          const ValueId value = b.parameter("value", reference({fixed(8)}), Axis::particle);
+          const ValueId x = b.load(z, {b.index(0)});
+          const ValueId y = b.load(z, {b.index(1)});
+          const std::vector<ValueId> all = {b.to_real(b.is_nan(x)),       b.sub(x, x),
+                                            b.mul(x, b.sub(y, y)),        b.div(x, x),
+                                            b.binary(Opcode::max, x, y),  b.binary(Opcode::min, y, x),
+                                            b.strong_mul(b.sub(y, y), x), b.to_real(b.compare(Opcode::eq, x, x))};
+          for (std::size_t i = 0; i < all.size(); ++i)
+            b.store(value, std::vector{b.index(static_cast<std::int64_t>(i))}, all[i]);
+        }}});
   const double values[] = {nan, infinity, -infinity, 0.0, 1.0, nan, -0.0, 2.0};
   expect_agreement(module, "f", {}, eight([&](int i) {
-    return Arrays{{"z", Array::vector({values[i], i == 5 ? nan : 1.5})}, {"value", Array::vector(std::vector<double>(8))}};
-  }));
+                     return Arrays{{"z", Array::vector({values[i], i == 5 ? nan : 1.5})},
+                                   {"value", Array::vector(std::vector<double>(8))}};
+                   }));
 }
 
 ir::Module prepared_module() {
-  return module_of({{"f", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId total = b.parameter("prepared.0", real(), Axis::load);
-    const ValueId squares = b.parameter("prepared.1", real({of(t)}), Axis::load);
-    const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
-    const ValueId value = b.parameter("value", reference(), Axis::particle);
-    const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) { return b.mul(b.load(squares, i), b.load(z, {b.index(0)})); });
-    b.store(value, {}, b.add(sum, total));
-  }}, {"prepare", [](Builder& b) {
-    const ValueId t = b.parameter("T", integer(), Axis::load);
-    const ValueId k = b.parameter("k", integer(), Axis::load);
-    const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
-    b.append([&] {
-      ir::Op op;
-      op.opcode = Opcode::require_;
-      op.operands = {b.compare(Opcode::lt, k, t), k, t};
-      op.symbol = "3";
-      return op;
-    }());
-    const ValueId chosen = b.load(y, {k});
-    const ValueId squares = b.build(std::vector{of(t)}, Element::f64, [&](Builder::Indices i) {
-      const ValueId part = b.build(std::vector{of(b.add(i[0], b.index(200)))}, Element::f64, [&](Builder::Indices) { return b.load(y, i); });
-      return b.mul(b.load(part, {i[0]}), b.load(part, {b.index(199)}));
-    });
-    b.output("prepared.0", chosen);
-    b.output("prepared.1", squares);
-  }}});
+  return module_of({{"f",
+                     [](Builder& b) {
+                       const ValueId t = b.parameter("T", integer(), Axis::load);
+                       const ValueId total = b.parameter("prepared.0", real(), Axis::load);
+                       const ValueId squares = b.parameter("prepared.1", real({of(t)}), Axis::load);
+                       const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+                       const ValueId value = b.parameter("value", reference(), Axis::particle);
+                       const ValueId sum = b.sum(std::vector{of(t)}, [&](Builder::Indices i) {
+                         return b.mul(b.load(squares, i), b.load(z, {b.index(0)}));
+                       });
+                       b.store(value, {}, b.add(sum, total));
+                     }},
+                    {"prepare", [](Builder& b) {
+                       const ValueId t = b.parameter("T", integer(), Axis::load);
+                       const ValueId k = b.parameter("k", integer(), Axis::load);
+                       const ValueId y = b.parameter("y", real({of(t)}), Axis::load);
+                       b.append([&] {
+                         ir::Op op;
+                         op.opcode = Opcode::require_;
+                         op.operands = {b.compare(Opcode::lt, k, t), k, t};
+                         op.symbol = "3";
+                         return op;
+                       }());
+                       const ValueId chosen = b.load(y, {k});
+                       const ValueId squares = b.build(std::vector{of(t)}, Element::f64, [&](Builder::Indices i) {
+                         const ValueId part = b.build(std::vector{of(b.add(i[0], b.index(200)))}, Element::f64,
+                                                      [&](Builder::Indices) { return b.load(y, i); });
+                         return b.mul(b.load(part, {i[0]}), b.load(part, {b.index(199)}));
+                       });
+                       b.output("prepared.0", chosen);
+                       b.output("prepared.1", squares);
+                     }}});
 }
 
 TEST(Prepare, FillsSlots) {
@@ -303,20 +364,22 @@ TEST(Random, PhiloxKnownAnswers) {
   // The known answers of the authors' library Random123 (kat_vectors, philox4x32 10).
   using runtime::philox;
   EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (runtime::PhiloxBlock{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(philox({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}), (runtime::PhiloxBlock{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}),
+            (runtime::PhiloxBlock{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
             (runtime::PhiloxBlock{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(Random, GeneratedCodeDrawsTheSameNumbers) {
-  const ir::Module module = module_of({{"f", [](Builder& b) {
-    const ValueId uniforms = b.parameter("u", reference({fixed(50)}), Axis::particle);
-    const ValueId normals = b.parameter("n", reference({fixed(50)}), Axis::particle);
-    b.for_each(std::vector{fixed(50)}, [&](Builder::Indices i) {
-      b.store(uniforms, i, b.random("uniform", 5, i[0], b.index(2)));
-      b.store(normals, i, b.random("normal", 6, i[0], b.index(0)));
-    });
-  }}});
+  const ir::Module module =
+      module_of({{"f", [](Builder& b) {
+                    const ValueId uniforms = b.parameter("u", reference({fixed(50)}), Axis::particle);
+                    const ValueId normals = b.parameter("n", reference({fixed(50)}), Axis::particle);
+                    b.for_each(std::vector{fixed(50)}, [&](Builder::Indices i) {
+                      b.store(uniforms, i, b.random("uniform", 5, i[0], b.index(2)));
+                      b.store(normals, i, b.random("normal", 6, i[0], b.index(0)));
+                    });
+                  }}});
   for (const std::string& march : codegen::target_names()) {
     if (!codegen::runs_here(codegen::find_target(march)))
       continue;
@@ -344,6 +407,6 @@ TEST(Random, GeneratedCodeDrawsTheSameNumbers) {
   }
 }
 
-}  // namespace
+} // namespace
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -1,16 +1,15 @@
 // Executables: the runtime, a shared object behind it, and the way back.
+#include "compiler/codegen/codegen.h"
 #include "compiler/codegen/link.h"
+#include "runtime/payload/payload.h"
+#include "test/codegen/harness.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
-
-#include "compiler/codegen/codegen.h"
-#include "runtime/payload/payload.h"
-#include "test/codegen/harness.h"
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace vmodel::test {
 
@@ -18,21 +17,23 @@ namespace {
 
 std::string shared_object() {
   const ir::Module module = module_of({{"f", [](ir::Builder& b) {
-    const ir::ValueId value = b.parameter("value", {ir::Element::f64, true, {}}, ir::Axis::step);
-    b.store(value, {}, b.constant(1));
-  }}});
+                                          const ir::ValueId value =
+                                              b.parameter("value", {ir::Element::f64, true, {}}, ir::Axis::step);
+                                          b.store(value, {}, b.constant(1));
+                                        }}});
   codegen::Options options;
   options.target = codegen::find_target("x86-64-v2");
   options.lanes = {1};
   options.metadata = "{\"abi\": 1}";
   std::string shared;
   std::string error;
-  EXPECT_TRUE(codegen::link_shared(codegen::compile(module, options, codegen::Stage::object).bytes, shared, error)) << error;
+  EXPECT_TRUE(codegen::link_shared(codegen::compile(module, options, codegen::Stage::object).bytes, shared, error))
+      << error;
   return shared;
 }
 
 class Executables : public testing::Test {
- protected:
+protected:
   void SetUp() override {
     folder_ = testing::TempDir() + "/vmodel-link-" + std::to_string(getpid());
     std::filesystem::create_directory(folder_);
@@ -42,14 +43,14 @@ class Executables : public testing::Test {
   std::string runtime() const { return folder_ + "/runtime"; }
   std::string output() const { return folder_ + "/model"; }
 
- private:
+private:
   std::string folder_;
 };
 
 TEST_F(Executables, CarryTheirModel) {
   std::string error;
   ASSERT_TRUE(codegen::join_executable(runtime(), shared_object(), output(), error)) << error;
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(output().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0755U);
   const vmodel_model* model = runtime::load_payload(output(), error);
@@ -84,6 +85,6 @@ TEST(Linking, ReportsWhatTheLinkerSays) {
   EXPECT_NE(error.find("linking failed"), std::string::npos) << error;
 }
 
-}  // namespace
+} // namespace
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -1,4 +1,6 @@
 // Elementary and special functions against tables of correctly rounded values (function_table.py).
+#include "test/codegen/harness.h"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -6,8 +8,6 @@
 #include <fstream>
 #include <map>
 #include <sstream>
-
-#include "test/codegen/harness.h"
 
 namespace vmodel::test {
 
@@ -33,8 +33,8 @@ std::map<std::string, std::vector<Row>> read_table() {
 }
 
 Opcode opcode_of(const std::string& name) {
-#define VIR_UNARY(op, derivative) \
-  if (name == #op)                \
+#define VIR_UNARY(op, derivative)                                                                                      \
+  if (name == #op)                                                                                                     \
     return Opcode::op;
 #include "compiler/ir/opcode.def"
   ADD_FAILURE() << "no operation " << name;
@@ -48,14 +48,37 @@ struct Bound {
   double floor = 0;
 };
 const std::map<std::string, Bound> bounds = {
-    {"exp", {1.5}},           {"expm1", {2.5}},        {"log", {1.5}},          {"log1p", {1.6}},
-    {"tanh", {4}},            {"sin", {4, 0.01}},      {"cos", {4, 0.01}},      {"tan", {4}},
-    {"asin", {4}},            {"acos", {4}},           {"atan", {4}},           {"sinh", {4}},
-    {"cosh", {4}},            {"asinh", {4}},          {"acosh", {4}},          {"atanh", {4}},
-    {"erf", {4}},             {"erfc", {4}},           {"inv_logit", {4}},      {"log_inv_logit", {4}},
-    {"log1p_exp", {4}},       {"log1m_exp", {6}},      {"log_expm1", {6, 1}},      {"logit", {6}},
-    {"std_normal_cdf", {8}},  {"log_std_normal_cdf", {8, 1e-3}}, {"std_normal_quantile", {16}}, {"lgamma", {8, 1}},
-    {"digamma", {12, 1}},     {"trigamma", {16}},      {"tetragamma", {16, 1}},
+    {"exp", {1.5}},
+    {"expm1", {2.5}},
+    {"log", {1.5}},
+    {"log1p", {1.6}},
+    {"tanh", {4}},
+    {"sin", {4, 0.01}},
+    {"cos", {4, 0.01}},
+    {"tan", {4}},
+    {"asin", {4}},
+    {"acos", {4}},
+    {"atan", {4}},
+    {"sinh", {4}},
+    {"cosh", {4}},
+    {"asinh", {4}},
+    {"acosh", {4}},
+    {"atanh", {4}},
+    {"erf", {4}},
+    {"erfc", {4}},
+    {"inv_logit", {4}},
+    {"log_inv_logit", {4}},
+    {"log1p_exp", {4}},
+    {"log1m_exp", {6}},
+    {"log_expm1", {6, 1}},
+    {"logit", {6}},
+    {"std_normal_cdf", {8}},
+    {"log_std_normal_cdf", {8, 1e-3}},
+    {"std_normal_quantile", {16}},
+    {"lgamma", {8, 1}},
+    {"digamma", {12, 1}},
+    {"trigamma", {16}},
+    {"tetragamma", {16, 1}},
 };
 
 double ulp(double y) {
@@ -74,11 +97,13 @@ TEST_P(FunctionTables, MatchTheirTables) {
   ir::Module module;
   for (const auto& [name, rows] : table) {
     ir::Module one = module_of({{name, [&](Builder& b) {
-      const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
-      const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
-      const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
-      b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) { b.store(y, i, b.unary(opcode_of(name), b.load(x, i))); });
-    }}});
+                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
+                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
+                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
+                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
+                                   });
+                                 }}});
     module.functions.push_back(one.functions[0]);
   }
   Compiled compiled(module, march);
@@ -98,7 +123,8 @@ TEST_P(FunctionTables, MatchTheirTables) {
       const double expected = rows[i].y;
       for (const double found : {single[i], wide[0].at("y").numbers[i], wide[lanes - 1].at("y").numbers[i]}) {
         if (std::isnan(expected) || std::isinf(expected)) {
-          EXPECT_TRUE(std::isnan(expected) ? std::isnan(found) : found == expected) << name << "(" << rows[i].x << ") = " << found << ", not " << expected;
+          EXPECT_TRUE(std::isnan(expected) ? std::isnan(found) : found == expected)
+              << name << "(" << rows[i].x << ") = " << found << ", not " << expected;
           continue;
         }
         const double error = std::fabs(found - expected) / ulp(std::fmax(std::fabs(expected), bound.floor));
@@ -120,11 +146,13 @@ TEST(Functions, DISABLED_Speed) {
   ir::Module module;
   for (const auto& [name, bound] : bounds) {
     ir::Module one = module_of({{name, [&](Builder& b) {
-      const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
-      const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
-      const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
-      b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) { b.store(y, i, b.unary(opcode_of(name), b.load(x, i))); });
-    }}});
+                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
+                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
+                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
+                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
+                                   });
+                                 }}});
     module.functions.push_back(one.functions[0]);
   }
   Compiled compiled(module, "native");
@@ -142,16 +170,16 @@ TEST(Functions, DISABLED_Speed) {
       for (int repeat = 0; repeat < 200; ++repeat) {
         const auto start = std::chrono::steady_clock::now();
         compiled.find(name, lanes)->run(compiled.slots(), arguments, nullptr, nullptr);
-        best = std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
+        best =
+            std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
       }
       std::printf("%-20s %d lanes %6.2f ns\n", name.c_str(), lanes, best / static_cast<double>(count));
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, FunctionTables, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4"), [](const auto& info) {
-  return "v" + info.param.substr(info.param.size() - 1);
-});
+INSTANTIATE_TEST_SUITE_P(Targets, FunctionTables, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4"),
+                         [](const auto& info) { return "v" + info.param.substr(info.param.size() - 1); });
 
-}  // namespace
+} // namespace
 
-}  // namespace vmodel::test
+} // namespace vmodel::test

@@ -1,17 +1,17 @@
 #include "test/derivatives/derivative_check.h"
 
+#include "compiler/ir/parse.h"
+#include "compiler/ir/print.h"
+#include "compiler/ir/verify.h"
+#include "compiler/passes/passes.h"
+
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
 #include <sstream>
-
-#include <gtest/gtest.h>
-
-#include "compiler/ir/parse.h"
-#include "compiler/ir/print.h"
-#include "compiler/ir/verify.h"
-#include "compiler/passes/passes.h"
 
 namespace vmodel::passes {
 
@@ -24,7 +24,7 @@ using ir::Parameter;
 namespace {
 
 class Checker {
- public:
+public:
   Checker(const Module& module, const Arrays& point, const CheckOptions& options)
       : module_(module), function_(module_.functions.back()), point_(point), options_(options), random_(options.seed) {
     for (const Parameter& parameter : function_.parameters) {
@@ -53,8 +53,10 @@ class Checker {
       reverse.of.push_back({name, "c." + name});
     for (const std::string& name : inputs_)
       reverse.wrt.push_back({name, "d." + name});
-    const Module first = derived("forward", [&](auto& errors) { return linearise(module_, function_, forward, errors); });
-    const Module adjoint = derived("reverse", [&](auto& errors) { return gradient(module_, function_, reverse, errors); });
+    const Module first =
+        derived("forward", [&](auto& errors) { return linearise(module_, function_, forward, errors); });
+    const Module adjoint =
+        derived("reverse", [&](auto& errors) { return gradient(module_, function_, reverse, errors); });
     if (!problem_.str().empty())
       return problem_.str();
 
@@ -71,7 +73,9 @@ class Checker {
       const std::size_t size = values.at(name).numbers.size();
       for (std::size_t i = 0; i < size; ++i)
         compare_estimate("tangent of " + name + "[" + std::to_string(i) + "]", tangents.at(name + ".v").numbers[i],
-                         along(direction, [&](const Arrays& at) { return evaluate(module_, function_.name, at).at(name).numbers[i]; }));
+                         along(direction, [&](const Arrays& at) {
+                           return evaluate(module_, function_.name, at).at(name).numbers[i];
+                         }));
     }
 
     // Reverse mode: the product with the direction must be that of forward mode.
@@ -94,7 +98,8 @@ class Checker {
         for (auto& [other, array] : unit)
           std::fill(array.numbers.begin(), array.numbers.end(), 0.0);
         unit.at(name).numbers[i] = 1;
-        compare_estimate("adjoint of " + name + "[" + std::to_string(i) + "]", adjoints.at("d." + name).numbers[i], along(unit, weighted));
+        compare_estimate("adjoint of " + name + "[" + std::to_string(i) + "]", adjoints.at("d." + name).numbers[i],
+                         along(unit, weighted));
       }
     double left = 0, right = 0;
     for (const std::string& name : outputs_)
@@ -112,7 +117,7 @@ class Checker {
     return problem_.str();
   }
 
- private:
+private:
   Module derived(const std::string& what, const std::function<Function(std::vector<DerivativeError>&)>& make) {
     std::vector<DerivativeError> errors;
     Module result;
@@ -152,8 +157,8 @@ class Checker {
             moved[input] = where.at(input);
           return evaluate(adjoint, function_.name, moved).at("d." + name).numbers[i];
         };
-        compare_estimate("second derivative of " + name + "[" + std::to_string(i) + "]", product.at("h." + name).numbers[i],
-                         along(direction, component));
+        compare_estimate("second derivative of " + name + "[" + std::to_string(i) + "]",
+                         product.at("h." + name).numbers[i], along(direction, component));
       }
     if (!problem_.str().empty())
       problem_ << "\nsecond:\n" << print(hessian);
@@ -195,7 +200,8 @@ class Checker {
     return result;
   }
 
-  template <typename F> Estimate along(const Arrays& direction, const F& f) {
+  template <typename F>
+  Estimate along(const Arrays& direction, const F& f) {
     return differentiate(
         [&](double t) {
           Arrays at = point_;
@@ -213,13 +219,17 @@ class Checker {
       return;
     if (rough)
       problem_ << what << ": the differences are too rough to tell (error " << expected.error << ")\n";
-    if (!(std::fabs(value - expected.value) <= 4 * expected.error + options_.tolerance * (1 + std::fabs(expected.value))))
-      problem_ << what << " is " << value << ", differences give " << expected.value << " (error " << expected.error << ")\n";
+    if (!(std::fabs(value - expected.value) <=
+          4 * expected.error + options_.tolerance * (1 + std::fabs(expected.value))))
+      problem_ << what << " is " << value << ", differences give " << expected.value << " (error " << expected.error
+               << ")\n";
   }
 
-  void compare(const std::string& what, const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>&) {
+  void compare(const std::string& what, const std::vector<double>& a, const std::vector<double>& b,
+               const std::vector<double>&) {
     for (std::size_t i = 0; i < b.size(); ++i)
-      if (!(std::fabs(a.at(i) - b[i]) <= 1e-10 * (1 + std::fabs(b[i]))) && !(std::isnan(a[i]) && std::isnan(b[i])) && a[i] != b[i])
+      if (!(std::fabs(a.at(i) - b[i]) <= 1e-10 * (1 + std::fabs(b[i]))) && !(std::isnan(a[i]) && std::isnan(b[i])) &&
+          a[i] != b[i])
         problem_ << what << ": " << a[i] << " and " << b[i] << " differ at " << i << "\n";
   }
 
@@ -232,7 +242,7 @@ class Checker {
   std::ostringstream problem_;
 };
 
-}  // namespace
+} // namespace
 
 Module module_of(const std::string& text) {
   ir::ParseError error;
@@ -255,4 +265,4 @@ std::string check_derivatives(const std::string& text, const Arrays& point, cons
   return module.functions.empty() ? "no function" : check_derivatives(module, point, options);
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -2,22 +2,22 @@
 // second derivatives (forward over reverse).
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
 #include "test/support/vir_evaluate.h"
 
+#include <string>
+#include <vector>
+
 namespace vmodel::passes {
 
 struct CheckOptions {
-  std::vector<std::string> inputs;   // f64 parameters that are differentiated; empty: all that are not data
-  std::vector<std::string> outputs;  // empty: all f64 references
+  std::vector<std::string> inputs;  // f64 parameters that are differentiated; empty: all that are not data
+  std::vector<std::string> outputs; // empty: all f64 references
   bool second = true;
   double step = 1e-2;       // first step of the differences
   double tolerance = 1e-8;  // relative, besides the differences' own estimate of their error
-  bool allow_rough = false;  // skip comparisons with differences that do not converge
+  bool allow_rough = false; // skip comparisons with differences that do not converge
   std::uint64_t seed = 1;
 };
 
@@ -36,8 +36,9 @@ struct Estimate {
 };
 
 /// d f / d t at 0 by central differences, extrapolated (Ridders 1982).
-template <typename F> Estimate differentiate(const F& f, double step);
+template <typename F>
+Estimate differentiate(const F& f, double step);
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes
 
 #include "test/derivatives/ridders.h"

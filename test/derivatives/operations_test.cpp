@@ -1,10 +1,10 @@
 // Every elementwise operation: first derivatives in both modes and second ones, at several points.
-#include <map>
+#include "compiler/ir/builder.h"
+#include "test/derivatives/derivative_check.h"
 
 #include <gtest/gtest.h>
 
-#include "compiler/ir/builder.h"
-#include "test/derivatives/derivative_check.h"
+#include <map>
 
 namespace vmodel::passes {
 namespace {
@@ -30,7 +30,9 @@ Module program(Opcode opcode) {
   const ValueId x = b.parameter("x", real, Axis::particle);
   const ValueId y = b.parameter("y", real, Axis::particle);
   const ValueId value = b.parameter("value", output, Axis::particle);
-  const ValueId r = ir::is_unary(opcode) ? b.unary(opcode, x) : opcode == Opcode::strong_mul_ ? b.strong_mul(x, y) : b.binary(opcode, x, y);
+  const ValueId r = ir::is_unary(opcode)            ? b.unary(opcode, x)
+                    : opcode == Opcode::strong_mul_ ? b.strong_mul(x, y)
+                                                    : b.binary(opcode, x, y);
   b.store(value, {}, b.add(b.mul(r, r), b.mul(r, y)));
   b.yield({});
   return module;
@@ -71,7 +73,9 @@ struct Named {
   const char* name;
 };
 
-void PrintTo(const Named& named, std::ostream* stream) { *stream << named.name; }
+void PrintTo(const Named& named, std::ostream* stream) {
+  *stream << named.name;
+}
 
 class Operation : public testing::TestWithParam<Named> {};
 
@@ -135,5 +139,5 @@ func @f(%x.1: f64 particle, %value.2: &f64 particle) {
   EXPECT_EQ(check_derivatives(text, {{"x", Array::scalar(0)}}), "");
 }
 
-}  // namespace
-}  // namespace vmodel::passes
+} // namespace
+} // namespace vmodel::passes

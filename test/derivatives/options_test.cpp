@@ -1,8 +1,8 @@
 // Names, dropped outputs and errors of the entry points.
-#include <gtest/gtest.h>
-
 #include "compiler/ir/print.h"
 #include "test/derivatives/derivative_check.h"
+
+#include <gtest/gtest.h>
 
 namespace vmodel::passes {
 namespace {
@@ -33,11 +33,15 @@ std::vector<std::string> names(const ir::Function& function) {
 TEST(Options, ParametersOfAGradient) {
   const ir::Module module = module_of(two_outputs);
   std::vector<DerivativeError> errors;
-  const GradientOptions options{.of = {{"z", "d_z"}, {"log_q", "d_log_q"}}, .wrt = {{"phi", ""}, {"s", "ds"}}, .keep = {"log_q"}, .keep_all = false};
+  const GradientOptions options{.of = {{"z", "d_z"}, {"log_q", "d_log_q"}},
+                                .wrt = {{"phi", ""}, {"s", "ds"}},
+                                .keep = {"log_q"},
+                                .keep_all = false};
   ir::Module result;
   result.functions.push_back(gradient(module, module.functions[0], options, errors));
   EXPECT_TRUE(errors.empty());
-  EXPECT_EQ(names(result.functions[0]), (std::vector<std::string>{"D", "phi", "s", "log_q", "d_z", "d_log_q", "d_phi", "ds"}));
+  EXPECT_EQ(names(result.functions[0]),
+            (std::vector<std::string>{"D", "phi", "s", "log_q", "d_z", "d_log_q", "d_phi", "ds"}));
   EXPECT_EQ(result.functions[0].parameters[4].axis, ir::Axis::particle);
   EXPECT_EQ(result.functions[0].parameters[6].axis, ir::Axis::step);
   const ir::Arrays values = evaluate(result, "f",
@@ -57,7 +61,8 @@ TEST(Options, ConstantCotangentsAddUp) {
   std::vector<DerivativeError> errors;
   ir::Module result;
   result.functions.push_back(
-      gradient(module, module.functions[0], {.of = {{"z", ""}, {"log_q", ""}}, .wrt = {{"phi", "g"}}, .keep = {}, .keep_all = false}, errors));
+      gradient(module, module.functions[0],
+               {.of = {{"z", ""}, {"log_q", ""}}, .wrt = {{"phi", "g"}}, .keep = {}, .keep_all = false}, errors));
   const ir::Arrays values =
       evaluate(result, "f", {{"D", Array::index(2)}, {"phi", Array::vector({3, 4})}, {"s", Array::scalar(2)}});
   EXPECT_EQ(values.at("g").numbers, (std::vector<double>{8, 10}));
@@ -67,10 +72,12 @@ TEST(Options, InputThatNothingDependsOn) {
   const ir::Module module = module_of(two_outputs);
   std::vector<DerivativeError> errors;
   ir::Module result;
-  result.functions.push_back(
-      gradient(module, module.functions[0], {.of = {{"log_q", ""}}, .wrt = {{"s", "g"}}, .keep = {}, .keep_all = false}, errors));
+  result.functions.push_back(gradient(module, module.functions[0],
+                                      {.of = {{"log_q", ""}}, .wrt = {{"s", "g"}}, .keep = {}, .keep_all = false},
+                                      errors));
   const ir::Arrays values = evaluate(
-      result, "f", {{"D", Array::index(2)}, {"phi", Array::vector({3, 4})}, {"s", Array::scalar(2)}, {"g", Array::scalar(7)}});
+      result, "f",
+      {{"D", Array::index(2)}, {"phi", Array::vector({3, 4})}, {"s", Array::scalar(2)}, {"g", Array::scalar(7)}});
   EXPECT_EQ(values.at("g").numbers[0], 0);
   EXPECT_EQ(print(result).find("reduce"), std::string::npos) << "nothing is left to compute";
 }
@@ -80,7 +87,8 @@ TEST(Options, TangentsOfALinearisedFunction) {
   std::vector<DerivativeError> errors;
   ir::Module result;
   result.functions.push_back(linearise(module, module.functions[0], {.inputs = {{"s", ""}}, .outputs = {}}, errors));
-  EXPECT_EQ(names(result.functions[0]), (std::vector<std::string>{"D", "phi", "s", "s.t", "z", "z.t", "log_q", "log_q.t"}));
+  EXPECT_EQ(names(result.functions[0]),
+            (std::vector<std::string>{"D", "phi", "s", "s.t", "z", "z.t", "log_q", "log_q.t"}));
   const ir::Arrays values = evaluate(result, "f",
                                      {{"D", Array::index(2)},
                                       {"phi", Array::vector({3, 4})},
@@ -128,7 +136,8 @@ TEST(Options, WhileHasNoDerivativeUnlessStopped) {
   EXPECT_EQ(errors[0].message, "the derivative of a while loop is needed and does not exist");
   errors.clear();
   ir::Module result;
-  result.functions.push_back(gradient(module, module.functions[0], {.of = {{"other", ""}}, .wrt = {{"b", "g"}}, .keep = {}}, errors));
+  result.functions.push_back(
+      gradient(module, module.functions[0], {.of = {{"other", ""}}, .wrt = {{"b", "g"}}, .keep = {}}, errors));
   EXPECT_TRUE(errors.empty());
   EXPECT_EQ(evaluate(result, "f", {{"a", Array::scalar(1)}, {"b", Array::scalar(5)}}).at("g").numbers[0], 8);
 }
@@ -158,5 +167,5 @@ TEST(Options, Text) {
   }
 }
 
-}  // namespace
-}  // namespace vmodel::passes
+} // namespace
+} // namespace vmodel::passes

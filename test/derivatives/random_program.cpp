@@ -1,8 +1,8 @@
 #include "test/derivatives/random_program.h"
 
-#include <vector>
-
 #include "compiler/ir/builder.h"
+
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t length = 3;
 
 class Generator {
- public:
+public:
   explicit Generator(std::uint64_t seed) : state_(seed * 2 + 1) {}
 
   RandomProgram run() {
@@ -61,16 +61,18 @@ class Generator {
         values.push_back(number());
       return Array::vector(values);
     };
-    program.point = {{"N", Array::index(length)}, {"y", vector(length)}, {"at", Array::indices({pick(3), pick(3), pick(3)})},
-                     {"a", vector(length)},       {"b", vector(2)},      {"c", Array::scalar(number())}};
+    program.point = {
+        {"N", Array::index(length)}, {"y", vector(length)}, {"at", Array::indices({pick(3), pick(3), pick(3)})},
+        {"a", vector(length)},       {"b", vector(2)},      {"c", Array::scalar(number())}};
     return program;
   }
 
- private:
+private:
   // What a region defines is out of scope after it.
   class Scope {
-   public:
-    explicit Scope(Generator& g) : g_(g), scalars_(g.scalars_), arrays_(g.arrays_), memory_(g.memory_), sums_(g.sums_), indices_(g.indices_) {}
+  public:
+    explicit Scope(Generator& g)
+        : g_(g), scalars_(g.scalars_), arrays_(g.arrays_), memory_(g.memory_), sums_(g.sums_), indices_(g.indices_) {}
     ~Scope() {
       g_.scalars_ = scalars_;
       g_.arrays_ = arrays_;
@@ -80,7 +82,7 @@ class Generator {
     }
     Scope(const Scope&) = delete;
 
-   private:
+  private:
     Generator& g_;
     std::vector<ValueId> scalars_, arrays_, memory_, sums_, indices_;
   };
@@ -89,7 +91,9 @@ class Generator {
     state_ = state_ * 6364136223846793005u + 1442695040888963407u;
     return static_cast<std::int64_t>((state_ >> 33) % static_cast<std::uint64_t>(count));
   }
-  ValueId one_of(const std::vector<ValueId>& list) { return list[static_cast<std::size_t>(pick(static_cast<std::int64_t>(list.size())))]; }
+  ValueId one_of(const std::vector<ValueId>& list) {
+    return list[static_cast<std::size_t>(pick(static_cast<std::int64_t>(list.size())))];
+  }
   ValueId scalar() { return pick(3) == 0 ? element() : one_of(scalars_); }
   ValueId index() {
     if (!indices_.empty() && pick(4) != 0) {
@@ -236,12 +240,14 @@ class Generator {
   std::uint64_t state_;
   ValueId extent_, at_;
   std::vector<ValueId> scalars_, arrays_;
-  std::vector<ValueId> memory_, sums_;  // memory that may be read and written; memory that may be added to
+  std::vector<ValueId> memory_, sums_; // memory that may be read and written; memory that may be added to
   std::vector<ValueId> indices_;
 };
 
-}  // namespace
+} // namespace
 
-RandomProgram random_program(std::uint64_t seed) { return Generator(seed).run(); }
+RandomProgram random_program(std::uint64_t seed) {
+  return Generator(seed).run();
+}
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -8,7 +8,8 @@
 
 namespace vmodel::passes {
 
-template <typename F> Estimate differentiate(const F& f, double step) {
+template <typename F>
+Estimate differentiate(const F& f, double step) {
   constexpr int rows = 12;
   constexpr double ratio = 1.6;
   double table[rows][rows];
@@ -21,7 +22,8 @@ template <typename F> Estimate differentiate(const F& f, double step) {
       table[i][j] = (table[i][j - 1] * factor - table[i - 1][j - 1]) / (factor - 1);
       // Two neighbours of the table, and never better than rounding in f allows.
       const double rounding = 4e-16 * (std::fabs(above) + std::fabs(below)) / step;
-      const double error = rounding + std::max(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
+      const double error =
+          rounding + std::max(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
       if (error < best.error)
         best = {table[i][j], error};
     }
@@ -29,4 +31,4 @@ template <typename F> Estimate differentiate(const F& f, double step) {
   return best;
 }
 
-}  // namespace vmodel::passes
+} // namespace vmodel::passes

@@ -1,11 +1,11 @@
 // Loops, arrays, memory and branches: derivatives against differences, forward against reverse,
 // first and second.
-#include <cmath>
-#include <string>
+#include "test/derivatives/derivative_check.h"
 
 #include <gtest/gtest.h>
 
-#include "test/derivatives/derivative_check.h"
+#include <cmath>
+#include <string>
 
 namespace vmodel::passes {
 namespace {
@@ -37,7 +37,8 @@ func @f(%N: index load, %y: f64[%N] load, %z: f64[2] particle, %value: &f64 part
   store %value[], %s
   yield
 }
-)", {{"N", Array::index(5)}, {"y", data}, {"z", Array::vector({0.3, -0.2})}});
+)",
+                     {{"N", Array::index(5)}, {"y", data}, {"z", Array::vector({0.3, -0.2})}});
 }
 
 TEST(Structure, LoopWithoutIterations) {
@@ -56,7 +57,8 @@ func @f(%N: index load, %z: f64[2] particle, %value: &f64 particle) {
   store %value[], %t
   yield
 }
-)", {{"N", Array::index(0)}, {"z", Array::vector({0.3, -0.2})}});
+)",
+                     {{"N", Array::index(0)}, {"z", Array::vector({0.3, -0.2})}});
 }
 
 TEST(Structure, SumTimesOuterFactor) {
@@ -83,7 +85,8 @@ func @f(%N: index load, %y: f64[%N] load, %a: f64 particle, %b: f64 particle, %v
   store %value[], %x
   yield
 }
-)", {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}, {"b", Array::scalar(1.2)}});
+)",
+                     {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}, {"b", Array::scalar(1.2)}});
 }
 
 TEST(Structure, InvariantFactorsOfLongProducts) {
@@ -104,7 +107,8 @@ func @f(%N: index load, %y: f64[%N] load, %a: f64 particle, %b: f64 particle, %v
   store %value[], %s
   yield
 }
-)", {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}, {"b", Array::scalar(1.2)}});
+)",
+                     {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}, {"b", Array::scalar(1.2)}});
 }
 
 TEST(Structure, MatrixVectorProductWithinMap) {
@@ -131,11 +135,16 @@ func @f(%N: index load, %K: index load, %X: f64[%N, %K] load, %beta: f64[%K] par
   store %value[], %s
   yield
 }
-)", {{"N", Array::index(3)}, {"K", Array::index(2)}, {"X", {{3, 2}, {1, -0.3, 0.4, 2, -1, 0.6}, {}}}, {"beta", Array::vector({0.5, -0.8})}});
+)",
+                     {{"N", Array::index(3)},
+                      {"K", Array::index(2)},
+                      {"X", {{3, 2}, {1, -0.3, 0.4, 2, -1, 0.6}, {}}},
+                      {"beta", Array::vector({0.5, -0.8})}});
 }
 
 TEST(Structure, GatherWithRepeatedIndices) {
-  EXPECT_DERIVATIVES(R"(
+  EXPECT_DERIVATIVES(
+      R"(
 func @f(%N: index load, %at: index[%N] load, %a: f64[3] particle, %value: &f64 particle) {
   %s = reduce add (%n < %N) -> f64 {
     %i = load %at[%n] : index
@@ -147,7 +156,8 @@ func @f(%N: index load, %at: index[%N] load, %a: f64[3] particle, %value: &f64 p
   store %value[], %s
   yield
 }
-)", {{"N", Array::index(5)}, {"at", Array::indices({2, 0, 2, 2, 0})}, {"a", Array::vector({0.5, -0.8, 0.1})}});
+)",
+      {{"N", Array::index(5)}, {"at", Array::indices({2, 0, 2, 2, 0})}, {"a", Array::vector({0.5, -0.8, 0.1})}});
 }
 
 TEST(Structure, IndexThatDependsOnParameters) {
@@ -161,7 +171,8 @@ func @f(%a: f64[3] particle, %value: &f64 particle) {
   store %value[], %z
   yield
 }
-)", {{"a", Array::vector({2.5, -0.8, 0.1})}});
+)",
+                     {{"a", Array::vector({2.5, -0.8, 0.1})}});
 }
 
 TEST(Structure, LargestAndSmallestElement) {
@@ -184,7 +195,8 @@ func @f(%N: index load, %a: f64[%N] particle, %b: f64 particle, %high: &f64 part
   store %low[], %l
   yield
 }
-)", {{"N", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}, {"b", Array::scalar(1.4)}});
+)",
+                     {{"N", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}, {"b", Array::scalar(1.4)}});
 }
 
 TEST(Structure, LargestOfEqualElementsIsTheFirst) {
@@ -201,7 +213,8 @@ func @f(%a: f64[2, 2] particle, %value: &f64 particle) {
 )");
   std::vector<DerivativeError> errors;
   ir::Module adjoint;
-  adjoint.functions.push_back(gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
+  adjoint.functions.push_back(
+      gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
   const ir::Arrays result = evaluate(adjoint, "f", {{"a", {{2, 2}, {1, 3, 3, 3}, {}}}});
   EXPECT_EQ(result.at("d").numbers, (std::vector<double>{0, 1, 0, 0}));
 }
@@ -224,7 +237,8 @@ func @f(%N: index load, %a: f64[%N] particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"N", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}});
+)",
+                     {{"N", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}});
 }
 
 // --- Recurrences ------------------------------------------------------------------------------------
@@ -252,7 +266,8 @@ func @f(%T: index load, %y: f64[%T] load, %a: f64 particle, %b: f64 particle, %l
   store %sum[], %q
   yield
 }
-)", {{"T", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.4)}, {"b", Array::scalar(-0.7)}});
+)",
+                     {{"T", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.4)}, {"b", Array::scalar(-0.7)}});
 }
 
 TEST(Structure, SwappedCarriedValues) {
@@ -268,7 +283,8 @@ func @f(%a: f64 particle, %b: f64 particle, %value: &f64 particle) {
   store %value[], %r.2
   yield
 }
-)", {{"a", Array::scalar(0.4)}, {"b", Array::scalar(-0.7)}});
+)",
+                     {{"a", Array::scalar(0.4)}, {"b", Array::scalar(-0.7)}});
 }
 
 TEST(Structure, ReverseLoop) {
@@ -284,7 +300,8 @@ func @f(%T: index load, %a: f64[%T] particle, %value: &f64 particle) {
   store %value[], %p
   yield
 }
-)", {{"T", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}});
+)",
+                     {{"T", Array::index(4)}, {"a", Array::vector({0.5, -0.8, 0.1, 0.3})}});
 }
 
 TEST(Structure, WriteOnceArrayOfARecurrence) {
@@ -337,7 +354,8 @@ func @f(%T: index load, %y: f64[%T] load, %z: f64[4] particle, %value: &f64 part
   store %value[], %lp
   yield
 }
-)", {{"T", Array::index(5)}, {"y", data}, {"z", Array::vector({0.1, -0.5, 0.2, 0.3})}});
+)",
+                     {{"T", Array::index(5)}, {"y", data}, {"z", Array::vector({0.1, -0.5, 0.2, 0.3})}});
 }
 
 TEST(Structure, HiddenMarkovForwardAlgorithm) {
@@ -395,8 +413,12 @@ func @f(%T: index load, %K: index load, %y: f64[%T] load, %mu: f64[%K] particle,
   store %value[], %r
   yield
 }
-)", {{"T", Array::index(4)}, {"K", Array::index(2)}, {"y", Array::vector({0.7, -0.4, 1.3, 0.2})}, {"mu", Array::vector({0.5, -0.3})},
-     {"A", {{2, 2}, {-0.2, -1.7, -0.9, -0.5}, {}}}});
+)",
+                     {{"T", Array::index(4)},
+                      {"K", Array::index(2)},
+                      {"y", Array::vector({0.7, -0.4, 1.3, 0.2})},
+                      {"mu", Array::vector({0.5, -0.3})},
+                      {"A", {{2, 2}, {-0.2, -1.7, -0.9, -0.5}, {}}}});
 }
 
 TEST(Structure, RecurrenceInAMapInARecurrence) {
@@ -423,7 +445,11 @@ func @f(%T: index load, %y: f64[%T] load, %a: f64 particle, %b: f64[2] particle,
   store %value[], %p
   yield
 }
-)", {{"T", Array::index(3)}, {"y", Array::vector({0.7, -0.4, 1.3})}, {"a", Array::scalar(0.8)}, {"b", Array::vector({0.5, -0.9})}});
+)",
+                     {{"T", Array::index(3)},
+                      {"y", Array::vector({0.7, -0.4, 1.3})},
+                      {"a", Array::scalar(0.8)},
+                      {"b", Array::vector({0.5, -0.9})}});
 }
 
 TEST(Structure, ReduceInBuildInLoop) {
@@ -455,7 +481,8 @@ func @f(%K: index load, %x: f64[%K] particle, %value: &f64 particle) {
   store %value[], %p
   yield
 }
-)", {{"K", Array::index(3)}, {"x", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"x", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 // --- Memory ---------------------------------------------------------------------------------------
@@ -492,7 +519,8 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, MutableArrayInATriangularLoop) {
@@ -520,12 +548,14 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, MutableArrayWithASumAsExtent) {
   // The inner extent is a sum over data that depends on the outer index.
-  EXPECT_DERIVATIVES(R"(
+  EXPECT_DERIVATIVES(
+      R"(
 func @f(%K: index load, %m: index[%K] load, %a: f64[4] particle, %value: &f64 particle) {
   %4 = constant 4 : index
   %x = alloc zeroed (%4) -> &f64[4]
@@ -551,7 +581,8 @@ func @f(%K: index load, %m: index[%K] load, %a: f64[4] particle, %value: &f64 pa
   store %value[], %r
   yield
 }
-)", {{"K", Array::index(4)}, {"m", Array::indices({1, 0, 2, 1})}, {"a", Array::vector({0.5, -0.9, 0.3, 0.7})}});
+)",
+      {{"K", Array::index(4)}, {"m", Array::indices({1, 0, 2, 1})}, {"a", Array::vector({0.5, -0.9, 0.3, 0.7})}});
 }
 
 TEST(Structure, MutableArrayUnderACondition) {
@@ -583,7 +614,8 @@ func @f(%a: f64[3] particle, %value: &f64 particle) {
   store %value[], %q
   yield
 }
-)", {{"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, MemoryInsideALoop) {
@@ -610,7 +642,8 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"K", Array::index(2)}, {"a", Array::vector({0.3, -0.9})}});
+)",
+                     {{"K", Array::index(2)}, {"a", Array::vector({0.3, -0.9})}});
 }
 
 TEST(Structure, MemoryIsReadAfterItsStoreInTheSameIteration) {
@@ -632,7 +665,8 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, MemoryIsOverwrittenAfterTheLoopThatReadsIt) {
@@ -656,7 +690,8 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %q
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, SquaresWithOtherFactors) {
@@ -667,18 +702,21 @@ func @f(%N: index load, %y: f64[%N] load, %a: f64 particle, %value: &f64 particl
     %y.n = load %y[%n] : f64
     %d = sub %y.n, %a : f64
     %q = square %d : f64
-    %c = constant )") + factor + R"( : f64
+    %c = constant )") + factor +
+                           R"( : f64
     %h = mul %q, %c : f64
     yield %h
   }
   store %value[], %s
   yield
 }
-)", {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}});
+)",
+                       {{"N", Array::index(5)}, {"y", data}, {"a", Array::scalar(0.3)}});
 }
 
 TEST(Structure, AccumulationThenReading) {
-  EXPECT_DERIVATIVES(R"(
+  EXPECT_DERIVATIVES(
+      R"(
 func @f(%N: index load, %at: index[%N] load, %a: f64[%N] particle, %value: &f64 particle) {
   %2 = constant 2 : index
   %h = alloc zeroed (%2) -> &f64[2]
@@ -698,7 +736,8 @@ func @f(%N: index load, %at: index[%N] load, %a: f64[%N] particle, %value: &f64 
   store %value[], %p
   yield
 }
-)", {{"N", Array::index(4)}, {"at", Array::indices({1, 0, 1, 1})}, {"a", Array::vector({0.5, -0.9, 0.3, 0.1})}});
+)",
+      {{"N", Array::index(4)}, {"at", Array::indices({1, 0, 1, 1})}, {"a", Array::vector({0.5, -0.9, 0.3, 0.1})}});
 }
 
 TEST(Structure, OutputsAreArraysAndAreReadBack) {
@@ -718,7 +757,8 @@ func @f(%K: index load, %a: f64[%K] particle, %x: &f64[%K] particle, %value: &f6
   accumulate %value[], %x.0
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 TEST(Structure, OutputIsStoredTwice) {
@@ -730,7 +770,8 @@ func @f(%a: f64 particle, %value: &f64 particle) {
   store %value[], %s
   yield
 }
-)", {{"a", Array::scalar(0.5)}});
+)",
+                     {{"a", Array::scalar(0.5)}});
 }
 
 // --- Branches -------------------------------------------------------------------------------------
@@ -756,7 +797,8 @@ func @f(%n: index load, %a: f64[2] particle, %value: &f64 particle) {
   store %value[], %q
   yield
 }
-)", {{"n", Array::index(n)}, {"a", Array::vector({0.5, -0.9})}});
+)",
+                       {{"n", Array::index(n)}, {"a", Array::vector({0.5, -0.9})}});
 }
 
 TEST(Structure, BranchOnParametersInALoop) {
@@ -782,7 +824,8 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
   store %value[], %s
   yield
 }
-)", {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
+)",
+                     {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
 // --- Lanes ----------------------------------------------------------------------------------------
@@ -806,7 +849,8 @@ func @f(%D: index load, %phi: f64[%D] step, %scale: f64 step, %z: &f64[%D] parti
   store %log_q[], %o
   yield
 }
-)", {{"D", Array::index(3)}, {"phi", Array::vector({0.5, -0.9, 0.3})}, {"scale", Array::scalar(0.4)}});
+)",
+                     {{"D", Array::index(3)}, {"phi", Array::vector({0.5, -0.9, 0.3})}, {"scale", Array::scalar(0.4)}});
 }
 
 TEST(Structure, SumOverLanes) {
@@ -824,7 +868,8 @@ func @f(%a: f64[2] particle, %value: &f64 particle) {
   store %value[], %q
   yield
 }
-)", {{"a", Array::vector({0.5, -0.9})}});
+)",
+                     {{"a", Array::vector({0.5, -0.9})}});
 }
 
 TEST(Structure, SelectAndStop) {
@@ -839,7 +884,8 @@ func @f(%a: f64 particle, %b: f64 particle, %value: &f64 particle) {
   store %value[], %p
   yield
 }
-)", {{"a", Array::scalar(0.5)}, {"b", Array::scalar(0.9)}});
+)",
+                     {{"a", Array::scalar(0.5)}, {"b", Array::scalar(0.9)}});
   const ir::Module module = module_of(R"(
 func @f(%a: f64 particle, %value: &f64 particle) {
   %e = exp %a : f64
@@ -851,9 +897,10 @@ func @f(%a: f64 particle, %value: &f64 particle) {
 )");
   std::vector<DerivativeError> errors;
   ir::Module adjoint;
-  adjoint.functions.push_back(gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
+  adjoint.functions.push_back(
+      gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
   EXPECT_EQ(evaluate(adjoint, "f", {{"a", Array::scalar(0.3)}}).at("d").numbers[0], std::exp(0.3));
 }
 
-}  // namespace
-}  // namespace vmodel::passes
+} // namespace
+} // namespace vmodel::passes

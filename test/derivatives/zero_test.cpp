@@ -1,10 +1,10 @@
 // An exactly zero adjoint stays zero beside an infinite derivative.
-#include <cmath>
-#include <limits>
+#include "test/derivatives/derivative_check.h"
 
 #include <gtest/gtest.h>
 
-#include "test/derivatives/derivative_check.h"
+#include <cmath>
+#include <limits>
 
 namespace vmodel::passes {
 namespace {
@@ -23,8 +23,10 @@ Derivatives derivatives(const std::string& text, const Arrays& point) {
   const ir::Module module = module_of(text);
   std::vector<DerivativeError> errors;
   ir::Module adjoint, second;
-  adjoint.functions.push_back(gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
-  second.functions.push_back(linearise(adjoint, adjoint.functions[0], {.inputs = {{"a", "v"}}, .outputs = {{"d", "h"}}}, errors));
+  adjoint.functions.push_back(
+      gradient(module, module.functions[0], {.of = {{"value", ""}}, .wrt = {{"a", "d"}}, .keep = {}}, errors));
+  second.functions.push_back(
+      linearise(adjoint, adjoint.functions[0], {.inputs = {{"a", "v"}}, .outputs = {{"d", "h"}}}, errors));
   EXPECT_TRUE(errors.empty());
   Arrays at = point;
   at["v"] = at.at("a");
@@ -47,7 +49,8 @@ func @f(%a: f64 particle, %value: &f64 particle) {
   store %value[], %r
   yield
 }
-)", {{"a", Array::scalar(0)}});
+)",
+                                    {{"a", Array::scalar(0)}});
   EXPECT_EQ(d.gradient[0], 1);
   EXPECT_EQ(d.hessian[0], 0);
 }
@@ -67,7 +70,8 @@ func @f(%a: f64[2] particle, %value: &f64 particle) {
   store %value[], %s
   yield
 }
-)", {{"a", Array::vector({2, 0})}});
+)",
+                                    {{"a", Array::vector({2, 0})}});
   EXPECT_EQ(d.gradient, (std::vector<double>{1, 0}));
   EXPECT_EQ(d.hessian, (std::vector<double>{0, 0}));
 }
@@ -91,7 +95,8 @@ func @f(%a: f64[3] particle, %value: &f64 particle) {
   store %value[], %s
   yield
 }
-)", {{"a", Array::vector({0, 2, -1})}});
+)",
+                                    {{"a", Array::vector({0, 2, -1})}});
   EXPECT_EQ(d.gradient, (std::vector<double>{1, 0.5, 1}));
   EXPECT_EQ(d.hessian, (std::vector<double>{0, -0.25, 0}));
 }
@@ -138,7 +143,8 @@ func @f(%a: f64 particle, %value: &f64 particle) {
   store %value[], %t
   yield
 }
-)", {{"a", Array::scalar(0)}});
+)",
+                                    {{"a", Array::scalar(0)}});
   EXPECT_EQ(d.gradient[0], 0);
 }
 
@@ -149,9 +155,10 @@ func @f(%a: f64 particle, %value: &f64 particle) {
   store %value[], %l
   yield
 }
-)", {{"a", Array::scalar(0)}});
+)",
+                                    {{"a", Array::scalar(0)}});
   EXPECT_EQ(d.gradient[0], infinity);
 }
 
-}  // namespace
-}  // namespace vmodel::passes
+} // namespace
+} // namespace vmodel::passes

@@ -1,15 +1,16 @@
 // The command line with a hand-written model: every command, and every error with its message.
 
-#include <filesystem>
-#include <fstream>
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
 #include "runtime/cli/command.h"
 #include "runtime/diagnostics/draws.h"
 #include "runtime/io/sha256.h"
 #include "test/support/models.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace vmodel::runtime {
 namespace {
@@ -31,21 +32,19 @@ struct Outcome {
 };
 
 class CommandLine : public testing::Test {
- protected:
+protected:
   static void SetUpTestSuite() {
     std::string pattern = (fs::temp_directory_path() / "vmodel-cli-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
     data_ = std::string(VMODEL_SOURCE_DIR) + "/test/posteriordb/data/eight_schools.json";
-    const Outcome fitted = run({"fit", "--data", data_, "--output", folder_ + "/run", "--family",
-                                "full_rank", "--seed", "3", "--steps", "300", "--set",
-                                "particles=16", "--set", "settle=0"});
+    const Outcome fitted = run({"fit", "--data", data_, "--output", folder_ + "/run", "--family", "full_rank", "--seed",
+                                "3", "--steps", "300", "--set", "particles=16", "--set", "settle=0"});
     ASSERT_EQ(fitted.status, 0) << fitted.err;
     fit_ = folder_ + "/run/fit.json";
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
 
-  static Outcome run(const Arguments& arguments,
-                     const vmodel_model& model = FakeModel<EightSchools<false>>::get()) {
+  static Outcome run(const Arguments& arguments, const vmodel_model& model = FakeModel<EightSchools<false>>::get()) {
     std::ostringstream out, err;
     const int status = run_command_line(model, "./model", arguments, out, err);
     return {status, out.str(), err.str()};
@@ -99,10 +98,11 @@ TEST_F(CommandLine, Info) {
 
 TEST_F(CommandLine, LogDensityIsTheSameForAllLanes) {
   const std::string theta = "[1, 2, 3, 4, 5, 6, 7, 8]";
-  const std::string at =
-      write("points.json", R"([{"mu": 1, "tau": 2, "theta": )" + theta + R"(, "x": 3},
-                              {"mu": -1, "tau": 0.5, "theta": )" + theta + R"(},
-                              {"mu": 1, "tau": -2, "theta": )" + theta + "}]");
+  const std::string at = write("points.json", R"([{"mu": 1, "tau": 2, "theta": )" + theta + R"(, "x": 3},
+                              {"mu": -1, "tau": 0.5, "theta": )" +
+                                                  theta + R"(},
+                              {"mu": 1, "tau": -2, "theta": )" +
+                                                  theta + "}]");
   const Outcome one = run({"log-density", "--data", data_, "--at", at});
   ASSERT_EQ(one.status, 0) << one.err;
   EXPECT_EQ(one.err, "note: " + at + ": not parameters, ignored: x\n");
@@ -149,12 +149,13 @@ TEST_F(CommandLine, SameDrawsForAnyNumberOfThreads) {
   std::string first;
   for (const char* threads : {"1", "2", "4", "1"}) {
     const std::string run_folder = folder_ + "/threads";
-    const Outcome fitted = run({"fit", "--data", data_, "--output", run_folder, "--family", "mean_field",
-                                "--steps", "60", "--set", "particles=21", "--threads", threads});
+    const Outcome fitted = run({"fit", "--data", data_, "--output", run_folder, "--family", "mean_field", "--steps",
+                                "60", "--set", "particles=21", "--threads", threads});
     ASSERT_NE(fitted.status, 1) << fitted.err;
     const std::string csv = folder_ + "/threads.csv";
     ASSERT_EQ(run({"sample", "--fit", run_folder + "/fit.json", "--draws", "37", "--output", csv}).status, 0);
-    if (first.empty()) first = slurp(csv);
+    if (first.empty())
+      first = slurp(csv);
     EXPECT_EQ(slurp(csv), first) << threads;
   }
 }
@@ -187,12 +188,12 @@ TEST_F(CommandLine, LogQAgreesWithDraws) {
   Json points = Json::array();
   for (size_t k = 0; k < 9; ++k) {
     Json theta = Json::array();
-    for (int j = 1; j <= 8; ++j) theta.push_back((*draws.find("theta[" + std::to_string(j) + "]"))[k]);
+    for (int j = 1; j <= 8; ++j)
+      theta.push_back((*draws.find("theta[" + std::to_string(j) + "]"))[k]);
     points.push_back({{"mu", (*draws.find("mu"))[k]}, {"tau", (*draws.find("tau"))[k]}, {"theta", theta}});
   }
   const std::string at = write("q.json", points.dump());
-  const Json unconstrained =
-      Json::parse(run({"log-q", "--fit", fit_, "--at", at, "--scale", "unconstrained"}).out);
+  const Json unconstrained = Json::parse(run({"log-q", "--fit", fit_, "--at", at, "--scale", "unconstrained"}).out);
   const Json constrained = Json::parse(run({"log-q", "--fit", fit_, "--at", at}).out);
   for (size_t k = 0; k < 9; ++k) {
     EXPECT_NEAR(unconstrained[k]["log_q"].get<double>(), (*draws.find("log_q__"))[k], 1e-9);
@@ -203,8 +204,8 @@ TEST_F(CommandLine, LogQAgreesWithDraws) {
 
 TEST_F(CommandLine, ObjectiveGradientEqualsDifferences) {
   const auto evaluate = [&](const std::string& fit) {
-    const Outcome o = run({"objective", "--fit", fit, "--data", data_, "--seed", "5", "--gradient",
-                           "--estimator", "total", "--particles", "11"});
+    const Outcome o = run({"objective", "--fit", fit, "--data", data_, "--seed", "5", "--gradient", "--estimator",
+                           "total", "--particles", "11"});
     EXPECT_EQ(o.status, 0) << o.err;
     return Json::parse(o.out);
   };
@@ -227,8 +228,8 @@ TEST_F(CommandLine, LaplaceWithoutAModeIsStatus2) {
   const Outcome o = run({"fit", "--data", data_, "--output", folder_ + "/none", "--family", "laplace"},
                         FakeModel<EightSchools<true>>::get());
   EXPECT_EQ(o.status, 2);
-  EXPECT_NE(o.err.find("not to be relied on: family laplace: the posterior has no proper mode"),
-            std::string::npos) << o.err;
+  EXPECT_NE(o.err.find("not to be relied on: family laplace: the posterior has no proper mode"), std::string::npos)
+      << o.err;
   EXPECT_FALSE(fs::exists(folder_ + "/none/fit.json"));
 }
 
@@ -256,8 +257,7 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--family", "flow"}),
                "family flow: this executable holds the families Plain, mean_field, full_rank, laplace; a "
                "family that the file declares is added by vmodelc eight_schools.vmodel -o EXE --families=flow");
-  expect_error(fit({"--objective", "softcvi"}),
-               "objective softcvi: this executable holds the objective elbo only");
+  expect_error(fit({"--objective", "softcvi"}), "objective softcvi: this executable holds the objective elbo only");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
   expect_error(fit({"--objective", "elbo(particles = 8"}), "objective elbo(particles = 8: `)` is missing");
   expect_error(fit({"--set", "optimizer=lion"}), "optimizer lion: this executable has adam only");
@@ -265,7 +265,8 @@ TEST_F(CommandLine, UsageErrors) {
                "--estimator best: expected total or stl");
   expect_error(fit({"--run", "Second"}), "--run Second: the model has no such fit block");
   expect_error(fit({"--set", "steps"}), "--set steps: key=value is expected");
-  expect_error(fit({"--set", "estimator=best"}), "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
+  expect_error(fit({"--set", "estimator=best"}),
+               "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
   expect_error(fit({"--set", "optimizer.rate=fast"}), "optimizer.rate fast: a number is expected");
   EXPECT_NE(run(fit({"--set", "colour=red"})).err.find("unknown setting `colour`; the settings are steps, "),
             std::string::npos);
@@ -321,8 +322,7 @@ TEST_F(CommandLine, BenchmarkPointErrors) {
 
 TEST_F(CommandLine, FitFileErrors) {
   const auto sample = [&](const std::string& path, const std::string& message) {
-    expect_error({"sample", "--fit", path, "--draws", "1", "--output", folder_ + "/x.csv"},
-                 path + ": " + message);
+    expect_error({"sample", "--fit", path, "--draws", "1", "--output", folder_ + "/x.csv"}, path + ": " + message);
   };
   sample(data_, "this is not a fit.json of `fit`");
   sample(changed_fit("\"schema_version\": 1", "\"schema_version\": 7"),
@@ -337,12 +337,18 @@ TEST_F(CommandLine, FitFileErrors) {
          "`state.phi` holds something that is not a number: the file is damaged");
   sample(changed_fit("\"family\": \"full_rank\"", "\"family\": 3"), "`family` is not a string: the file is damaged");
   const std::string cut = write("cut.json", slurp(fit_).substr(0, 200));
-  EXPECT_NE(run({"sample", "--fit", cut, "--draws", "1", "--output", folder_ + "/x.csv"}).err.find("the file ends inside"),
-            std::string::npos);
-  const std::string other = write("other.json", R"({"J": 8, "y": [28,8,-3,7,-1,1,18,13], "sigma": [15,10,16,11,9,11,10,18]})");
+  EXPECT_NE(
+      run({"sample", "--fit", cut, "--draws", "1", "--output", folder_ + "/x.csv"}).err.find("the file ends inside"),
+      std::string::npos);
+  const std::string other =
+      write("other.json", R"({"J": 8, "y": [28,8,-3,7,-1,1,18,13], "sigma": [15,10,16,11,9,11,10,18]})");
   const Outcome o = run({"sample", "--fit", fit_, "--draws", "1", "--output", folder_ + "/x.csv", "--data", other});
   EXPECT_EQ(o.status, 1);
-  EXPECT_EQ(o.err.rfind("error: " + other + ": these are not the data of " + fit_ + ": the values of the declared fields have hash ", 0), 0u) << o.err;
+  EXPECT_EQ(o.err.rfind("error: " + other + ": these are not the data of " + fit_ +
+                            ": the values of the declared fields have hash ",
+                        0),
+            0u)
+      << o.err;
 }
 
 TEST_F(CommandLine, DrawsFileErrors) {
@@ -374,7 +380,8 @@ TEST_F(CommandLine, RefusesAProcessorThatLacksAFeature) {
   const Outcome o = run({"info"}, model);
   EXPECT_EQ(o.status, 1);
   EXPECT_EQ(o.err, "error: this processor lacks avx9, which the executable was built for (native): build it with "
-                   "vmodelc eight_schools.vmodel --march=native on this machine, or with --march=x86-64-v2 for almost every machine\n");
+                   "vmodelc eight_schools.vmodel --march=native on this machine, or with --march=x86-64-v2 for almost "
+                   "every machine\n");
 }
 
 TEST_F(CommandLine, RefusesAnotherInterfaceVersion) {
@@ -382,7 +389,8 @@ TEST_F(CommandLine, RefusesAnotherInterfaceVersion) {
   model.abi_version = 99;
   const Outcome o = run({"info"}, model);
   EXPECT_EQ(o.status, 3);
-  EXPECT_EQ(o.err, "internal error: the compiled model has interface version 99, this runtime has version 1: compile the model again\n");
+  EXPECT_EQ(o.err, "internal error: the compiled model has interface version 99, this runtime has version 1: compile "
+                   "the model again\n");
 }
 
 TEST(Sha256, KnownDigests) {
@@ -408,5 +416,5 @@ TEST(Summary, OfKnownNumbers) {
   EXPECT_DOUBLE_EQ(w.sd, std::sqrt(0.75 * 6.25 + 0.25 * 56.25));
 }
 
-}  // namespace
-}  // namespace vmodel::runtime
+} // namespace
+} // namespace vmodel::runtime

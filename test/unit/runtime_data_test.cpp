@@ -1,10 +1,10 @@
 // Every error of a data file, with its message.
 
-#include <gtest/gtest.h>
-
 #include "runtime/io/error.h"
 #include "runtime/model/prepared_model.h"
 #include "test/support/kitchen.h"
+
+#include <gtest/gtest.h>
 
 namespace vmodel::runtime {
 namespace {
@@ -14,14 +14,22 @@ using test::Kitchen;
 
 // Good data, one field of which a case replaces.
 std::string kitchen(const std::string& name = "", const std::string& value = "") {
-  const std::pair<std::string, std::string> fields[] = {
-      {"N", "2"},           {"x", "[1.5, -2]"},     {"k", "[1, 2]"},      {"m", "[[1, 2], [3, 4]]"},
-      {"s", "[0.2,0.3,0.5]"}, {"o", "[-1, 0, 1e-3]"}, {"p", "[0, 2]"},      {"r", "0"},
-      {"c", "[[1, 0], [3, 0.5]]"}, {"u", "[0.6, -0.8]"}, {"counts", "[0, 7]"}};
+  const std::pair<std::string, std::string> fields[] = {{"N", "2"},
+                                                        {"x", "[1.5, -2]"},
+                                                        {"k", "[1, 2]"},
+                                                        {"m", "[[1, 2], [3, 4]]"},
+                                                        {"s", "[0.2,0.3,0.5]"},
+                                                        {"o", "[-1, 0, 1e-3]"},
+                                                        {"p", "[0, 2]"},
+                                                        {"r", "0"},
+                                                        {"c", "[[1, 0], [3, 0.5]]"},
+                                                        {"u", "[0.6, -0.8]"},
+                                                        {"counts", "[0, 7]"}};
   std::string text = "{";
   for (const auto& [field, usual] : fields) {
     const std::string& used = field == name ? value : usual;
-    if (!used.empty()) text += (text.size() > 1 ? ", \"" : "\"") + field + "\": " + used;
+    if (!used.empty())
+      text += (text.size() > 1 ? ", \"" : "\"") + field + "\": " + used;
   }
   return text + "}";
 }
@@ -33,8 +41,7 @@ std::vector<std::string> errors_of(const std::string& text, bool strict = false,
   json::Value value;
   json::ParseError error;
   if (!json::parse(text, value, error)) {
-    return {"d.json:" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": " +
-            error.message};
+    return {"d.json:" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": " + error.message};
   }
   std::vector<std::string> remarks;
   try {
@@ -45,7 +52,9 @@ std::vector<std::string> errors_of(const std::string& text, bool strict = false,
   return {};
 }
 
-TEST(DataReader, ReadsGoodData) { EXPECT_EQ(errors_of(kitchen()), std::vector<std::string>()); }
+TEST(DataReader, ReadsGoodData) {
+  EXPECT_EQ(errors_of(kitchen()), std::vector<std::string>());
+}
 
 struct Case {
   const char* name;
@@ -69,26 +78,35 @@ const Case cases[] = {
     {"Missing", "x", "", ": x: this field is missing" AT("3", "real[N]")},
     {"String", "r", "\"a\"", ": r: a number is expected, not a string" AT("9", "real<lower=0>")},
     {"Boolean", "r", "true", ": r: a number is expected, not a boolean" AT("9", "real<lower=0>")},
-    {"Null", "r", "null", ": r: a number is expected, not null; missing values are not allowed" AT("9", "real<lower=0>")},
-    {"NullElement", "x", "[1, null]", ": x[2]: a number is expected, not null; missing values are not allowed" AT("3", "real[N]")},
+    {"Null", "r", "null",
+     ": r: a number is expected, not null; missing values are not allowed" AT("9", "real<lower=0>")},
+    {"NullElement", "x", "[1, null]",
+     ": x[2]: a number is expected, not null; missing values are not allowed" AT("3", "real[N]")},
     {"Object", "x", "{\"a\": 1}", ": x: a number or an array is expected, not an object" AT("3", "real[N]")},
-    {"File", "x", "{\"file\": \"x.npy\"}", ": x: data in a file of its own are not supported yet: give the numbers" AT("3", "real[N]")},
-    {"ScalarForArray", "x", "1", ": x: an array is expected, not a number; one element is written [x]" AT("3", "real[N]")},
+    {"File", "x", "{\"file\": \"x.npy\"}",
+     ": x: data in a file of its own are not supported yet: give the numbers" AT("3", "real[N]")},
+    {"ScalarForArray", "x", "1",
+     ": x: an array is expected, not a number; one element is written [x]" AT("3", "real[N]")},
     {"ArrayForScalar", "r", "[1]", ": r: a number is expected, not an array" AT("9", "real<lower=0>")},
     {"ArrayForInt", "N", "[2]", ": N: a number is expected, not an array" AT("2", "int<lower=1, upper=5>")},
     {"TooShort", "x", "[1]", ": x: 1 element where 2 are declared (N = 2)" AT("3", "real[N]")},
     {"TooLong", "x", "[1, 2, 3]", ": x: 3 elements where 2 are declared (N = 2)" AT("3", "real[N]")},
     {"Empty", "x", "[]", ": x: 0 elements where 2 are declared (N = 2)" AT("3", "real[N]")},
     {"Ragged", "m", "[[1, 2], [3]]", ": m[2]: 1 element where 2 are declared" AT("5", "real[N, 2]")},
-    {"RankTooLow", "m", "[1, 2]", ": m[1]: an array is expected, not a number; one element is written [x]" AT("5", "real[N, 2]")},
+    {"RankTooLow", "m", "[1, 2]",
+     ": m[1]: an array is expected, not a number; one element is written [x]" AT("5", "real[N, 2]")},
     {"RankTooHigh", "x", "[[1], [2]]", ": x[1]: a number is expected, not an array" AT("3", "real[N]")},
-    {"StringElement", "m", "[[1, 2], [3, \"b\"]]", ": m[2,2]: a number is expected, not a string" AT("5", "real[N, 2]")},
+    {"StringElement", "m", "[[1, 2], [3, \"b\"]]",
+     ": m[2,2]: a number is expected, not a string" AT("5", "real[N, 2]")},
     {"NanString", "x", "[1, \"nan\"]", ": x[2]: \"nan\" is not a finite number" AT("3", "real[N]")},
     {"InfString", "x", "[\"-inf\", 1]", ": x[1]: \"-inf\" is not a finite number" AT("3", "real[N]")},
     {"RealForInt", "k", "[1, 1.5]", ": k[2]: 1.5 is not an int" AT("4", "int<lower=1, upper=N>[N]")},
-    {"PointZero", "k", "[1.0, 2]", ": k[1]: an int is written without decimal point and exponent: 1" AT("4", "int<lower=1, upper=N>[N]")},
-    {"ExponentInt", "N", "2e0", ": N: an int is written without decimal point and exponent: 2" AT("2", "int<lower=1, upper=5>")},
-    {"HugeInt", "counts", "[1, 9007199254740994]", ": counts[2]: 9.00719925474099e+15 is too large for an int (limit 2^53)" AT("12", "int[N]")},
+    {"PointZero", "k", "[1.0, 2]",
+     ": k[1]: an int is written without decimal point and exponent: 1" AT("4", "int<lower=1, upper=N>[N]")},
+    {"ExponentInt", "N", "2e0",
+     ": N: an int is written without decimal point and exponent: 2" AT("2", "int<lower=1, upper=5>")},
+    {"HugeInt", "counts", "[1, 9007199254740994]",
+     ": counts[2]: 9.00719925474099e+15 is too large for an int (limit 2^53)" AT("12", "int[N]")},
     {"BelowLower", "r", "-0.5", ": r: -0.5 is below the lower bound 0" AT("9", "real<lower=0>")},
     {"AboveUpper", "N", "6", ": N: 6 is above the upper bound 5" AT("2", "int<lower=1, upper=5>")},
     {"AboveUpperByName", "k", "[1, 3]", ": k[2]: 3 is above the upper bound 2 = N" AT("4", "int<lower=1, upper=N>[N]")},
@@ -96,10 +114,13 @@ const Case cases[] = {
     {"SimplexNegative", "s", "[-0.2, 0.7, 0.5]", ": s[1]: -0.2 is negative in a simplex" AT("6", "simplex<3>")},
     {"NotOrdered", "o", "[0, 2, 2]", ": o[3]: 2 is not above 2 before it" AT("7", "ordered<3>")},
     {"NotPositive", "p", "[-1, 2]", ": p[1]: -1 is negative" AT("8", "positive_ordered<2>")},
-    {"AboveDiagonal", "c", "[[1, 1], [0, 1]]", ": c[1,2]: 1 above the diagonal of a Cholesky factor" AT("10", "cov_cholesky<2>[2]")},
-    {"ZeroDiagonal", "c", "[[1, 0], [0, 0]]", ": c[2,2]: 0 on the diagonal of a Cholesky factor" AT("10", "cov_cholesky<2>[2]")},
+    {"AboveDiagonal", "c", "[[1, 1], [0, 1]]",
+     ": c[1,2]: 1 above the diagonal of a Cholesky factor" AT("10", "cov_cholesky<2>[2]")},
+    {"ZeroDiagonal", "c", "[[1, 0], [0, 0]]",
+     ": c[2,2]: 0 on the diagonal of a Cholesky factor" AT("10", "cov_cholesky<2>[2]")},
     {"NotUnit", "u", "[1, 1]", ": u: a unit vector has length 1, this 1.4142135623731" AT("11", "unit_vector<2>")},
-    {"OutsideSupport", "counts", "[3, -1]", ": counts[2] is -1, which is outside the support of poisson (observed at kitchen.vmodel:16:11)"},
+    {"OutsideSupport", "counts", "[3, -1]",
+     ": counts[2] is -1, which is outside the support of poisson (observed at kitchen.vmodel:16:11)"},
     {"NotANumberLiteral", "x", "[NaN, 1]", ":1:16: NaN is not JSON: numbers are finite"},
     {"Infinity", "x", "[-Infinity, 1]", ":1:16: -Infinity is not JSON: numbers are finite"},
     {"TooLarge", "x", "[1e400, 1]", ":1:16: the number 1e400 is too large for a double (limit about 1.8e308)"},
@@ -116,12 +137,12 @@ TEST(DataReader, ReportsConditionsOfTheModel) {
                                  {"[[1, 2], [3, 4]]", "[[1, 2], [3, 4], [5, 6], [7, 8]]"},
                                  {"[0, 7]", "[0, 7, 1, 1]"}}) {
     const size_t at = text.find(from);
-    if (at != std::string::npos) text.replace(at, from.size(), to);
+    if (at != std::string::npos)
+      text.replace(at, from.size(), to);
   }
   const auto errors = errors_of(text);
   ASSERT_EQ(errors.size(), 1u) << errors[0];
-  EXPECT_EQ(errors[0],
-            "d.json: require N != 4 does not hold: N is 4 (kitchen.vmodel:13:3)");
+  EXPECT_EQ(errors[0], "d.json: require N != 4 does not hold: N is 4 (kitchen.vmodel:13:3)");
 }
 
 TEST(DataReader, ReportsSeveralErrorsAtOnce) {
@@ -188,5 +209,5 @@ TEST(DataReader, SamplingNeedsOnlyWhatSamplesRead) {
   }
 }
 
-}  // namespace
-}  // namespace vmodel::runtime
+} // namespace
+} // namespace vmodel::runtime

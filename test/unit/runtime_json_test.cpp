@@ -1,23 +1,25 @@
 // The JSON reader: what it accepts, and each of its messages.
 
-#include <chrono>
-#include <cmath>
+#include "runtime/io/json.h"
+
 #include <gtest/gtest.h>
 
-#include "runtime/io/json.h"
+#include <chrono>
+#include <cmath>
 
 namespace vmodel::json {
 namespace {
 
 struct Case {
   const char* text;
-  const char* error;  // line:column: message
+  const char* error; // line:column: message
 };
 
 std::string error_of(std::string_view text) {
   Value value;
   ParseError error;
-  if (parse(text, value, error)) return "";
+  if (parse(text, value, error))
+    return "";
   return std::to_string(error.line) + ":" + std::to_string(error.column) + ": " + error.message;
 }
 
@@ -62,22 +64,23 @@ TEST(Json, ErrorsHaveTheirMessage) {
       {"[\"\xC0\x80\"]", "1:3: the text is not UTF-8 (byte 0xc0)"},
       {"\x80", "1:1: a value cannot begin with byte 0x80"},
   };
-  for (const Case& c : cases) EXPECT_EQ(error_of(c.text), c.error) << c.text;
+  for (const Case& c : cases)
+    EXPECT_EQ(error_of(c.text), c.error) << c.text;
 }
 
 TEST(Json, RefusesDeepNesting) {
   const std::string good = std::string(64, '[') + std::string(64, ']');
   EXPECT_EQ(error_of(good), "");
   EXPECT_EQ(error_of(std::string(65, '[')), "1:65: arrays and objects are nested more than 64 deep");
-  EXPECT_EQ(error_of(std::string(1000000, '[')),
-            "1:65: arrays and objects are nested more than 64 deep");
+  EXPECT_EQ(error_of(std::string(1000000, '[')), "1:65: arrays and objects are nested more than 64 deep");
 }
 
 TEST(Json, ReadsValuesExactly) {
   Value value;
   ParseError error;
-  ASSERT_TRUE(parse(R"({"a": [1, 2.5, -0, 1e-400, 5e-324], "s": "\u00e9\ud83d\ude00\n", "t": true, "n": null, "d": 0.1})",
-                    value, error))
+  ASSERT_TRUE(
+      parse(R"({"a": [1, 2.5, -0, 1e-400, 5e-324], "s": "\u00e9\ud83d\ude00\n", "t": true, "n": null, "d": 0.1})",
+            value, error))
       << error.message;
   const Value& a = *value.find("a");
   EXPECT_EQ(a.numbers, (std::vector<double>{1, 2.5, 0, 0, 5e-324}));
@@ -101,7 +104,8 @@ TEST(Json, MixedArraysKeepTheirNumbers) {
 
 TEST(Json, LargeArraysAreFast) {
   std::string text = "[";
-  for (int i = 0; i < 700000; ++i) text += (i ? "," : "") + std::to_string(i * 0.7312345678);
+  for (int i = 0; i < 700000; ++i)
+    text += (i ? "," : "") + std::to_string(i * 0.7312345678);
   text += "]";
   ASSERT_GT(text.size(), 8u << 20);
   Value value;
@@ -114,5 +118,5 @@ TEST(Json, LargeArraysAreFast) {
   EXPECT_LT(seconds, 3.0);
 }
 
-}  // namespace
-}  // namespace vmodel::json
+} // namespace
+} // namespace vmodel::json

@@ -1,11 +1,4 @@
 // vir-run: code generation for VIR in its textual form, for tests and for reading what is generated.
-#include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <set>
-#include <sstream>
-#include <string>
-
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/link.h"
 #include "compiler/ir/parse.h"
@@ -13,12 +6,20 @@
 #include "compiler/ir/typing.h"
 #include "compiler/passes/expand.h"
 
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <sstream>
+#include <string>
+
 namespace {
 
 using namespace vmodel;
 
 const char* usage =
-    "usage: vir-run FILE.vir [--emit=llvm|optimised|asm|obj|so] [--lanes=1,8] [--march=native] [--threads=N] [--time] [-o FILE]\n"
+    "usage: vir-run FILE.vir [--emit=llvm|optimised|asm|obj|so] [--lanes=1,8] [--march=native] [--threads=N] [--time] "
+    "[-o FILE]\n"
     "The slots are the parameters of axis load, in order of appearance; those named data.* come first.\n";
 
 std::vector<std::string> split(const std::string& text) {
@@ -110,8 +111,8 @@ int run(const std::vector<std::string>& arguments) {
                                                      : codegen::Stage::object;
   codegen::Compiled compiled = codegen::compile(*module, options, stage);
   if (time)
-    std::fprintf(stderr, "generate %.1f ms, optimise %.1f ms, emit %.1f ms\n", 1e3 * compiled.generate_seconds, 1e3 * compiled.optimise_seconds,
-                 1e3 * compiled.emit_seconds);
+    std::fprintf(stderr, "generate %.1f ms, optimise %.1f ms, emit %.1f ms\n", 1e3 * compiled.generate_seconds,
+                 1e3 * compiled.optimise_seconds, 1e3 * compiled.emit_seconds);
   if (emit == "so") {
     std::string shared;
     std::string error;
@@ -128,7 +129,7 @@ int run(const std::vector<std::string>& arguments) {
   return 0;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   try {
