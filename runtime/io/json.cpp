@@ -1,11 +1,11 @@
 #include "runtime/io/json.h"
 
 #include "runtime/io/error.h"
+#include "runtime/io/json_explain.h"
+
+#include <nlohmann/json.hpp>
 
 #include <cerrno>
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,432 +15,195 @@
 namespace vmodel::json {
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
-}
-
-class Parser {
+// Bytes of the text, noting how far the library has read: its events carry no positions.
+class Cursor {
 public:
-  Parser(std::string_view text, ParseError& error)
-      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), error_(error) {}
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
 
-  bool document(Value& result) {
-    if (text_starts("\xEF\xBB\xBF"))
-      return fail("the file begins with a byte order mark");
-    skip_space();
-    if (at_ == end_)
-      return fail("the file is empty");
-    if (!value(result, 0))
-      return false;
-    skip_space();
-    if (at_ != end_)
-      return fail("there is more text after the end of the JSON value");
-    return true;
+  Cursor(const char* at, const char** read) : at_(at), read_(read) {}
+
+  reference operator*() const { return *at_; }
+  Cursor& operator++() {
+    *read_ = ++at_;
+    return *this;
   }
+  Cursor operator++(int) {
+    Cursor before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const Cursor& other) const { return at_ == other.at_; }
+  bool operator!=(const Cursor& other) const { return at_ != other.at_; }
 
 private:
-  bool text_starts(std::string_view prefix) const {
-    return std::string_view(at_, end_ - at_).substr(0, prefix.size()) == prefix;
+  const char* at_;
+  const char** read_;
+};
+
+// Builds a value from the library's events. Each event returns whether reading goes on.
+class Builder {
+public:
+  Builder(std::string_view text, Value& root, ParseError& error) : root_(root), error_(error) {
+    place_.text = text;
+    place_.previous = text.data();
+    read_ = text.data();
   }
 
-  // Lines are counted only when something is to be reported.
-  bool fail(std::string message, const char* where = nullptr) {
-    if (where == nullptr)
-      where = at_;
-    error_.message = std::move(message);
-    position(where, error_.line, error_.column);
+  bool build() {
+    const char* const begin = place_.text.data();
+    return nlohmann::json::sax_parse(Cursor(begin, &read_), Cursor(begin + place_.text.size(), &read_), this);
+  }
+
+  // --- Events of nlohmann's json_sax ---
+  bool null() {
+    return leaf([](Value& value) { value.kind = Value::Kind::null; });
+  }
+  bool boolean(bool truth) {
+    return leaf([&](Value& value) {
+      value.kind = Value::Kind::boolean;
+      value.boolean = truth;
+    });
+  }
+  // The library reads `-0` as an integer without a sign.
+  bool number_integer(int64_t number) { return this->number(number == 0 ? -0.0 : static_cast<double>(number), true); }
+  bool number_unsigned(uint64_t number) { return this->number(static_cast<double>(number), true); }
+  bool number_float(double number, const std::string& written) {
+    return this->number(number, written.find_first_of(".eE") == std::string::npos);
+  }
+  bool string(std::string& text) {
+    return leaf([&](Value& value) {
+      value.kind = Value::Kind::string;
+      value.text = std::move(text);
+    });
+  }
+  bool binary(nlohmann::json::binary_t&) { return false; } // JSON has none
+  bool start_array(std::size_t) { return open(Value::Kind::array); }
+  bool start_object(std::size_t) {
+    if (!open(Value::Kind::object))
+      return false;
+    keys_.emplace_back();
+    Value& value = *containers_.back();
+    advance_line(place_.open.back().at);
+    value.line = line_;
+    value.column = place_.open.back().at - line_start() + 1;
+    return true;
+  }
+  bool key(std::string& name) {
+    if (!keys_.back().insert(name).second) {
+      error_ = error_at(place_.text, next_token(place_), "the key \"" + name + "\" stands here a second time");
+      return false;
+    }
+    containers_.back()->members.push_back({std::move(name), Value()});
+    return note(Place::After::key);
+  }
+  bool end_array() { return close(); }
+  bool end_object() {
+    keys_.pop_back();
+    return close();
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& reason) {
+    error_ = explain(place_, read_, reason.what(), reason.id == 406);
     return false;
   }
 
-  void position(const char* where, int64_t& line, int64_t& column) const {
-    line = 1;
-    const char* start = begin_;
-    for (const char* p = begin_; p < where; ++p) {
-      if (*p == '\n') {
-        ++line;
-        start = p + 1;
-      }
-    }
-    column = where - start + 1;
-  }
-
-  void skip_space() {
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t'))
-      ++at_;
-  }
-
-  bool value(Value& result, int depth) {
-    switch (*at_) {
-    case '{': return object(result, depth + 1);
-    case '[': return array(result, depth + 1);
-    case '"': result.kind = Value::Kind::string; return string(result.text);
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9': result.kind = Value::Kind::number; return number(result.number, result.integer);
-    default: return word(result);
-    }
-  }
-
-  bool word(Value& result) {
-    const char* start = at_;
-    const char* stop = at_;
-    if (stop != end_ && (*stop == '+' || *stop == '.')) {
-      return fail("a number must begin with a digit or `-`");
-    }
-    while (stop != end_ && is_word(*stop))
-      ++stop;
-    const std::string_view text(start, stop - start);
-    if (text == "true" || text == "false") {
-      result.kind = Value::Kind::boolean;
-      result.boolean = text == "true";
-    } else if (text == "null") {
-      result.kind = Value::Kind::null;
-    } else if (text.empty()) {
-      if (*at_ == '/' || *at_ == '#')
-        return fail("JSON has no comments");
-      if (*at_ == '\'')
-        return fail("a string stands in double quotes");
-      if (*at_ == ',' || *at_ == ']' || *at_ == '}')
-        return fail("a value is missing here");
-      return fail(std::string("a value cannot begin with ") + show(*at_));
-    } else {
-      if (not_finite(text))
-        return fail(std::string(text) + " is not JSON: numbers are finite");
-      const std::string shown(text.substr(0, 30));
-      return fail("`" + shown + "` is not a JSON value; a string stands in double quotes");
-    }
-    at_ = stop;
+private:
+  bool note(Place::After what) {
+    place_.after = what;
+    place_.previous = read_;
     return true;
   }
 
-  static bool not_finite(std::string_view text) {
-    std::string lower;
-    for (char c : text.substr(0, 12))
-      lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return lower == "nan" || lower == "inf" || lower == "infinity" || lower == "na";
+  // Where the value that the text holds next belongs.
+  Value& next() {
+    if (containers_.empty())
+      return root_;
+    Value& parent = *containers_.back();
+    if (parent.is_object())
+      return parent.members.back().second;
+    unflatten(parent);
+    return parent.elements.emplace_back();
   }
 
-  static std::string show(char c) {
-    if (c >= 32 && c < 127)
-      return std::string("`") + c + "`";
-    char text[16];
-    std::snprintf(text, sizeof text, "byte 0x%02x", static_cast<unsigned char>(c));
-    return text;
+  template <typename Fill>
+  bool leaf(Fill fill) {
+    fill(next());
+    return note(Place::After::value);
   }
 
-  bool number(double& result, bool& integer) {
-    const char* start = at_;
-    const char* p = at_;
-    if (*p == '-')
-      ++p;
-    if (p == end_ || !is_digit(*p)) {
-      const char* stop = p;
-      while (stop != end_ && is_word(*stop))
-        ++stop;
-      const std::string_view text(p, stop - p);
-      if (not_finite(text)) {
-        return fail("-" + std::string(text) + " is not JSON: numbers are finite");
-      }
-      return fail("a digit is missing after `-`", p);
+  bool number(double number, bool integer) {
+    if (!containers_.empty() && containers_.back()->is_array() && containers_.back()->elements.empty()) {
+      Value& array = *containers_.back();
+      if (!integer && array.first_real < 0)
+        array.first_real = static_cast<int64_t>(array.numbers.size());
+      array.numbers.push_back(number);
+      return note(Place::After::number);
     }
-    if (*p == '0' && p + 1 != end_ && is_digit(p[1])) {
-      return fail("a number must not begin with a superfluous 0");
-    }
-    while (p != end_ && is_digit(*p))
-      ++p;
-    integer = true;
-    if (p != end_ && *p == '.') {
-      integer = false;
-      ++p;
-      if (p == end_ || !is_digit(*p))
-        return fail("a digit is missing after the decimal point", p);
-      while (p != end_ && is_digit(*p))
-        ++p;
-    }
-    if (p != end_ && (*p == 'e' || *p == 'E')) {
-      integer = false;
-      ++p;
-      if (p != end_ && (*p == '+' || *p == '-'))
-        ++p;
-      if (p == end_ || !is_digit(*p))
-        return fail("a digit is missing in the exponent", p);
-      while (p != end_ && is_digit(*p))
-        ++p;
-    }
-    const auto [stop, code] = std::from_chars(start, p, result);
-    if (code == std::errc::result_out_of_range) {
-      // Also reported for numbers that round to 0, which are welcome.
-      result = std::strtod(std::string(start, p).c_str(), nullptr);
-      if (!std::isfinite(result)) {
-        std::string text(start, p);
-        if (text.size() > 30)
-          text = text.substr(0, 27) + "...";
-        return fail("the number " + text + " is too large for a double (limit about 1.8e308)", start);
-      }
-    } else if (code != std::errc() || stop != p) {
-      return fail("malformed number", start);
-    }
-    at_ = p;
-    return true;
+    Value& value = next();
+    value.kind = Value::Kind::number;
+    value.number = number;
+    value.integer = integer;
+    return note(Place::After::number);
   }
 
-  bool array(Value& result, int depth) {
-    result.kind = Value::Kind::array;
-    if (depth > maximum_depth)
-      return too_deep();
-    const char* open = at_++;
-    skip_space();
-    if (at_ != end_ && *at_ == ']')
-      return ++at_, true;
-    bool flat = true;
-    while (true) {
-      if (at_ == end_)
-        return unclosed("array", open);
-      if (flat && (is_digit(*at_) || *at_ == '-')) {
-        double entry;
-        bool integer;
-        if (!number(entry, integer))
-          return false;
-        if (!integer && result.first_real < 0) {
-          result.first_real = static_cast<int64_t>(result.numbers.size());
-        }
-        result.numbers.push_back(entry);
-      } else {
-        if (flat)
-          unflatten(result);
-        flat = false;
-        result.elements.emplace_back();
-        if (!value(result.elements.back(), depth))
-          return false;
-      }
-      skip_space();
-      if (at_ == end_)
-        return unclosed("array", open);
-      if (*at_ == ']')
-        return ++at_, true;
-      if (*at_ != ',')
-        return fail("`,` or `]` expected in an array, not " + show(*at_));
-      ++at_;
-      skip_space();
-      if (at_ != end_ && *at_ == ']')
-        return fail("a comma stands before the closing `]`");
-    }
-  }
-
-  static void unflatten(Value& result) {
-    result.elements.reserve(result.numbers.size() + 1);
-    for (int64_t i = 0; i < static_cast<int64_t>(result.numbers.size()); ++i) {
-      Value entry;
-      entry.kind = Value::Kind::number;
-      entry.number = result.numbers[i];
-      entry.integer = result.first_real < 0 || i < result.first_real;
-      result.elements.push_back(std::move(entry));
-    }
-    result.numbers.clear();
-    result.first_real = -1;
-  }
-
-  bool object(Value& result, int depth) {
-    result.kind = Value::Kind::object;
-    if (depth > maximum_depth)
-      return too_deep();
-    position_of(result);
-    const char* open = at_++;
-    std::unordered_set<std::string> seen;
-    skip_space();
-    if (at_ != end_ && *at_ == '}')
-      return ++at_, true;
-    while (true) {
-      if (at_ == end_)
-        return unclosed("object", open);
-      if (*at_ != '"')
-        return fail("a key in double quotes expected, not " + show(*at_));
-      const char* key_start = at_;
-      std::string key;
-      if (!string(key))
-        return false;
-      if (!seen.insert(key).second) {
-        return fail("the key \"" + key + "\" stands here a second time", key_start);
-      }
-      skip_space();
-      if (at_ == end_)
-        return unclosed("object", open);
-      if (*at_ != ':')
-        return fail("`:` expected after the key, not " + show(*at_));
-      ++at_;
-      skip_space();
-      if (at_ == end_)
-        return unclosed("object", open);
-      result.members.push_back({std::move(key), Value()});
-      if (!value(result.members.back().second, depth))
-        return false;
-      skip_space();
-      if (at_ == end_)
-        return unclosed("object", open);
-      if (*at_ == '}')
-        return ++at_, true;
-      if (*at_ != ',')
-        return fail("`,` or `}` expected in an object, not " + show(*at_));
-      ++at_;
-      skip_space();
-      if (at_ != end_ && *at_ == '}')
-        return fail("a comma stands before the closing `}`");
-    }
-  }
-
-  // Objects know where they begin (few are expected); other values do not.
-  void position_of(Value& result) {
-    for (; counted_ < at_; ++counted_) {
-      if (*counted_ == '\n') {
-        ++line_;
-        line_start_ = counted_ + 1;
-      }
-    }
-    result.line = line_;
-    result.column = at_ - (line_start_ ? line_start_ : begin_) + 1;
-  }
-
-  bool too_deep() { return fail("arrays and objects are nested more than " + std::to_string(maximum_depth) + " deep"); }
-
-  bool unclosed(const char* what, const char* open) {
-    int64_t line, column;
-    position(open, line, column);
-    return fail("the file ends inside the " + std::string(what) + " that begins at " + std::to_string(line) + ":" +
-                std::to_string(column));
-  }
-
-  bool string(std::string& result) {
-    const char* open = at_++;
-    while (true) {
-      const char* start = at_;
-      while (at_ != end_ && *at_ != '"' && *at_ != '\\' && static_cast<unsigned char>(*at_) >= 32 &&
-             static_cast<unsigned char>(*at_) < 128) {
-        ++at_;
-      }
-      result.append(start, at_);
-      if (at_ == end_) {
-        int64_t line, column;
-        position(open, line, column);
-        return fail("the file ends inside the string that begins at " + std::to_string(line) + ":" +
-                    std::to_string(column));
-      }
-      if (*at_ == '"')
-        return ++at_, true;
-      if (*at_ == '\\') {
-        if (!escape(result))
-          return false;
-      } else if (static_cast<unsigned char>(*at_) < 32) {
-        return fail("a control character in a string must be escaped (" + show(*at_) + ")");
-      } else if (!utf8(result)) {
-        return false;
-      }
-    }
-  }
-
-  bool hexadecimal(unsigned& code) {
-    if (end_ - at_ < 4)
-      return fail("four hexadecimal digits expected after \\u");
-    const auto [stop, error] = std::from_chars(at_, at_ + 4, code, 16);
-    if (error != std::errc() || stop != at_ + 4 || *at_ == '-') {
-      return fail("four hexadecimal digits expected after \\u");
-    }
-    at_ += 4;
-    return true;
-  }
-
-  bool escape(std::string& result) {
-    ++at_;
-    if (at_ == end_)
-      return fail("the file ends inside a string");
-    const char c = *at_++;
-    switch (c) {
-    case '"':
-    case '\\':
-    case '/': result += c; return true;
-    case 'b': result += '\b'; return true;
-    case 'f': result += '\f'; return true;
-    case 'n': result += '\n'; return true;
-    case 'r': result += '\r'; return true;
-    case 't': result += '\t'; return true;
-    case 'u': break;
-    default: return fail("unknown escape in a string", at_ - 2);
-    }
-    unsigned code;
-    if (!hexadecimal(code))
+  bool open(Value::Kind kind) {
+    const char* const at = read_ - 1;
+    if (place_.open.size() == maximum_depth) {
+      error_ = error_at(place_.text, at,
+                        "arrays and objects are nested more than " + std::to_string(maximum_depth) + " deep");
       return false;
-    if (code >= 0xDC00 && code < 0xE000)
-      return fail("half of a surrogate pair stands alone");
-    if (code >= 0xD800 && code < 0xDC00) {
-      unsigned low = 0;
-      if (!text_starts("\\u"))
-        return fail("half of a surrogate pair stands alone");
-      at_ += 2;
-      if (!hexadecimal(low))
-        return false;
-      if (low < 0xDC00 || low >= 0xE000)
-        return fail("half of a surrogate pair stands alone");
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
-    append_utf8(result, code);
-    return true;
+    Value& value = next();
+    value.kind = kind;
+    containers_.push_back(&value);
+    place_.open.push_back({at, kind == Value::Kind::object});
+    return note(Place::After::opening);
   }
 
-  static void append_utf8(std::string& result, unsigned code) {
-    if (code < 0x80) {
-      result += static_cast<char>(code);
-    } else if (code < 0x800) {
-      result += static_cast<char>(0xC0 | (code >> 6));
-      result += static_cast<char>(0x80 | (code & 63));
-    } else if (code < 0x10000) {
-      result += static_cast<char>(0xE0 | (code >> 12));
-      result += static_cast<char>(0x80 | ((code >> 6) & 63));
-      result += static_cast<char>(0x80 | (code & 63));
-    } else {
-      result += static_cast<char>(0xF0 | (code >> 18));
-      result += static_cast<char>(0x80 | ((code >> 12) & 63));
-      result += static_cast<char>(0x80 | ((code >> 6) & 63));
-      result += static_cast<char>(0x80 | (code & 63));
-    }
+  bool close() {
+    containers_.pop_back();
+    place_.open.pop_back();
+    return note(Place::After::value);
   }
 
-  bool utf8(std::string& result) {
-    const unsigned char first = static_cast<unsigned char>(*at_);
-    int length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    unsigned code = first & (0xFF >> (length + 1));
-    if (first < 0xC2 || first > 0xF4 || end_ - at_ < length)
-      return not_utf8();
-    for (int i = 1; i < length; ++i) {
-      const unsigned char next = static_cast<unsigned char>(at_[i]);
-      if ((next & 0xC0) != 0x80)
-        return not_utf8();
-      code = (code << 6) | (next & 63);
+  static void unflatten(Value& array) {
+    if (array.numbers.empty())
+      return;
+    array.elements.reserve(array.numbers.size() + 1);
+    for (int64_t i = 0; i < static_cast<int64_t>(array.numbers.size()); ++i) {
+      Value& entry = array.elements.emplace_back();
+      entry.kind = Value::Kind::number;
+      entry.number = array.numbers[i];
+      entry.integer = array.first_real < 0 || i < array.first_real;
     }
-    const unsigned smallest = length == 4 ? 0x10000 : length == 3 ? 0x800 : 0x80;
-    if (code < smallest || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-      return not_utf8();
-    result.append(at_, at_ + length);
-    at_ += length;
-    return true;
+    array.numbers.clear();
+    array.first_real = -1;
   }
 
-  bool not_utf8() { return fail("the text is not UTF-8 (" + show(*at_) + ")"); }
+  const char* line_start() const { return line_start_ != nullptr ? line_start_ : place_.text.data(); }
 
-  const char* begin_;
-  const char* at_;
-  const char* end_;
+  void advance_line(const char* at) {
+    for (const char* p = counted_ != nullptr ? counted_ : place_.text.data(); p < at; ++p) {
+      if (*p == '\n') {
+        ++line_;
+        line_start_ = p + 1;
+      }
+    }
+    counted_ = at;
+  }
+
+  Value& root_;
   ParseError& error_;
-  const char* counted_ = begin_;
+  const char* read_;
+  Place place_;
+  // The open arrays and objects; a container does not move while one inside it is open.
+  std::vector<Value*> containers_;
+  std::vector<std::unordered_set<std::string>> keys_;
+  // Objects know their line; lines are counted as far as the last object.
+  const char* counted_ = nullptr;
   const char* line_start_ = nullptr;
   int64_t line_ = 1;
 };
@@ -487,7 +250,13 @@ const char* kind_name(const Value& value) {
 
 bool parse(std::string_view text, Value& result, ParseError& error) {
   result = Value();
-  return Parser(text, error).document(result);
+  error = ParseError();
+  // The library would skip the mark without a word; other readers of the same file will not.
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") {
+    error = error_at(text, text.data(), "the file begins with a byte order mark");
+    return false;
+  }
+  return Builder(text, result, error).build();
 }
 
 std::string read_text(const std::string& path) {

@@ -1,5 +1,5 @@
-// A JSON reader (RFC 8259) for data, points and results: exact about where and why it refuses, and
-// fast on large arrays of numbers, which it keeps flat.
+// JSON for data, points and results: nlohmann-json's parser, with values that keep arrays of numbers
+// flat and know where they stand, and errors that name the place and the cure (json_explain.h).
 #pragma once
 
 #include <cstdint>
