@@ -92,6 +92,9 @@ private:
           set(region.yields[i], result(i));
         visit(region);
       }
+      // Outer values of which the selected side makes nothing get exactly zero.
+      for (ValueId v : ir::free_values(l_.function, op))
+        set(v, true);
       break;
     case Opcode::loop_: {
       // In the last iteration an adjoint comes from the result: zero if nothing uses that.

@@ -101,6 +101,70 @@ func @f(%a: f64[3] particle, %value: &f64 particle) {
   EXPECT_EQ(d.hessian, (std::vector<double>{0, -0.25, 0}));
 }
 
+// The infinite value is computed before the branches, and only a side that is not taken uses it.
+TEST(Zero, UnselectedRegionUsesWhatIsInfinite) {
+  const char* text = R"(
+func @f(%t: index load, %a: f64 particle, %value: &f64 particle) {
+  %0 = constant 0 : index
+  %1 = constant 1 : index
+  %one = constant 1 : f64
+  %m = abs %a : f64
+  %inf = div %one, %m : f64
+  %zero = sub %a, %a : f64
+  %first = eq %t, %0 : boolean
+  %r = if %first -> f64 {
+    %twice = add %a, %a : f64
+    yield %twice
+  } else {
+    %second = eq %t, %1 : boolean
+    %s = if %second -> f64 {
+      %minus = neg %inf : f64
+      yield %minus
+    } else {
+      %p = mul %zero, %inf : f64
+      yield %p
+    }
+    yield %s
+  }
+  store %value[], %r
+  yield
+}
+)";
+  const Derivatives taken = derivatives(text, {{"t", Array::index(0)}, {"a", Array::scalar(0)}});
+  EXPECT_EQ(taken.gradient[0], 2);
+  EXPECT_EQ(taken.hessian[0], 0);
+  const Derivatives other = derivatives(text, {{"t", Array::index(1)}, {"a", Array::scalar(2)}});
+  EXPECT_EQ(other.gradient[0], 0.25);
+  EXPECT_EQ(other.hessian[0], -0.25);
+}
+
+TEST(Zero, VaryingRegionUsesWhatIsInfinite) {
+  // In a loop, with the infinite value outside of it; the condition follows from the parameter.
+  const Derivatives d = derivatives(R"(
+func @f(%N: index load, %x: f64[%N] load, %a: f64 particle, %value: &f64 particle) {
+  %l = log %a : f64
+  %zero = constant 0 : f64
+  %c = lt %zero, %a : boolean
+  %s = reduce add (%n < %N) -> f64 {
+    %xn = load %x[%n] : f64
+    %r = if %c -> f64 {
+      %q = mul %l, %xn : f64
+      yield %q
+    } else {
+      %q.2 = mul %a, %xn : f64
+      yield %q.2
+    }
+    yield %r
+  }
+  store %value[], %s
+  yield
+}
+)",
+                                    {{"N", Array::index(2)}, {"x", Array::vector({1, 2})}, {"a", Array::scalar(0)}});
+  EXPECT_EQ(d.gradient[0], 3);
+  EXPECT_EQ(d.hessian[0], 0);
+}
+
 const char* log_sum_exp = R"(
 func @f(%N: index load, %a: f64[%N] particle, %value: &f64 particle) {
   %m = reduce max (%n < %N) -> f64 {

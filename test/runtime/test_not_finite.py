@@ -1,14 +1,23 @@
 """NaN and infinity survive optimisation, for one lane and for several (for single operations: test/codegen)."""
 
 import json
+import math
 import pathlib
 import tempfile
 import unittest
 
 from vmodel_testing import compile_model, run
 
-# The choice `t`, and the log density at 0 and at 1.5.
-EXPECTED = [(0, 0.0, 1.5), (1, "-inf", -1 / 1.5), (2, "inf", 1 / 1.5), (3, "nan", 0.0), (4, "nan", 1.0), (5, "nan", 0.0)]
+# The choice `t`, the log density at 0 and at 1.5, and the gradients there where the density is finite.
+EXPECTED = [
+    (0, (0.0, 1.5), (1.0, 1.0)),
+    (1, ("-inf", -1 / 1.5), (None, 1 / 1.5**2)),
+    (2, ("inf", 1 / 1.5), (None, -1 / 1.5**2)),
+    (3, ("nan", 0.0), (None, 0.0)),
+    (4, ("nan", 1.0), (None, 0.0)),
+    (5, ("nan", 0.0), (None, 0.0)),
+    (6, (0.0, math.log(1.5) ** 2), (3.0, 2 * math.log(1.5) / 1.5)),
+]
 
 
 class NotFinite(unittest.TestCase):
@@ -17,11 +26,20 @@ class NotFinite(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             data, at = pathlib.Path(scratch) / "data.json", pathlib.Path(scratch) / "at.json"
             at.write_text('[{"x": 0}, {"x": 1.5}]')
-            for t, *values in EXPECTED:
+            for t, values, gradients in EXPECTED:
                 data.write_text(json.dumps({"t": t}))
                 for lanes in ("1", "native"):
                     points = json.loads(run([executable, "log-density", "--data", data, "--at", at, "--lanes", lanes]).stdout)
-                    self.assertEqual([point["log_density"] for point in points], values, f"t = {t}, lanes {lanes}")
+                    for point, value, gradient in zip(points, values, gradients, strict=True):
+                        with self.subTest(t=t, lanes=lanes, x=point["unconstrained"]["x"]):
+                            self.assertEqual(*self.rounded(point["log_density"], value))
+                            if gradient is not None:
+                                self.assertEqual(*self.rounded(point["gradient_with_jacobian"]["x"][0], gradient))
+
+    @staticmethod
+    def rounded(*values):
+        """Numbers to 15 digits: products may be fused."""
+        return [value if isinstance(value, str) else float(f"{value:.14e}") for value in values]
 
 
 if __name__ == "__main__":
