@@ -190,34 +190,6 @@ Value* Emitter::emit_lane_sum(ValueId value) {
   return builder_.CreateExtractElement(sum, builder_.getInt32(0));
 }
 
-/// The generator is a function of the module: inline, its 150 instructions would be most of the code of a family.
-Value* Emitter::call_random(const PhiloxCounter& at, bool normal) {
-  const std::string name = std::string(normal ? "normal." : "uniform.") + std::to_string(lanes_);
-  llvm::Module* module = into_->getParent();
-  llvm::Function* generator = module->getFunction(name);
-  std::vector<Value*> arguments{at.key[0], at.key[1], at.counter[0], at.counter[1], at.counter[2], at.counter[3]};
-  if (!generator) {
-    std::vector<llvm::Type*> types(6, at.counter[0]->getType());
-    llvm::Type* real = builder_.getDoubleTy();
-    if (lanes_ > 1)
-      real = llvm::VectorType::get(real, static_cast<unsigned>(lanes_), false);
-    generator = llvm::Function::Create(llvm::FunctionType::get(real, types, false), llvm::GlobalValue::InternalLinkage,
-                                       name, module);
-    set_function_machine(*generator, target_);
-    generator->addFnAttr(llvm::Attribute::NoInline);
-    generator->setDoesNotAccessMemory();
-    generator->setWillReturn();
-    llvm::IRBuilder<> inside(llvm::BasicBlock::Create(into_->getContext(), "entry", generator));
-    MathEmitter math(inside, target_);
-    PhiloxCounter own{};
-    for (unsigned i = 0; i < 6; ++i)
-      (i < 2 ? own.key[i] : own.counter[i - 2]) = generator->getArg(i);
-    const PhiloxBlock block = emit_philox(inside, own);
-    inside.CreateRet(normal ? emit_normal(inside, math, block) : emit_uniform(inside, block.first));
-  }
-  return builder_.CreateCall(generator, arguments);
-}
-
 Value* Emitter::emit_random(const ir::Op& op) {
   if (!random_)
     ir::internal_error("code generation: random numbers in @" + function_.name);
@@ -254,7 +226,10 @@ Value* Emitter::emit_random(const ir::Op& op) {
   at.counter[1] = builder_.CreateOr(site, builder_.CreateShl(low_word(op.operands[1]), 16));
   at.counter[2] = particle;
   at.counter[3] = widen(step);
-  Value* result = call_random(at, op.symbol == "normal");
+  // Inline, the generator's 150 instructions would be most of the code of a family.
+  llvm::Function* generator = random_function(*into_->getParent(), target_, lanes_, op.symbol == "normal");
+  Value* result = builder_.CreateCall(
+      generator, {at.key[0], at.key[1], at.counter[0], at.counter[1], at.counter[2], at.counter[3]});
   if (function_.type(op.results[0]).element != Element::f32)
     return result;
   llvm::Type* single = builder_.getFloatTy();

@@ -18,8 +18,6 @@
 
 namespace vmodel::codegen {
 
-struct PhiloxCounter;
-
 /// An array or a reference: where its elements lie. Row-major; an array that varies has W columns, the lane innermost.
 struct Memory {
   llvm::Value* pointer = nullptr;
@@ -85,7 +83,6 @@ private:
   llvm::Value* emit_lane_sum(ir::ValueId value);
   llvm::Value* emit_min_max(llvm::Value* x, llvm::Value* y, bool max);
   llvm::Value* emit_random(const ir::Op& op);
-  llvm::Value* call_random(const PhiloxCounter& at, bool normal);
 
   // memory (emitter_memory.cpp)
   struct Address {

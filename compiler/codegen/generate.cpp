@@ -2,6 +2,8 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/emitter.h"
 #include "compiler/codegen/machine.h"
+#include "compiler/codegen/philox.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 
 #include <llvm/IR/Module.h>
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 namespace vmodel::codegen {
 
@@ -87,6 +90,7 @@ public:
       rows.push_back(kernel(*row.function, row.lanes, row.cold, row.part == part_.index));
     if (part_.index == 0)
       export_model(rows, prepare(kernels_.find("prepare")));
+    define_random_functions();
     if (!has_hot_)
       module_->getOrInsertNamedMetadata(cold_module);
     if (options_.verify)
@@ -110,7 +114,7 @@ private:
   }
 
   /// The rows of the table in their order; the largest are dealt out first, so that the parts come out even.
-  std::vector<Row> deal() const {
+  std::vector<Row> deal() {
     std::vector<Row> rows;
     for (const ir::Function& function : kernels_.functions) {
       if (function.name == "prepare")
@@ -120,6 +124,11 @@ private:
       for (const int lanes : has_particle_arguments(function) ? wanted : std::vector{1})
         rows.push_back({&function, lanes, is_cold(function.name), operations(function.body), 0});
     }
+    for (const Row& row : rows)
+      ir::for_each_op(row.function->body, [&](const ir::Op& op) {
+        if (op.opcode == ir::Opcode::random_)
+          random_.insert({row.lanes, op.symbol == "normal"});
+      });
     if (part_.count == 1)
       return rows;
     std::vector<Row*> hot;
@@ -128,12 +137,21 @@ private:
         hot.push_back(&row);
     std::stable_sort(hot.begin(), hot.end(), [](const Row* a, const Row* b) { return a->size > b->size; });
     std::vector<std::size_t> work(static_cast<std::size_t>(part_.count), 0);
+    work[1] = 100 * random_.size(); // the generators
     for (Row* row : hot) {
       const auto least = std::min_element(work.begin() + 1, work.end());
       *least += row->size + 10;
       row->part = static_cast<int>(least - work.begin());
     }
     return rows;
+  }
+
+  /// The generators stand in the first hot part, or in the only one.
+  void define_random_functions() {
+    if (part_.index != std::min(1, part_.count - 1))
+      return;
+    for (const auto& [lanes, normal] : random_)
+      define_random_function(*random_function(*module_, options_.target, lanes, normal), options_.target, normal);
   }
 
   /// A slot's value, loaded once at the start of a function.
@@ -465,6 +483,7 @@ private:
   Part part_;
   std::unique_ptr<llvm::Module> module_;
   bool has_hot_ = false;
+  std::set<std::pair<int, bool>> random_; // lanes, normal: the generators that kernels call
   std::map<std::string, std::size_t> slots_;
   std::map<std::string, llvm::Constant*> texts_;
   llvm::PointerType* pointer_;

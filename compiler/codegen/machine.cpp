@@ -38,7 +38,9 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, llvm::Co
 
 void set_machine(llvm::Module& module, const Target& target) {
   module.setTargetTriple(triple);
-  module.setDataLayout(make_machine(target)->createDataLayout());
+  // The layout follows from the triple alone; a machine for it is dear.
+  static const llvm::DataLayout layout = make_machine(target)->createDataLayout();
+  module.setDataLayout(layout);
   module.setPICLevel(llvm::PICLevel::BigPIC);
 }
 

@@ -37,14 +37,18 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string emit(llvm::Module& module, const Options& options, llvm::CodeGenFileType type) {
+/// For all steps of a module: to make one takes a millisecond.
+std::unique_ptr<llvm::TargetMachine> machine_for(const llvm::Module& module, const Options& options) {
   const bool cold = module.getNamedMetadata(cold_module) != nullptr;
-  const std::unique_ptr<llvm::TargetMachine> machine =
-      make_machine(options.target, cold ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+  return make_machine(options.target, cold ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+}
+
+std::string emit(llvm::Module& module, const Options& options, llvm::TargetMachine& machine,
+                 llvm::CodeGenFileType type) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, type, !options.verify))
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type, !options.verify))
     ir::internal_error("code generation: LLVM cannot emit this kind of file");
   passes.run(module);
   return std::string(bytes);
@@ -109,11 +113,8 @@ llvm::FunctionPassManager pipeline(bool vectorise) {
   return passes;
 }
 
-} // namespace
-
-void optimise(llvm::Module& module, const Options& options) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(options.target);
-  llvm::PassBuilder builder(machine.get());
+void optimise(llvm::Module& module, const Options& options, llvm::TargetMachine& machine) {
+  llvm::PassBuilder builder(&machine);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graphs;
@@ -137,12 +138,18 @@ void optimise(llvm::Module& module, const Options& options) {
     verify_module(module, "optimisation");
 }
 
+} // namespace
+
+void optimise(llvm::Module& module, const Options& options) {
+  optimise(module, options, *machine_for(module, options));
+}
+
 std::string emit_assembly(llvm::Module& module, const Options& options) {
-  return emit(module, options, llvm::CodeGenFileType::AssemblyFile);
+  return emit(module, options, *machine_for(module, options), llvm::CodeGenFileType::AssemblyFile);
 }
 
 std::string emit_object(llvm::Module& module, const Options& options) {
-  return emit(module, options, llvm::CodeGenFileType::ObjectFile);
+  return emit(module, options, *machine_for(module, options), llvm::CodeGenFileType::ObjectFile);
 }
 
 namespace {
@@ -160,13 +167,16 @@ Compiled compile_part(const ir::Module& kernels, const Options& options, Stage s
     result.bytes = print(*module);
     return result;
   }
-  optimise(*module, options);
+  const std::unique_ptr<llvm::TargetMachine> machine = machine_for(*module, options);
+  optimise(*module, options, *machine);
   const double optimised = seconds();
   result.optimise_seconds = optimised - generated;
   if (stage == Stage::optimised_llvm)
     result.bytes = print(*module);
   else
-    result.bytes = stage == Stage::assembly ? emit_assembly(*module, options) : emit_object(*module, options);
+    result.bytes =
+        emit(*module, options, *machine,
+             stage == Stage::assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile);
   result.emit_seconds = seconds() - optimised;
   return result;
 }

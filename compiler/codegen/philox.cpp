@@ -1,5 +1,7 @@
 #include "compiler/codegen/philox.h"
 
+#include "compiler/codegen/machine.h"
+
 namespace vmodel::codegen {
 
 using llvm::Value;
@@ -60,6 +62,37 @@ Value* emit_normal(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBl
   Value* v = emit_uniform(builder, block.second);
   Value* radius = math.square_root(builder.CreateFMul(math.log(u), math.constant_like(u, -2.0)));
   return builder.CreateFMul(radius, math.cos_turns(v));
+}
+
+llvm::Function* random_function(llvm::Module& module, const Target& target, int lanes, bool normal) {
+  const std::string name = std::string(normal ? "normal." : "uniform.") + std::to_string(lanes);
+  if (llvm::Function* present = module.getFunction(name))
+    return present;
+  llvm::Type* word = llvm::Type::getInt32Ty(module.getContext());
+  llvm::Type* real = llvm::Type::getDoubleTy(module.getContext());
+  if (lanes > 1) {
+    word = llvm::VectorType::get(word, static_cast<unsigned>(lanes), false);
+    real = llvm::VectorType::get(real, static_cast<unsigned>(lanes), false);
+  }
+  llvm::Function* function =
+      llvm::Function::Create(llvm::FunctionType::get(real, std::vector<llvm::Type*>(6, word), false),
+                             llvm::GlobalValue::ExternalLinkage, name, module);
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  set_function_machine(*function, target);
+  function->addFnAttr(llvm::Attribute::NoInline);
+  function->setDoesNotAccessMemory();
+  function->setWillReturn();
+  return function;
+}
+
+void define_random_function(llvm::Function& function, const Target& target, bool normal) {
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(function.getContext(), "entry", &function));
+  MathEmitter math(builder, target);
+  PhiloxCounter at{};
+  for (unsigned i = 0; i < 6; ++i)
+    (i < 2 ? at.key[i] : at.counter[i - 2]) = function.getArg(i);
+  const PhiloxBlock block = emit_philox(builder, at);
+  builder.CreateRet(normal ? emit_normal(builder, math, block) : emit_uniform(builder, block.first));
 }
 
 } // namespace vmodel::codegen

@@ -27,4 +27,11 @@ llvm::Value* emit_uniform(llvm::IRBuilder<>& builder, llvm::Value* word);
 /// A standard normal number from both words (Box and Muller 1958): sqrt(-2 log u) cos(2 pi v).
 llvm::Value* emit_normal(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBlock& block);
 
+/// The function of a module that gives a normal or a uniform number for key and counter, six arguments of i32 or
+/// <lanes x i32>; declared if there is none yet.
+llvm::Function* random_function(llvm::Module& module, const Target& target, int lanes, bool normal);
+
+/// Gives a declared function of that kind its body.
+void define_random_function(llvm::Function& function, const Target& target, bool normal);
+
 } // namespace vmodel::codegen

@@ -13,7 +13,7 @@ bool is_hot(std::string_view kernel) {
     return false; // NAME may be anything
   if (kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector")
     return true;
-  constexpr std::array<std::string_view, 4> endings = {".draw", ".pathwise", ".log_density_gradient", ".score"};
+  constexpr std::array<std::string_view, 3> endings = {".draw", ".pathwise", ".log_density_gradient"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 

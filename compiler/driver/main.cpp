@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <malloc.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -55,5 +56,8 @@ int run(const std::vector<std::string>& arguments) {
 } // namespace vmodel::driver
 
 int main(int argc, char** argv) {
+  // The heaps of the threads that compile grow by a system call a page otherwise.
+  mallopt(M_TOP_PAD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
   return vmodel::driver::run({argv + 1, argv + argc});
 }
