@@ -448,7 +448,9 @@ void Builder::site(SiteKind kind, const std::string& name, std::span<const Dim> 
     if (*body) {
       const std::vector<ValueId> indices = arguments(op.operands);
       std::vector<ValueId> yields{(*body)(indices)};
-      if (bodies.position && body != &bodies.entropy)
+      if (bodies.positions && body == &bodies.sample)
+        yields.push_back(bodies.positions(indices));
+      else if (bodies.position && body != &bodies.entropy)
         yields.push_back(bodies.position(indices));
       region = close_region(std::move(yields));
     } else {

@@ -97,6 +97,9 @@ public:
     /// The position (index) of the event among all observed values: if set, the second yield of the
     /// density, sample and support regions.
     std::function<ValueId(Indices)> position;
+    /// The positions of all elements of an event (an index array of the event's shape), for the sample region where
+    /// they need not be neighbours; unset: they follow the position, row-major.
+    std::function<ValueId(Indices)> positions;
   };
   void site(SiteKind kind, const std::string& name, std::span<const Dim> batch, const SiteBodies& bodies);
   void output(const std::string& name, ValueId value);

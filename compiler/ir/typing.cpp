@@ -332,12 +332,17 @@ void Checker::statement() {
       const Region& region = op_.regions[r];
       if (region.absent)
         continue;
-      // A second value is the event's position among the observed values.
+      // A second value is the event's position among the observed values; of a sample that is an array, also an
+      // array of its shape.
       const auto which = static_cast<SiteRegion>(r);
       const bool positioned = region.yields.size() == 2 && which != SiteRegion::entropy;
       if (!index_arguments(region, op_.operands.size()) || (!positioned && !yields(region, 1)))
         return;
-      if (positioned)
+      const bool each = positioned && which == SiteRegion::sample && type(region.yields[1]).rank() > 0;
+      if (each && (type(region.yields[1]).element != Element::index ||
+                   type(region.yields[1]).rank() != type(region.yields[0]).rank()))
+        fail("the positions of the sample's elements do not have its shape");
+      else if (positioned && !each)
         element(region.yields[1], Element::index, "position");
       if (which == SiteRegion::support)
         element(region.yields[0], Element::boolean, "support");

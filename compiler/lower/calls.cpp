@@ -1,5 +1,6 @@
 // Calls: functions, members of distributions and bijectors, operations of the library.
 #include "compiler/lower/emitter.h"
+#include "compiler/lower/reads.h"
 
 #include <algorithm>
 #include <limits>
@@ -135,8 +136,10 @@ Value Emitter::call(const check::Function& callee, const std::map<std::string, S
         lifted, arguments, [&](Indices x) { return b.call(name, x, results)[0]; }, element_of(callee.results[0]));
   }
   Environment inner;
-  for (const Declaration* name : callee.size_names)
+  for (const Declaration* name : callee.size_names) {
     inner[name] = size(sizes.at(name->name));
+    bind_size_name(name, sizes.at(name->name));
+  }
   const auto bind_and_run = [&](const std::vector<Value>& values) {
     for (std::size_t k = 0; k < values.size(); ++k)
       inner[callee.parameters[k]] = values[k];
@@ -205,10 +208,47 @@ ValueId Emitter::random(const std::string& kind) {
 
 namespace {
 
-struct Named {
-  const char* name;
-  Opcode opcode;
-};
+bool same_each_turn(const Reads& reads, const std::set<const Declaration*>& that_vary) {
+  return std::all_of(reads.begin(), reads.end(), [&](const Declaration* d) {
+    return d->kind == check::DeclarationKind::data ||
+           (d->kind == check::DeclarationKind::size_name && that_vary.count(d) == 0);
+  });
+}
+
+} // namespace
+
+bool Emitter::same_each_turn(const Expr* e) const {
+  Reads reads;
+  collect(e, reads);
+  return lower::same_each_turn(reads, size_names_that_vary_);
+}
+
+bool Emitter::same_each_turn(const Size& size) const {
+  Reads reads;
+  collect(size, reads);
+  return lower::same_each_turn(reads, size_names_that_vary_);
+}
+
+bool Emitter::same_each_turn(const check::Shape& shape) const {
+  return std::all_of(shape.begin(), shape.end(), [&](const Size& s) { return same_each_turn(s); });
+}
+
+void Emitter::bind_size_name(const Declaration* name, const Size& size) {
+  if (same_each_turn(size))
+    size_names_that_vary_.erase(name);
+  else
+    size_names_that_vary_.insert(name);
+}
+
+ValueId Emitter::numbered(ValueId outer, ValueId inner, ValueId extent, bool equal_extents) {
+  if (equal_extents)
+    return b.add(b.mul(outer, extent), inner);
+  const ValueId diagonal = b.add(outer, inner);
+  const ValueId before = b.binary(Opcode::idiv, b.mul(diagonal, b.add(diagonal, b.index(1))), b.index(2));
+  return b.add(before, inner);
+}
+
+namespace {
 
 /// Elementwise operations whose name in the language is that of the operation are found by name.
 const std::map<std::string, Opcode>& operations() {

@@ -21,7 +21,7 @@ public:
       if (const auto found = checked_.find(&s); found != checked_.end())
         statement(*found->second);
     };
-    e_.block(skeleton(context_.module.program.model.body));
+    e_.block(skeleton(context_.body.statements()));
     for (const check::Family& family : context_.module.program.families)
       e_.block(skeleton(family.body));
     master_.finish();

@@ -84,27 +84,6 @@ LoweredDistribution Emitter::distribution(const DistributionExpr& d) {
 
 namespace {
 
-/// The arguments of a named distribution at one batch index: whole where they have their declared rank.
-std::vector<Value> arguments_at(Emitter& emitter, const LoweredDistribution& d, Indices batch) {
-  std::vector<Value> result;
-  for (std::size_t k = 0; k < d.arguments.size(); ++k) {
-    const Value& argument = d.arguments[k];
-    const std::size_t declared = d.expr->distribution->parameters[k]->type.rank();
-    // An argument's batch axes are the last ones of the whole batch: a component of a mixture may vary over
-    // the components alone.
-    const std::size_t axes = std::min(emitter.rank_of(argument) - declared, batch.size());
-    result.push_back(axes > 0 ? emitter.slice(argument, batch.last(axes)) : argument);
-  }
-  return result;
-}
-
-/// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those
-/// before them are the last ones of the batch.
-Value beside(Emitter& emitter, const Value& value, std::size_t rank, Indices batch) {
-  const std::size_t axes = std::min(emitter.rank_of(value) - std::min(rank, emitter.rank_of(value)), batch.size());
-  return axes > 0 ? emitter.slice(value, batch.last(axes)) : value;
-}
-
 std::map<std::string, ValueId> sizes_of(Emitter& emitter, const DistributionExpr& d) {
   std::map<std::string, ValueId> result;
   for (const auto& [name, size] : d.sizes)
@@ -112,14 +91,34 @@ std::map<std::string, ValueId> sizes_of(Emitter& emitter, const DistributionExpr
   return result;
 }
 
-Value call_member(Emitter& emitter, const LoweredDistribution& d, Method method, Indices batch,
-                  const std::vector<Value>& arguments) {
-  const check::Distribution& named = *d.expr->distribution;
-  return emitter.member({named.name, named.parameters, named.size_names}, name_of(method), *direct(named, method),
-                        arguments_at(emitter, d, batch), sizes_of(emitter, *d.expr), arguments);
+} // namespace
+
+std::vector<Value> Emitter::arguments_at(const LoweredDistribution& d, Indices batch) {
+  std::vector<Value> result;
+  for (std::size_t k = 0; k < d.arguments.size(); ++k) {
+    const Value& argument = d.arguments[k];
+    const std::size_t declared = d.expr->distribution->parameters[k]->type.rank();
+    // An argument's batch axes are the last ones of the whole batch: a component of a mixture may vary over
+    // the components alone.
+    const std::size_t axes = std::min(rank_of(argument) - declared, batch.size());
+    result.push_back(axes > 0 ? slice(argument, batch.last(axes)) : argument);
+  }
+  return result;
 }
 
-} // namespace
+Value Emitter::call_member(const LoweredDistribution& d, Method method, Indices batch,
+                           const std::vector<Value>& arguments) {
+  const check::Distribution& named = *d.expr->distribution;
+  for (const Declaration* name : named.size_names)
+    bind_size_name(name, d.expr->sizes.at(name->name));
+  return member({named.name, named.parameters, named.size_names}, name_of(method), *direct(named, method),
+                arguments_at(d, batch), sizes_of(*this, *d.expr), arguments);
+}
+
+Value Emitter::beside(const Value& value, std::size_t rank, Indices batch) {
+  const std::size_t axes = std::min(rank_of(value) - std::min(rank, rank_of(value)), batch.size());
+  return axes > 0 ? slice(value, batch.last(axes)) : value;
+}
 
 /// The tail up to a lower limit, which itself is inside: for counts, the values below it are left out.
 ValueId Emitter::tail_below(const LoweredDistribution& d, Method method, Indices batch, ValueId lower) {
@@ -145,7 +144,7 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
     const ValueId width = b.sub(element(d.upper, batch), element(d.lower, batch));
     return b.neg(b.unary(Opcode::log, width));
   }
-  case DistributionKind::named: return call_member(*this, d, Method::log_density, batch, {event}).id;
+  case DistributionKind::named: return call_member(d, Method::log_density, batch, {event}).id;
   case DistributionKind::unnormalised: {
     const LoweredDistribution& base = d.components[0];
     if (d.expr->event.size() == base.expr->event.size())
@@ -190,8 +189,8 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
     ValueId mass;
     ValueId outside = b.boolean(false);
     const ValueId x = event.id;
-    const ValueId lower = d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{};
-    const ValueId upper = d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{};
+    const ValueId lower = d.lower.id ? beside(d.lower, 0, batch).id : ValueId{};
+    const ValueId upper = d.upper.id ? beside(d.upper, 0, batch).id : ValueId{};
     if (lower && upper) {
       // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
       const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
@@ -218,7 +217,7 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
   }
   case DistributionKind::mixture: {
     const std::vector<ValueId> head(batch.begin(), batch.end());
-    const Value weights = beside(*this, d.weights, 1, batch);
+    const Value weights = beside(d.weights, 1, batch);
     if (d.components.size() == 1) {
       const std::vector<Dim> count{shape_of(weights)[0]};
       const ValueId terms = b.build(count, ir::Element::f64, [&](Indices k) {
@@ -246,17 +245,29 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
   if (d.expr->kind == DistributionKind::named) {
     const check::Distribution& named = *d.expr->distribution;
     if (direct(named, method))
-      return call_member(*this, d, method, batch, {x}).id;
+      return call_member(d, method, batch, {x}).id;
+    // From what there is: one of the three is given (the checker has seen to it).
+    const auto has = [&](Method m) { return direct(named, m) != nullptr; };
+    const auto given = [&](Method m) { return call_member(d, m, batch, {x}).id; };
     switch (method) {
-    case Method::cdf: return b.unary(Opcode::exp, call_member(*this, d, Method::log_cdf, batch, {x}).id);
-    case Method::log_cdf: return b.unary(Opcode::log, tail(d, Method::cdf, batch, x));
-    case Method::log_ccdf: return b.unary(Opcode::log1p, b.neg(tail(d, Method::cdf, batch, x)));
+    case Method::cdf:
+      if (has(Method::log_cdf))
+        return b.unary(Opcode::exp, given(Method::log_cdf));
+      return b.neg(b.unary(Opcode::expm1, given(Method::log_ccdf)));
+    case Method::log_cdf:
+      if (has(Method::cdf))
+        return b.unary(Opcode::log, given(Method::cdf));
+      return b.unary(Opcode::log1m_exp, given(Method::log_ccdf));
+    case Method::log_ccdf:
+      if (has(Method::cdf))
+        return b.unary(Opcode::log1p, b.neg(given(Method::cdf)));
+      return b.unary(Opcode::log1m_exp, given(Method::log_cdf));
     default: break;
     }
   }
   if (d.expr->kind == DistributionKind::mixture) {
     // The cdf of a mixture is the mixture of the cdfs.
-    const Value weights = beside(*this, d.weights, 1, batch);
+    const Value weights = beside(d.weights, 1, batch);
     const std::vector<ValueId> head(batch.begin(), batch.end());
     ValueId cdf = b.constant(0);
     if (d.components.size() == 1) {
@@ -279,133 +290,6 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
   return b.constant(std::numeric_limits<double>::quiet_NaN());
 }
 
-// ---------------------------------------------------------------- draws
-
-bool Emitter::can_sample(const DistributionExpr& d) const {
-  switch (d.kind) {
-  case DistributionKind::named: return d.distribution->sample || d.distribution->quantile;
-  case DistributionKind::uniform_on: return true;
-  case DistributionKind::mixture:
-  case DistributionKind::joint:
-    for (const DistributionExpr* c : d.components) {
-      if (!can_sample(*c))
-        return false;
-    }
-    return true;
-  case DistributionKind::truncated: {
-    const DistributionExpr& base = *d.components[0];
-    return base.kind == DistributionKind::named && base.distribution->quantile &&
-           (base.distribution->cdf || base.distribution->log_cdf);
-  }
-  default: return false;
-  }
-}
-
-Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId element_number) {
-  const ValueId before = random_element_;
-  random_element_ = element_number;
-  Value result;
-  switch (d.expr->kind) {
-  case DistributionKind::named:
-    if (d.expr->distribution->sample) {
-      result = call_member(*this, d, Method::sample, batch, {});
-    } else {
-      result = call_member(*this, d, Method::quantile, batch, {random("uniform")});
-    }
-    break;
-  case DistributionKind::uniform_on: {
-    const ValueId lower = element(d.lower, batch);
-    result = b.add(lower, b.mul(b.sub(element(d.upper, batch), lower), random("uniform")));
-    break;
-  }
-  case DistributionKind::truncated: {
-    // By inversion: u uniform between the cdf at the limits.
-    const LoweredDistribution& base = d.components[0];
-    const ValueId f_lower =
-        d.lower.id ? tail_below(base, Method::cdf, batch, beside(*this, d.lower, 0, batch).id) : b.constant(0);
-    const ValueId f_upper =
-        d.upper.id ? tail(base, Method::cdf, batch, beside(*this, d.upper, 0, batch).id) : b.constant(1);
-    const ValueId u = b.add(f_lower, b.mul(b.sub(f_upper, f_lower), random("uniform")));
-    result = call_member(*this, base, Method::quantile, batch, {u});
-    break;
-  }
-  case DistributionKind::mixture: {
-    // The component by inversion of the cumulated weights, then a draw of each and a choice among them.
-    const Value weights = beside(*this, d.weights, 1, batch);
-    const ValueId u = random("uniform");
-    const std::vector<ValueId> head(batch.begin(), batch.end());
-    const Dim count = shape_of(weights)[0];
-    if (d.components.size() == 1 && !d.expr->event.empty()) {
-      // The component's number first, then one draw.
-      const ValueId initial[] = {b.constant(0), b.index(0)};
-      const ValueId last = b.sub(b.extent(count), b.index(1));
-      const ValueId chosen = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
-        const ValueId index[] = {k};
-        const ValueId next = b.add(carried[0], b.load(weights.id, index));
-        const ValueId beyond = b.logical_and(b.compare(Opcode::ge, u, next), b.compare(Opcode::lt, k, last));
-        return std::vector{next, b.select(beyond, b.add(k, b.index(1)), carried[1])};
-      })[1];
-      std::vector<ValueId> at = head;
-      at.push_back(chosen);
-      result = sample(d.components[0], at, element_number);
-    } else if (d.components.size() == 1) {
-      const bool counts = d.expr->element == check::Element::integer;
-      const ValueId initial[] = {b.constant(0), counts ? b.index(0) : b.constant(0)};
-      const ValueId last = b.sub(b.extent(count), b.index(1));
-      result = b.loop(count, initial, false, [&](ValueId k, std::span<const ValueId> carried) {
-        std::vector<ValueId> at = head;
-        at.push_back(k);
-        const ValueId index[] = {k};
-        const ValueId next = b.add(carried[0], b.load(weights.id, index));
-        const ValueId here =
-            b.logical_and(b.compare(Opcode::ge, u, carried[0]),
-                          b.logical_or(b.compare(Opcode::lt, u, next), b.compare(Opcode::eq, k, last)));
-        const ValueId x = sample(d.components[0], at, element_number).id;
-        return std::vector{next, b.select(here, x, carried[1])};
-      })[1];
-    } else {
-      ValueId cumulated = b.constant(0);
-      Value chosen;
-      for (std::size_t k = 0; k < d.components.size(); ++k) {
-        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
-        const Value x = sample(d.components[k], batch, element_number);
-        const ValueId here = b.compare(Opcode::ge, u, cumulated);
-        if (k == 0) {
-          chosen = x;
-        } else if (rank_of(x) == 0) {
-          chosen = b.select(here, x.id, chosen.id);
-        } else {
-          chosen = b.build(shape_of(x), b.function().type(x.id).element,
-                           [&](Indices i) { return b.select(here, element(x, i), element(chosen, i)); });
-        }
-        cumulated = b.add(cumulated, b.load(weights.id, at));
-      }
-      result = chosen;
-    }
-    break;
-  }
-  case DistributionKind::joint: {
-    const LoweredDistribution& base = d.components[0];
-    const std::vector<Dim> shape = dims(d.expr->event);
-    const std::size_t outer = shape.size() - base.expr->event.size();
-    const std::vector<Dim> extents(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(outer));
-    const ValueId total = b.product(extents);
-    const std::vector<ValueId> head(batch.begin(), batch.end());
-    result =
-        b.build(shape, d.expr->element == check::Element::real ? ir::Element::f64 : ir::Element::index, [&](Indices i) {
-          std::vector<ValueId> at = head;
-          at.insert(at.end(), i.begin(), i.begin() + static_cast<std::ptrdiff_t>(outer));
-          const ValueId number = b.add(b.mul(element_number, total), flat_position(extents, i.first(outer)));
-          return element(sample(base, at, number), i.subspan(outer));
-        });
-    break;
-  }
-  default: result = b.constant(std::numeric_limits<double>::quiet_NaN());
-  }
-  random_element_ = before;
-  return result;
-}
-
 // ---------------------------------------------------------------- entropy and support
 
 bool Emitter::has_entropy(const DistributionExpr& d) const {
@@ -415,7 +299,7 @@ bool Emitter::has_entropy(const DistributionExpr& d) const {
 ValueId Emitter::entropy(const LoweredDistribution& d, Indices batch) {
   if (d.expr->kind == DistributionKind::uniform_on)
     return b.neg(log_density(d, batch, {}));
-  return call_member(*this, d, Method::entropy, batch, {}).id;
+  return call_member(d, Method::entropy, batch, {}).id;
 }
 
 bool Emitter::has_support_condition(const DistributionExpr& d) const {
@@ -458,25 +342,10 @@ ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const V
     return inside;
   };
   if (d.expr->kind == DistributionKind::truncated) {
-    return between(event.id, d.lower.id ? beside(*this, d.lower, 0, batch).id : ValueId{},
-                   d.upper.id ? beside(*this, d.upper, 0, batch).id : ValueId{});
+    return between(event.id, d.lower.id ? beside(d.lower, 0, batch).id : ValueId{},
+                   d.upper.id ? beside(d.upper, 0, batch).id : ValueId{});
   }
-  const check::Distribution& named = *d.expr->distribution;
-  Environment inner;
-  for (const auto& [name, value] : sizes_of(*this, *d.expr)) {
-    for (const Declaration* size_name : named.size_names) {
-      if (size_name->name == name)
-        inner[size_name] = value;
-    }
-  }
-  const std::vector<Value> arguments = arguments_at(*this, d, batch);
-  for (std::size_t k = 0; k < arguments.size(); ++k)
-    inner[named.parameters[k]] = arguments[k];
-  std::swap(environment, inner);
-  const check::Support& support = named.on.support;
-  const ValueId lower = support.lower ? scalar(*support.lower) : ValueId{};
-  const ValueId upper = support.upper ? scalar(*support.upper) : ValueId{};
-  std::swap(environment, inner);
+  const auto [lower, upper] = support_bounds(d, batch);
   if (rank_of(event) == 0)
     return between(event.id, lower, upper);
   return b.reduce("and", shape_of(event),
@@ -500,7 +369,7 @@ Value Emitter::method(const Expr& e) {
     case Method::cdf:
     case Method::log_cdf:
     case Method::log_ccdf: return tail(d, e.method, batch, element(operands[0], i));
-    case Method::quantile: return call_member(*this, d, Method::quantile, batch, {element(operands[0], i)}).id;
+    case Method::quantile: return call_member(d, Method::quantile, batch, {element(operands[0], i)}).id;
     case Method::entropy: return entropy(d, batch);
     case Method::sample: break;
     }
@@ -514,7 +383,8 @@ Value Emitter::method(const Expr& e) {
     const ValueId total = b.product(extents);
     return b.build(extents, element_of(e.type), [&](Indices i) {
       const std::size_t batch_rank = extents.size();
-      const ValueId number = b.add(b.mul(base, total), flat_position(extents, i.first(batch_rank)));
+      const ValueId number =
+          numbered(base, flat_position(extents, i.first(batch_rank)), total, same_each_turn(e.distribution->batch));
       return element(sample(d, i.first(batch_rank), number), i.subspan(batch_rank));
     });
   }

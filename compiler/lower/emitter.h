@@ -113,6 +113,9 @@ public:
   ValueId entropy(const LoweredDistribution& d, Indices batch);
   ValueId in_support(const LoweredDistribution& d, Indices batch, const Value& event);
   ValueId random(const std::string& kind);
+  /// The number of a draw that is the `inner`th of `extent` within the draw or iteration `outer`: row-major where every
+  /// outer one has as many, and else by Cantor's pairing, so that no two numbers are equal in triangles.
+  ValueId numbered(ValueId outer, ValueId inner, ValueId extent, bool equal_extents);
 
   // ---- statements (statements.cpp)
   void block(const check::Block& statements);
@@ -131,11 +134,32 @@ public:
   ModuleContext& context() { return context_; }
 
 private:
+  /// True if the size or limit reads nothing but data, so that it is the same at each turn of every loop around.
+  bool same_each_turn(const Expr* e) const;
+  bool same_each_turn(const Size& size) const;
+  bool same_each_turn(const check::Shape& shape) const;
+  /// Size names of a callee are the same at each turn where what binds them is.
+  void bind_size_name(const Declaration* name, const Size& size);
   Value index(const Expr& e);
   Value elementwise(const check::Shape& shape, const std::vector<Value>& operands,
                     const std::function<ValueId(std::span<const ValueId>)>& f, ir::Element element);
   Value builtin(const Expr& e);
   Value method(const Expr& e);
+  /// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those
+  /// before them are the last ones of the batch.
+  Value beside(const Value& value, std::size_t rank, Indices batch);
+  ValueId sample_truncated(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
+  ValueId mass_between(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
+  ValueId real_quantile(const LoweredDistribution& d, Indices batch, ValueId p, ValueId lower, ValueId upper);
+  ValueId count_quantile(const LoweredDistribution& d, Indices batch, ValueId p, ValueId lower, ValueId upper);
+  /// The bounds of a named distribution's support at a batch index, where it has them.
+  std::pair<ValueId, ValueId> support_bounds(const LoweredDistribution& d, Indices batch);
+  /// The component that u in (0, total) falls upon, by their cumulated weights.
+  ValueId chosen_component(const Dim& count, ValueId u, const std::function<ValueId(ValueId)>& weight);
+  /// The arguments of a named distribution at one batch index: whole where they have their declared rank.
+  std::vector<Value> arguments_at(const LoweredDistribution& d, Indices batch);
+  Value call_member(const LoweredDistribution& d, check::Method method, Indices batch,
+                    const std::vector<Value>& arguments);
   Value materialised(const std::vector<Value>& parts, const check::Shape& shape, ir::Element element);
   ValueId scalar_binary(check::Operator op, ValueId x, ValueId y);
   bool is_left_out(const Statement& s) const;
@@ -152,6 +176,7 @@ private:
   ir::Builder b;
   ValueId random_element_; // index of the draw that a sampler is making
   ValueId random_attempt_;
+  std::set<const Declaration*> size_names_that_vary_;
   bool load_time_only_ = false;
   const std::set<const Declaration*>* wanted_ = nullptr;
 };

@@ -225,8 +225,11 @@ Value Emitter::expression(const Expr& e) {
         environment[e.generators[g].index] = b.add(first[g], i[g]);
       // Draws inside are numbered by the position, in the draw that is being made around it.
       random_element_ = element_before ? element_before : b.index(0);
-      for (std::size_t g = 0; g < outer; ++g)
-        random_element_ = b.add(b.mul(random_element_, b.extent(extents[g])), i[g]);
+      for (std::size_t g = 0; g < outer; ++g) {
+        const bool equal =
+            !element_before || (same_each_turn(e.generators[g].from) && same_each_turn(e.generators[g].to));
+        random_element_ = numbered(random_element_, i[g], b.extent(extents[g]), equal);
+      }
       return element(expression(*e.operands[0]), i.subspan(outer));
     });
     random_element_ = element_before;

@@ -30,7 +30,7 @@ public:
   void run() {
     bind_learnables(nullptr);
     // Values of the model that bounds and locations may read: what follows from its data.
-    e_.load_time_block(context_.module.program.model.body);
+    e_.load_time_block(context_.body.statements());
     find_partial(layout_.family->body);
     if (drawing_) {
       for (const ParameterLayout* p : partial_) {
@@ -417,7 +417,7 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
   const ValueId phi = master.output("phi", family.phi, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  e.load_time_block(context.module.program.model.body);
+  e.load_time_block(context.body.statements());
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);
@@ -453,7 +453,7 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
   const ValueId values = master.output("values", family.values, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  e.load_time_block(context.module.program.model.body);
+  e.load_time_block(context.body.statements());
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);

@@ -17,16 +17,6 @@ void for_each_statement(const check::Block& block, const std::function<void(cons
   }
 }
 
-/// What an observed target is made of: a whole declaration, or elements of one.
-const Declaration* observed_declaration(const Expr& target) {
-  const Expr* base = &target;
-  if (base->kind == check::ExprKind::to_real)
-    base = base->operands[0];
-  if (base->kind == check::ExprKind::index)
-    base = base->operands[0];
-  return base->kind == check::ExprKind::name ? base->declaration : nullptr;
-}
-
 std::string distribution_name(const DistributionExpr& d) {
   switch (d.kind) {
   case check::DistributionKind::named: return d.distribution->name;
@@ -37,20 +27,27 @@ std::string distribution_name(const DistributionExpr& d) {
   }
 }
 
-void lay_out_observation(Layout& layout, const Statement& s) {
-  const Declaration* declaration = observed_declaration(*s.target);
-  if (declaration) {
-    if (layout.observation_of.count(declaration))
+void lay_out_observation(Layout& layout, const ModelBody& body, const Statement& s) {
+  const ModelBody::Place& place = body.place(s);
+  if (place.declaration) {
+    if (!layout.observation_of.emplace(place.declaration, layout.observations.size()).second)
       return;
-    layout.observation_of[declaration] = layout.observations.size();
   } else {
     layout.observation_at[&s] = layout.observations.size();
   }
   Observation o;
-  o.name = declaration ? declaration->name : s.name;
-  o.data = declaration && declaration->kind == check::DeclarationKind::data ? declaration->name : "";
+  o.name = place.declaration ? place.declaration->name : s.name;
+  o.data = place.declaration && place.declaration->kind == check::DeclarationKind::data ? place.declaration->name : "";
   o.distribution = distribution_name(*s.distribution);
-  o.shape = declaration ? declaration->type.shape : s.target->type.shape;
+  if (place.declaration) {
+    o.shape = place.declaration->type.shape;
+  } else if (place.counter) {
+    o.shape = {Size::atom({place.counter->name, place.counter, nullptr})};
+  } else {
+    for (const ModelBody::Place::Loop& loop : place.loops)
+      o.shape.push_back(loop.turns);
+    o.shape.insert(o.shape.end(), s.target->type.shape.begin(), s.target->type.shape.end());
+  }
   o.offset = layout.observed;
   o.range = s.range;
   layout.observed = layout.observed + element_count(o.shape);
@@ -125,7 +122,7 @@ Size group_dimension(const Layout& layout, const Statement& draw) {
   return dimension;
 }
 
-Layout lay_out(const check::Program& program, SizeTable& table) {
+Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& table) {
   Layout layout;
   for (const check::ModelParameter& p : program.model.parameters) {
     ParameterLayout entry;
@@ -144,9 +141,9 @@ Layout lay_out(const check::Program& program, SizeTable& table) {
     layout.quantities.push_back({q, layout.reported, size});
     layout.reported = layout.reported + size;
   }
-  for_each_statement(program.model.body, [&](const Statement& s) {
+  for_each_statement(body.statements(), [&](const Statement& s) {
     if (s.kind == StatementKind::observe)
-      lay_out_observation(layout, s);
+      lay_out_observation(layout, body, s);
   });
   for (const check::Family& family : program.families)
     layout.families.push_back(lay_out_family(layout, family));

@@ -56,24 +56,44 @@ Master::Master(MasterContext& context, std::string name, bool with_sizes, const 
       } else if (with_sizes) {
         type.dims.push_back({0, size_parameters_[context.table.number(s)]});
       } else {
-        // Functions that compute sizes read only arrays of plain extents.
-        type.dims.push_back({0, {}});
+        // An extent that is to be computed first: the parameter is flat, and gets its shape below.
+        type.dims = {{0, {}}};
+        flat_.push_back(d);
+        break;
       }
     }
     emitter_->environment[d] = b().parameter("data." + d->name, std::move(type), ir::Axis::load);
   }
 }
 
+void Master::shape_flat_data() {
+  for (const Declaration* d : flat_) {
+    // Extents read earlier data only.
+    const ValueId memory = emitter_->environment.at(d).id;
+    const std::vector<Dim> extents = emitter_->dims(d->type.shape);
+    emitter_->environment[d] = b().build(extents, element_of(d->type), [&](Indices i) {
+      const ValueId at[] = {emitter_->flat_position(extents, i)};
+      return b().load(memory, at);
+    });
+  }
+}
+
+Dim Master::flat_extent(const Size& size) const {
+  if (const auto constant = size.as_constant())
+    return {*constant, {}};
+  return {0, size_parameters_.at(context_.table.number(size))};
+}
+
+ValueId Master::tabled(const Size& size) {
+  return b().extent(flat_extent(size));
+}
+
 ValueId Master::argument(const std::string& name, const Size& size, ir::Axis axis) {
-  const Dim extent =
-      size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
-  return b().parameter(name, {ir::Element::f64, false, {extent}}, axis);
+  return b().parameter(name, {ir::Element::f64, false, {flat_extent(size)}}, axis);
 }
 
 ValueId Master::output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element) {
-  const Dim extent =
-      size.as_constant() ? Dim{*size.as_constant(), {}} : Dim{0, size_parameters_.at(context_.table.number(size))};
-  return b().parameter(name, {element, true, {extent}}, axis);
+  return b().parameter(name, {element, true, {flat_extent(size)}}, axis);
 }
 
 void Master::finish() {

@@ -3,6 +3,7 @@
 
 #include "compiler/lower/emitter.h"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -20,6 +21,47 @@ public:
 
 private:
   std::vector<Size> sizes_;
+};
+
+/// The statements of a model as they are lowered, and where its observations stand among them.
+///
+/// Observed values that are elements of data (or of a value computed outside of loops) have the position of the
+/// element. Other targets have one for each turn of the loops around them: by the loops' indices where the loops'
+/// limits and the target's shape are the same at each turn, and else in the order in which they come, by a counter. The
+/// counter is a `var` that is added to the model's statements, so that the kernel `sizes` finds the number of all by
+/// running them.
+class ModelBody {
+public:
+  explicit ModelBody(const check::Program& program);
+
+  const check::Block& statements() const { return statements_; }
+
+  struct Place {
+    /// The data, `let` or `var` of which the target is the whole or elements; null: positions of its own.
+    const Declaration* declaration = nullptr;
+    /// Without declaration and counter: the loops around it, outermost first, and how often they turn.
+    struct Loop {
+      const Statement* statement = nullptr;
+      Size turns;
+    };
+    std::vector<Loop> loops;
+    const Declaration* counter = nullptr; // counts the values observed before
+  };
+  const Place& place(const Statement& observe) const { return places_.at(&observe); }
+
+private:
+  void collect_inner(const check::Block& block, bool in_loop);
+  check::Block rewritten(const check::Block& block, std::vector<const Statement*>& loops);
+  Place find_place(const Statement& observe, const std::vector<const Statement*>& loops);
+  Size turns(const Statement& loop);
+  void count(const Statement& observe, const Declaration& counter, check::Block& into);
+
+  check::Block statements_;
+  std::map<const Statement*, Place> places_;
+  std::set<const Declaration*> inner_; // declared in loops, or their indices
+  std::deque<Declaration> declarations_;
+  std::deque<Expr> expressions_;
+  std::deque<Statement> made_;
 };
 
 /// Observed values in one flat array: by the data they are (elements of one array stand together).
@@ -65,8 +107,8 @@ struct Layout {
   };
   std::vector<Quantity> quantities;
   std::vector<Observation> observations;
-  std::map<const Declaration*, std::size_t> observation_of; // data or let -> observations
-  std::map<const Statement*, std::size_t> observation_at;   // targets that are other expressions
+  std::map<const Declaration*, std::size_t> observation_of; // data, let or var -> observations
+  std::map<const Statement*, std::size_t> observation_at;   // targets with positions of their own
   std::vector<FamilyLayout> families;
 };
 
@@ -75,10 +117,11 @@ Size element_count(const check::Shape& shape);
 /// Substitutes a generic family's size name (D) by the dimension of the group that it draws.
 Size group_dimension(const Layout& layout, const Statement& draw);
 
-Layout lay_out(const check::Program& program, SizeTable& table);
+Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& table);
 
 struct MasterContext {
   ModuleContext& module;
+  const ModelBody& body;
   SizeTable& table;
   const Layout& layout;
 };
@@ -90,11 +133,17 @@ public:
   /// data_limit: only the data before this one (shape and bounds of a data field).
   Master(MasterContext& context, std::string name, bool with_sizes = true, const Declaration* data_limit = nullptr);
 
+  /// Without sizes: data of compound extents (`real[N - 1]`) come flat, and get their shape here, behind the last
+  /// argument and output.
+  void shape_flat_data();
+
   Emitter& emitter() { return *emitter_; }
   ir::Builder& b() { return emitter_->builder(); }
   /// A flat f64 array as argument or output of the kernel.
   ValueId argument(const std::string& name, const Size& size, ir::Axis axis);
   ValueId output(const std::string& name, const Size& size, ir::Axis axis, ir::Element element = ir::Element::f64);
+  /// A size of the table, or a constant: unlike Emitter::size it reads nothing that the statements may have changed.
+  ValueId tabled(const Size& size);
   /// Ends the function and adds it to the module.
   void finish();
 
@@ -119,11 +168,13 @@ public:
 private:
   struct Event;
   Event event_of(const Map& map, const std::vector<Dim>& shape);
+  Dim flat_extent(const Size& size) const;
 
   MasterContext& context_;
   ir::Function function_;
   std::unique_ptr<Emitter> emitter_;
   std::vector<ValueId> size_parameters_;
+  std::vector<const Declaration*> flat_;
 };
 
 /// The map from the coordinates of a parameter or learnable to its value.
@@ -135,11 +186,10 @@ void lower_unconstrain(MasterContext& context);
 void lower_sizes_and_data(MasterContext& context);
 void lower_checks(MasterContext& context);
 void lower_family(MasterContext& context, const FamilyLayout& family);
-/// Every declaration from which the sizes are computed, through `let`s and `var`s of the model.
-std::set<const Declaration*> needed_by(const check::Program& program, const std::vector<Size>& sizes);
 std::string metadata(MasterContext& context, const SourceManager& sources);
 
-/// Emits a site for `value ~ distribution`; observe sites yield positions by `position` (may be empty).
+/// Emits a site for `value ~ distribution`; observe sites yield the position of an element of the value (its batch
+/// indices, then those within the event) by `position`, which may be empty.
 void emit_site(Emitter& emitter, ir::SiteKind kind, const std::string& name, const DistributionExpr& distribution,
                const Value& value, const std::function<ValueId(Indices)>& position);
 

@@ -1,5 +1,6 @@
 // The metadata of a compiled model (docs/abi.md).
 #include "compiler/lower/master.h"
+#include "compiler/lower/reads.h"
 
 #include <nlohmann/json.hpp>
 
@@ -29,107 +30,11 @@ const char* element_name(check::Element element) {
   return element == check::Element::integer ? "int" : element == check::Element::boolean ? "bool" : "real";
 }
 
-/// Data that an expression reads.
-using Reads = std::set<const Declaration*>;
-
-void collect(const Expr* e, Reads& reads);
-
-void collect(const Size& size, Reads& reads) {
-  for (const auto& [key, atom] : size.atoms()) {
-    if (atom.declaration)
-      reads.insert(atom.declaration);
-    collect(atom.expression, reads);
-  }
-}
-
-void collect(const DistributionExpr* d, Reads& reads) {
-  if (!d)
-    return;
-  for (const Expr* a : d->arguments)
-    collect(a, reads);
-  for (const DistributionExpr* c : d->components)
-    collect(c, reads);
-  for (const Expr* e : {d->weights, d->lower, d->upper})
-    collect(e, reads);
-  for (const auto& [name, size] : d->sizes)
-    collect(size, reads);
-}
-
-void collect(const Expr* e, Reads& reads) {
-  if (!e)
-    return;
-  if (e->kind == check::ExprKind::name)
-    reads.insert(e->declaration);
-  if (e->kind == check::ExprKind::size)
-    collect(e->size, reads);
-  for (const Expr* operand : e->operands)
-    collect(operand, reads);
-  for (const check::Index& i : e->indices) {
-    for (const Expr* x : {i.at, i.from, i.to})
-      collect(x, reads);
-  }
-  for (const check::Generator& g : e->generators) {
-    collect(g.from, reads);
-    collect(g.to, reads);
-  }
-  for (const auto& [name, size] : e->sizes)
-    collect(size, reads);
-  collect(e->distribution, reads);
-}
-
-void collect(const check::Block& block, Reads& reads) {
-  for (const Statement* s : block) {
-    for (const Expr* e : {s->value, s->target, s->from, s->to})
-      collect(e, reads);
-    collect(s->distribution, reads);
-    collect(s->body, reads);
-    collect(s->otherwise, reads);
-  }
-}
-
-/// Adds what the declarations read so far are computed from.
-Reads through_definitions(const check::Program& program, Reads reads) {
-  std::map<const Declaration*, Reads> definitions;
-  std::function<void(const check::Block&, const Reads&)> define = [&](const check::Block& block, const Reads& around) {
-    for (const Statement* s : block) {
-      const auto add = [&](const Declaration* d) {
-        for (const Expr* e : {s->value, s->target})
-          collect(e, definitions[d]);
-        // The loops and conditions around it decide, too.
-        definitions[d].insert(around.begin(), around.end());
-      };
-      if (s->kind == StatementKind::assign)
-        add((s->target->kind == check::ExprKind::index ? s->target->operands[0] : s->target)->declaration);
-      else if (s->declaration)
-        add(s->declaration);
-      for (const Declaration* d : s->declarations)
-        add(d);
-      Reads inside = around;
-      if (s->kind == StatementKind::for_ || s->kind == StatementKind::if_) {
-        for (const Expr* e : {s->value, s->from, s->to})
-          collect(e, inside);
-      }
-      define(s->body, inside);
-      define(s->otherwise, inside);
-    }
-  };
-  define(program.model.body, {});
-  std::vector<const Declaration*> pending(reads.begin(), reads.end());
-  while (!pending.empty()) {
-    const Declaration* d = pending.back();
-    pending.pop_back();
-    for (const Declaration* next : definitions[d]) {
-      if (reads.insert(next).second)
-        pending.push_back(next);
-    }
-  }
-  return reads;
-}
-
 /// Data that sampling needs: what families, bounds, locations and quantities read, through lets.
-Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
+Reads needed_by_sample(const MasterContext& context) {
+  const check::Program& program = context.module.program;
   Reads reads;
-  for (const Size& size : table.sizes())
+  for (const Size& size : context.table.sizes())
     collect(size, reads);
   for (const check::Family& family : program.families)
     collect(family.body, reads);
@@ -147,8 +52,8 @@ Reads needed_by_sample(const check::Program& program, const SizeTable& table) {
       quantities(s->otherwise);
     }
   };
-  quantities(program.model.body);
-  return through_definitions(program, std::move(reads));
+  quantities(context.body.statements());
+  return through_definitions(context.body.statements(), std::move(reads));
 }
 
 class Writer {
@@ -161,7 +66,7 @@ public:
     json j;
     j["abi"] = 1;
     j["model"] = program.model.name;
-    const Reads needed = needed_by_sample(program, context_.table);
+    const Reads needed = needed_by_sample(context_);
     j["data"] = json::array();
     for (std::size_t k = 0; k < program.model.data.size(); ++k) {
       const Declaration* d = program.model.data[k];
@@ -322,13 +227,6 @@ private:
 };
 
 } // namespace
-
-std::set<const Declaration*> needed_by(const check::Program& program, const std::vector<Size>& sizes) {
-  Reads reads;
-  for (const Size& size : sizes)
-    collect(size, reads);
-  return through_definitions(program, std::move(reads));
-}
 
 std::string metadata(MasterContext& context, const SourceManager& sources) {
   return Writer(context, sources).write();

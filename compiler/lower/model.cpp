@@ -1,6 +1,7 @@
 // The model's master function, and the kernels about its data and sizes.
 #include "compiler/lower/lower.h"
 #include "compiler/lower/master.h"
+#include "compiler/lower/reads.h"
 
 #include <limits>
 
@@ -25,12 +26,31 @@ void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const D
   };
   ir::Builder::SiteBodies bodies;
   bodies.density = [&](Indices i) { return emitter.log_density(d, i, event(i)); };
+  // Of the first element of an event, which stands for it; and those of all its elements, which need not be neighbours
+  // (a column of a matrix).
+  const auto first = [&](Indices i) {
+    std::vector<ValueId> at(i.begin(), i.end());
+    at.resize(at.size() + event_rank, b.index(0));
+    return position(at);
+  };
+  const auto all = [&](Indices i) {
+    const std::vector<ValueId> head(i.begin(), i.end());
+    const std::vector<Dim> extents(shape.begin() + static_cast<std::ptrdiff_t>(batch.size()), shape.end());
+    return b.build(extents, ir::Element::index, [&](Indices within) {
+      std::vector<ValueId> at = head;
+      at.insert(at.end(), within.begin(), within.end());
+      return position(at);
+    });
+  };
   if (kind == SiteKind::observe) {
-    if (emitter.can_sample(expr))
-      bodies.sample = [&](Indices i) { return emitter.sample(d, i, position(i)).id; };
+    if (emitter.can_sample(expr)) {
+      bodies.sample = [&](Indices i) { return emitter.sample(d, i, first(i)).id; };
+      if (event_rank > 0)
+        bodies.positions = all;
+    }
     if (emitter.has_support_condition(expr))
       bodies.support = [&](Indices i) { return emitter.in_support(d, i, event(i)); };
-    bodies.position = position;
+    bodies.position = first;
   }
   if (kind == SiteKind::draw && emitter.has_entropy(expr))
     bodies.entropy = [&](Indices i) { return emitter.entropy(d, i); };
@@ -49,7 +69,7 @@ public:
   void run() {
     Emitter& e = master_.emitter();
     e.model_statement = [this](const Statement& s) { statement(s); };
-    e.block(context_.module.program.model.body);
+    e.block(context_.body.statements());
     for (const ParameterLayout& p : context_.layout.parameters)
       output(p.parameter->declaration);
     for (const Layout::Quantity& q : context_.layout.quantities)
@@ -119,24 +139,24 @@ private:
     const Value value = e.expression(*target);
     if (target->kind == ExprKind::to_real)
       target = target->operands[0];
-    const Expr* indexed =
-        target->kind == ExprKind::index && target->operands[0]->kind == ExprKind::name ? target : nullptr;
-    const Declaration* declaration = indexed                          ? indexed->operands[0]->declaration
-                                     : target->kind == ExprKind::name ? target->declaration
-                                                                      : nullptr;
-    const Observation& o = context_.layout.observations.at(declaration ? context_.layout.observation_of.at(declaration)
-                                                                       : context_.layout.observation_at.at(&s));
-    const std::vector<Dim> whole = e.dims(o.shape);
-    const ValueId base = e.size(o.offset);
-    const std::size_t event_rank = s.distribution->event.size();
-    const auto position = [&](Indices batch) {
-      std::vector<ValueId> at(batch.begin(), batch.end());
-      // The first element of an event stands for it.
-      for (std::size_t k = 0; k < event_rank; ++k)
-        at.push_back(b.index(0));
+    const ModelBody::Place& place = context_.body.place(s);
+    const Expr* indexed = place.declaration && target->kind == ExprKind::index ? target : nullptr;
+    const Observation& o =
+        context_.layout.observations.at(place.declaration ? context_.layout.observation_of.at(place.declaration)
+                                                          : context_.layout.observation_at.at(&s));
+    const ValueId base = master_.tabled(o.offset);
+    const auto position = [&](Indices within) {
+      std::vector<ValueId> at;
+      if (place.counter) {
+        const ValueId before = b.add(base, e.environment.at(place.counter).id);
+        return b.add(before, e.flat_position(e.dims(target->type.shape), within));
+      }
+      for (const ModelBody::Place::Loop& loop : place.loops)
+        at.push_back(b.sub(e.environment.at(loop.statement->declaration).id, e.scalar(*loop.statement->from)));
+      at.insert(at.end(), within.begin(), within.end());
       if (indexed)
         at = e.base_indices(*indexed, at);
-      return b.add(base, e.flat_position(whole, at));
+      return b.add(base, e.flat_position(e.dims(o.shape), at));
     };
     emit_site(e, SiteKind::observe, o.name, *s.distribution, value, position);
   }
@@ -178,7 +198,7 @@ void lower_unconstrain(MasterContext& context) {
       master.store_unconstrained(*p.parameter, value, z, e.size(p.unconstrained_offset));
     }
   };
-  e.block(context.module.program.model.body);
+  e.block(context.body.statements());
   master.finish();
 }
 
@@ -192,6 +212,13 @@ void store_sizes(Master& master, ValueId out, const std::vector<Size>& sizes) {
   }
 }
 
+/// Lowers the statements of the model from which these declarations are computed.
+void run_definitions(MasterContext& context, Master& master, Reads reads) {
+  master.shape_flat_data();
+  const Reads wanted = through_definitions(context.body.statements(), std::move(reads));
+  master.emitter().load_time_block(context.body.statements(), &wanted);
+}
+
 } // namespace
 
 void lower_sizes_and_data(MasterContext& context) {
@@ -201,8 +228,10 @@ void lower_sizes_and_data(MasterContext& context) {
     const ValueId out =
         master.output("sizes", Size::constant(static_cast<std::int64_t>(sizes.size())), Axis::step, ir::Element::index);
     // Sizes may name values that are computed from data.
-    const std::set<const Declaration*> wanted = needed_by(context.module.program, sizes);
-    master.emitter().load_time_block(context.module.program.model.body, &wanted);
+    Reads reads;
+    for (const Size& size : sizes)
+      collect(size, reads);
+    run_definitions(context, master, std::move(reads));
     store_sizes(master, out, sizes);
     master.finish();
   }
@@ -211,6 +240,10 @@ void lower_sizes_and_data(MasterContext& context) {
       Master master(context, "data_shape." + d->name, false, d);
       const ValueId out = master.output("shape", Size::constant(static_cast<std::int64_t>(d->type.shape.size())),
                                         Axis::step, ir::Element::index);
+      Reads reads;
+      for (const Size& size : d->type.shape)
+        collect(size, reads);
+      run_definitions(context, master, std::move(reads));
       store_sizes(master, out, d->type.shape);
       master.finish();
     }
@@ -223,6 +256,9 @@ void lower_sizes_and_data(MasterContext& context) {
       return master.b().parameter(name, {ir::Element::f64, true, {Dim{0, {}}}}, Axis::step);
     };
     const ValueId lower = unsized("lower"), upper = unsized("upper");
+    Reads reads;
+    collect(d->type, reads);
+    run_definitions(context, master, std::move(reads));
     Emitter& e = master.emitter();
     ir::Builder& b = master.b();
     const std::vector<Dim> shape = e.dims(d->type.shape);
@@ -249,8 +285,9 @@ void lower_sizes_and_data(MasterContext& context) {
 Lowered lower(const check::Program& program, const SourceManager& sources) {
   ModuleContext module{program, {}, {}, {}};
   SizeTable table;
-  const Layout layout = lay_out(program, table);
-  MasterContext context{module, table, layout};
+  const ModelBody body(program);
+  const Layout layout = lay_out(program, body, table);
+  MasterContext context{module, body, table, layout};
   lower_sizes_and_data(context);
   lower_checks(context);
   lower_model(context);

@@ -190,7 +190,9 @@ void Emitter::for_statement(const Statement& s) {
     for (std::size_t k = 0; k < carried.size(); ++k)
       environment[carried[k]] = values[k];
     // Draws inside are numbered by the iteration, in the draw that is being made around it.
-    random_element_ = element_before ? b.add(b.mul(element_before, b.extent(extent)), i) : i;
+    random_element_ =
+        element_before ? numbered(element_before, i, b.extent(extent), same_each_turn(s.from) && same_each_turn(s.to))
+                       : i;
     block(s.body);
     std::vector<ValueId> next;
     for (const Declaration* d : carried)

@@ -158,11 +158,13 @@ void SiteLowering::store_events(const Op& op, const SiteRule& rule) {
       b_.store(target, std::vector<ValueId>{position}, real(yields[0]));
       return;
     }
+    const bool each = b_.function().type(position).rank() > 0;
     b_.for_each(type.dims, [&](Indices event) {
       ValueId at = b_.index(0);
       for (std::size_t k = 0; k < event.size(); ++k)
         at = b_.add(b_.mul(at, b_.extent(type.dims[k])), event[k]);
-      b_.store(target, std::vector<ValueId>{b_.add(position, at)}, real(b_.load(yields[0], event)));
+      at = each ? b_.load(position, event) : b_.add(position, at);
+      b_.store(target, std::vector<ValueId>{at}, real(b_.load(yields[0], event)));
     });
   };
   std::vector<Dim> extents;

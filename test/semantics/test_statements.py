@@ -351,6 +351,16 @@ class Loops(Meaning):
             return normal(p["m"]) - math.log(normal_cdf(-3.5)) - math.log(4.5 - 0.3) + normals(Y, p["m"], 1 + p["s"])
         self.same(model, DATA, [{"m": 4.0, "s": 1.0}], lp)
 
+    def test_sizes_read_data_of_computed_extents(self):
+        # The sizes, shapes and bounds of data and parameters read arrays whose own extents are computed.
+        model = """model M { data N: int<lower=1>; let top = 3 * N; data m: int<lower=0, upper=top>[N - 1]; data M: int<lower=0>[2, N - 1];
+          let longest = max(m); data y: real<upper=top + longest>[sum(m)]; data w: real[sum(M[2])];
+          param a: real[sum(m)] ~ normal(0, 1); param b: real[longest] ~ normal(0, 1);
+          observe y ~ normal(a, 1); observe w ~ normal(sum(b), 1); }"""
+        data = {"N": 3, "m": [2, 1], "M": [[5, 6], [1, 3]], "y": [1, 2, 3], "w": [4, 5, 6, 7]}
+        self.same(model, data, [{"a": [0.5, -1, 2], "b": [0.25, 1]}],
+                  lambda d, p: normals(p["a"]) + normals(p["b"]) + normals(d["y"], p["a"], 1) + normals(d["w"], sum(p["b"]), 1))
+
 
 if __name__ == "__main__":
     unittest.main()
