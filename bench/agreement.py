@@ -1,0 +1,57 @@
+"""Whether two programs compute the same posterior: checked before anything is timed."""
+
+from __future__ import annotations
+
+import math
+
+# Relative error of differences of log densities and of gradients above which a peer's row is refused.
+LIMIT = 1e-8
+
+
+def density_error(reference, computed):
+    """The worst relative error of the differences between the first point's log density and the others'; constants cancel.
+
+    `reference` and `computed` are lists of (log density, gradient). What rounding of the log densities themselves explains
+    (2e-14 of them) is taken off, since differences of neighbouring draws are small."""
+    worst = 0.0
+    for (expected, _), (found, _) in zip(reference[1:], computed[1:], strict=True):
+        difference = expected - reference[0][0]
+        rounding = 2e-14 * (abs(expected) + abs(reference[0][0]))
+        error = max(0.0, abs(found - computed[0][0] - difference) - rounding)
+        worst = worse(worst, error / max(abs(difference), 1e-300) if error else 0.0)
+        if math.isnan(found) or math.isnan(computed[0][0]):
+            worst = math.inf
+    return worst
+
+
+def gradient_error(reference, computed):
+    """The worst error of a component, relative to it or to a thousandth of the gradient's largest component."""
+    worst = 0.0
+    for (_, expected), (_, found) in zip(reference, computed, strict=True):
+        if len(expected) != len(found):
+            return math.inf
+        largest = max(map(abs, expected))
+        for e, f in zip(expected, found):
+            worst = worse(worst, abs(f - e) / max(abs(e), 1e-3 * largest, 1e-300))
+    return worst
+
+
+def worse(a, b):
+    """The maximum, where NaN is the worst of all."""
+    return math.inf if math.isnan(b) else max(a, b)
+
+
+def compare(reference, computed):
+    """A record for results.json: both errors, and whether the peer may be timed."""
+    density, gradient = density_error(reference, computed), gradient_error(reference, computed)
+    return {"density": json_number(density), "gradient": json_number(gradient), "agrees": density <= LIMIT and gradient <= LIMIT}
+
+
+def json_number(x):
+    return x if math.isfinite(x) else str(x)
+
+
+def checksum(densities, particles):
+    """What the command `benchmark` adds up: values and gradients of all particles, the points in turn."""
+    terms = [x for k in range(particles) for x in (densities[k % len(densities)][0], *densities[k % len(densities)][1])]
+    return math.fsum(terms), math.fsum(map(abs, terms))

@@ -1,0 +1,101 @@
+"""Gradients a second: VModel with 64 particles and with one, Stan Math, stanli, and code written by hand."""
+
+from __future__ import annotations
+
+import contextlib
+
+import agreement
+from models import BENCH, POINTS
+from peers.stan import compile_loop
+from peers.vmodel import Model
+from peers.worker import Worker, WorkerError
+
+HAND_FLAGS = ("-mavx2", "-mfma", "-ffp-contract=fast")
+# The instructions that the code written by hand uses; VModel is compiled for them as well to be compared with it.
+HAND_MARCH = "--march=x86-64-v3"
+
+
+def measure(case, tools, repeats, say):
+    """A record for results.json: nanoseconds a gradient of every program, `repeats` each, taken in turn."""
+    model = Model(tools.compiler.compile(case), case, tools.core)
+    points, reference = model.evaluate(case.points())
+    record = {"model": case.name, "dimension": len(points[0]), "agreement": {}, "refused": {}, "times": {}, "tuned": case.tuned is not None}
+    with contextlib.ExitStack() as stack:
+        timers = dict(own_timers(model))
+        for name, start in peers(case, tools).items():
+            try:
+                peer = stack.enter_context(start())
+                found = agreement.compare(reference, peer.densities(points))
+            except WorkerError as error:
+                record["refused"][name] = str(error).splitlines()[0][:200]
+                continue
+            record["agreement"][name] = found
+            if found["agrees"]:
+                timers[name] = peer.time
+            else:
+                record["refused"][name] = f"does not agree: density {found['density']}, gradient {found['gradient']}"
+        if "hand" in timers:
+            narrow = Model(tools.compiler.compile(case, HAND_MARCH), case, tools.core)
+            narrow.at = model.at
+            timers["vmodel_avx2"] = lambda: narrow.benchmark(POINTS, "--plain")["ns_per_particle_gradient"]
+        check_timed_code(model, reference, record)
+        for repeat in range(repeats):
+            say(f"{case.name}: gradients, {repeat + 1} of {repeats}")
+            order = list(timers) if repeat % 2 == 0 else list(reversed(timers))
+            for name in order:
+                record["times"].setdefault(name, []).append(timers[name]())
+    return record
+
+
+def own_timers(model):
+    """VModel's columns, each without and with sufficient statistics."""
+    return {
+        name: lambda particles=particles, options=options: model.benchmark(particles, *options)["ns_per_particle_gradient"]
+        for name, particles, options in (
+            ("vmodel_plain", POINTS, ("--plain",)),
+            ("vmodel", POINTS, ()),
+            ("vmodel_one_plain", 1, ("--lanes", "1", "--plain")),
+            ("vmodel_one", 1, ("--lanes", "1")),
+        )
+    }
+
+
+def peers(case, tools):
+    """How each peer is started. A tuned program stands beside the plain one where Stan has something better."""
+    found = {"stan": lambda: tools.stan.worker(case.program, case.data, tools.core)}
+    if case.tuned:
+        found["stan_tuned"] = lambda: tools.stan.worker(case.tuned, case.data, tools.core)
+    found["stanli"] = lambda: tools.stanli.worker(case.program, case.data, tools.core)
+    if case.tuned:
+        found["stanli_tuned"] = lambda: tools.stanli.worker(case.tuned, case.data, tools.core)
+    found["stanli_fast"] = lambda: fastest_stanli(case, tools)
+    if case.hand and "avx2" in tools.machine["vector_units"] and "fma" in tools.machine["vector_units"]:
+        found["hand"] = lambda: hand_worker(case, tools)
+    return found
+
+
+def fastest_stanli(case, tools):
+    """stanli in its fast mode, with the tuned program unless that uses what stanli does not have."""
+    if case.tuned:
+        worker = tools.stanli.worker(case.tuned, case.data, tools.core, fast=True)
+        try:
+            worker.ask("memory")
+            return worker
+        except WorkerError:
+            worker.close()
+    return tools.stanli.worker(case.program, case.data, tools.core, fast=True)
+
+
+def hand_worker(case, tools):
+    executable = tools.folder / f"hand-{case.name}"
+    compile_loop(case.hand, executable, *HAND_FLAGS, f"-I{BENCH}/hand")
+    return Worker([executable, case.data], tools.core, tools.folder)
+
+
+def check_timed_code(model, reference, record):
+    """The kernels that `benchmark` times must give what `log-density` gave."""
+    for name, particles, options in (("64 particles", POINTS, ()), ("64 particles, plain", POINTS, ("--plain",)), ("one", 1, ("--lanes", "1"))):
+        expected, size = agreement.checksum(reference, particles)
+        found = float(model.benchmark(particles, *options)["checksum"])
+        if not abs(found - expected) <= agreement.LIMIT * size:
+            record["refused"]["vmodel " + name] = f"checksum {found}, not {expected}"

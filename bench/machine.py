@@ -1,0 +1,126 @@
+"""The machine: what it is, one core for whatever is timed, and processes whose time and memory are measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+FEATURES = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512vl")
+
+
+def describe():
+    """What a reader must know of the machine to judge the figures."""
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*:\s*(.*)$", text, re.M)
+    flags = re.search(r"^flags\s*:\s*(.*)$", text, re.M)
+    flags = flags.group(1).split() if flags else []
+    memory = re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)
+    return {
+        "processor": model.group(1) if model else platform.machine(),
+        "vector_units": [f for f in FEATURES if f in flags],
+        "virtual": "hypervisor" in flags,
+        "cores": os.cpu_count(),
+        "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
+        "caches": caches(),
+        "system": system(),
+        "kernel": platform.release(),
+    }
+
+
+def system():
+    release = Path("/etc/os-release")
+    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', release.read_text(), re.M) if release.exists() else None
+    return found.group(1) if found else platform.system()
+
+
+def caches():
+    """Sizes of the caches of one core by level, as the kernel names them: {"L1d": "48K", ...}."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind = (folder / "level").read_text().strip(), (folder / "type").read_text().strip()
+        if kind != "Instruction":
+            found["L" + level + ("d" if kind == "Data" else "")] = (folder / "size").read_text().strip()
+    return found
+
+
+def load():
+    """Processes that wanted to run in the last minute, on average."""
+    return os.getloadavg()[0]
+
+
+def compiler_version():
+    compiler = os.environ.get("CXX", "g++")
+    return first_line([compiler, "--version"])
+
+
+def first_line(command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    lines = (done.stdout or done.stderr).splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def default_core():
+    """The last core that this process may use: the first ones serve interrupts more often."""
+    return max(os.sched_getaffinity(0))
+
+
+def pin(core):
+    """What a child does before it starts, so that it and its threads stay on one core (None: anywhere)."""
+    if core is None:
+        return None
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def one_thread():
+    """The environment of a process that is timed: libraries that look there use one thread."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "STAN_NUM_THREADS")
+    return dict(os.environ) | {name: "1" for name in names} | {"LC_ALL": "C"}
+
+
+@dataclass
+class Usage:
+    """What a finished process used."""
+
+    status: int
+    wall: float  # seconds
+    cpu: float  # seconds of user and system time, children included
+    memory_kib: int  # peak resident memory of the largest of its processes
+    output: str
+    errors: str
+
+
+def run(command, core=None, check=True, **keywords):
+    """Runs a command to its end and measures it. Another status than 0 raises RuntimeError where `check` is true."""
+    command = [str(part) for part in command]
+    begin = time.monotonic()
+    # wait4 tells the usage of this one child; its outputs go through files, so that no pipe can fill up.
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, preexec_fn=pin(core), env=one_thread(), **keywords)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read())
+    if check and process.returncode != 0:
+        raise RuntimeError(f"$ {' '.join(command)}\nstatus {process.returncode}\n{texts[0]}{texts[1]}")
+    return Usage(process.returncode, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, *texts)
+
+
+def available_gib():
+    """Memory that a new process could have."""
+    available = re.search(r"^MemAvailable:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)
+    return int(available.group(1)) / 2**20 if available else 2.0
+
+
+def compiler():
+    """The C++ compiler of the machine, as for the project itself."""
+    return os.environ.get("CXX") or shutil.which("g++") or "g++"

@@ -1,0 +1,97 @@
+"""VModel: compiles a model and runs the commands of its executable."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import machine
+from models import flat
+
+# A step of an optimiser and nothing else: no search for a start, no preconditioner, no averages.
+PLAIN_FIT = ("start=plain", "precondition=off", "warm_up=off", "settle=0", "average=0", "estimator=total")
+
+
+class Compiler:
+    """bin/vmodelc of a build folder; executables go to `folder`."""
+
+    def __init__(self, build, folder):
+        self.program = Path(build) / "bin" / "vmodelc"
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def compile(self, case, *options):
+        """The executable's path. Compiled anew every time: it takes less than a second."""
+        executable = self.folder / "-".join([case.name, *(re.sub(r"\W+", "_", option.strip("-")) for option in options)])
+        machine.run([self.program, case.source, "-o", executable, *options])
+        return executable
+
+    def usage(self, case):
+        """Time and memory of one compilation, and the milliseconds of its phases as --time tells them."""
+        with tempfile.TemporaryDirectory() as folder:
+            used = machine.run([self.program, case.source, "-o", Path(folder) / "model", "--time"])
+        return used, phases(used.errors + used.output)
+
+
+def phases(text):
+    """Milliseconds by phase from the table that --time prints: `parse  0.8  0 %`."""
+    return {name: float(ms) for name, ms in re.findall(r"^(\S+) +([0-9.]+) +\d+ %$", text, re.M)}
+
+
+class Model:
+    """An executable with data."""
+
+    def __init__(self, executable, case, core=None):
+        self.executable, self.case, self.core = Path(executable), case, core
+        self.at = None  # points on the constrained scale
+
+    def command(self, name, *options):
+        return machine.run([self.executable, name, "--data", self.case.data, *options], core=self.core).output
+
+    def evaluate(self, points):
+        """Unconstrained coordinates, and (log density with Jacobian, gradient), at points on the constrained scale."""
+        self.at = self.executable.with_name(self.executable.name + ".points.json")
+        self.at.write_text(json.dumps(points))
+        answers = json.loads(self.command("log-density", "--at", self.at))
+        names = self.case.dimension_names
+
+        def coordinates(values):
+            return [float(x) for name in names for x in flat(values[name])]
+
+        unconstrained = [coordinates(answer["unconstrained"]) for answer in answers]
+        return unconstrained, [(float(a["log_density_with_jacobian"]), coordinates(a["gradient_with_jacobian"])) for a in answers]
+
+    def benchmark(self, particles, *options):
+        """What the command `benchmark` prints, at the points last evaluated."""
+        return json.loads(self.command("benchmark", "--particles", str(particles), "--at", self.at, *options))
+
+    def fit(self, output, *options, settings=()):
+        """Time and memory of a fit (its exit status may be 2: only its speed is of interest)."""
+        given = [part for setting in settings for part in ("--set", setting)]
+        command = [self.executable, "fit", "--data", self.case.data, "--output", output, *options, *given]
+        used = machine.run(command, core=self.core, check=False)
+        if used.status not in (0, 2):
+            raise RuntimeError(f"$ {' '.join(map(str, command))}\n{used.errors}")
+        return used
+
+    def step_seconds(self, particles, shortest=0.5):
+        """Seconds of one step of mean-field ELBO, from the trace of a fit that takes at least `shortest` seconds of steps.
+
+        Raises RuntimeError where more than one step in a hundred was skipped: a skipped step is not a whole one."""
+        steps = 200
+        while True:
+            with tempfile.TemporaryDirectory() as folder:
+                options = ("--family", "mean_field", "--steps", str(steps))
+                self.fit(folder, *options, settings=(*PLAIN_FIT, f"particles={particles}"))
+                with open(Path(folder) / "trace.csv", newline="") as file:
+                    rows = list(csv.DictReader(file))
+            first, last = rows[0], rows[-1]
+            seconds = float(last["seconds"]) - float(first["seconds"])
+            if int(last["skipped"]) > 0.01 * steps:
+                raise RuntimeError(f"{last['skipped']} of {steps} steps were skipped")
+            if seconds >= shortest:
+                return seconds / (int(last["step"]) - int(first["step"]))
+            steps = int(steps * min(100, 1.3 * shortest / max(seconds, 1e-6))) + 1

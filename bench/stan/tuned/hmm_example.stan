@@ -1,0 +1,23 @@
+// A hidden Markov model with two states and emissions of sd 1. Stan's own forward algorithm wants an initial
+// distribution; the uniform one differs from none by a constant.
+data {
+  int<lower=1> N;
+  row_vector[N] y;
+}
+parameters {
+  simplex[2] theta1;
+  simplex[2] theta2;
+  positive_ordered[2] mu;
+}
+model {
+  matrix[2, 2] transition;
+  matrix[2, N] emission;
+  transition[1] = theta1';
+  transition[2] = theta2';
+  for (k in 1 : 2) {
+    emission[k] = -0.5 * square(y - mu[k]);
+  }
+  mu[1] ~ normal(3, 1);
+  mu[2] ~ normal(10, 1);
+  target += hmm_marginal(emission, transition, [0.5, 0.5]');
+}
