@@ -6,6 +6,7 @@
 Points of more than 300 dimensions: three of the five, without their unconstrained coordinates. Standard library only.
 """
 
+import gzip
 import json
 import math
 import shutil
@@ -25,8 +26,11 @@ POSTERIORS = [
     ("three_docs1200", "ldaK2"),
     ("fims_Aus_Jpn_irt", "2pl_latent_reg_irt"),
     ("uk_drivers", "state_space_stochastic_level_stochastic_seasonal"),
+    ("gp_pois_regr", "gp_regr"),
+    ("state_wide_presidential_votes", "hierarchical_gp"),
 ]
 SIMPLEXES = {("ldaK2", "theta"), ("ldaK2", "phi")}
+MATRICES = {("hierarchical_gp", "GP_region_std"), ("hierarchical_gp", "GP_state_std")}  # column-major in the originals, row-major here
 NONCENTERED = {("radon_hierarchical_intercept_noncentered", "alpha_raw"): "alpha"}  # their coordinate: our parameter
 
 
@@ -40,7 +44,7 @@ def main(originals):
         shared = HERE.parent / "data" / f"{data}.json"
         if not shared.exists():
             shutil.copyfile(originals / "data" / f"{data}.json", HERE / "data" / f"{data}.json")
-        points = json.loads((originals / "log_density" / f"{name}.json").read_text())["points"]
+        points = read(originals / "log_density" / f"{name}.json")["points"]
         wide = len(points[0]["unconstrained"]) > 300
         rewritten = [rewrite(index[data, model], p, wide) for p in (points[::2] if wide else points)]
         (HERE / "log_density" / f"{name}.json").write_text(
@@ -50,26 +54,38 @@ def main(originals):
     (HERE / "index.json").write_text("[\n" + ",\n".join(" " + json.dumps(e) for e in entries) + "\n]\n")
 
 
+def read(path):
+    """A JSON file, packed or not."""
+    return json.loads(path.read_text() if path.exists() else gzip.decompress(path.with_name(path.name + ".gz").read_bytes()))
+
+
+def row_major(values, rows, columns):
+    """From the columns one after the other."""
+    return [values[j * rows + i] for i in range(rows) for j in range(columns)]
+
+
 def rewrite(entry, point, wide):
     """A point keyed by parameter name, row-major. `log_density` is left out where it is the density of other parameters than ours."""
     model = entry["model"]
-    ours = {q["name"]: NONCENTERED.get((model, q["name"]), q["name"]) for q in entry["params"]}
+    theirs = entry["params"]
+    ours = {q["name"]: NONCENTERED.get((model, q["name"]), q["name"]) for q in theirs}
     result = {"constrained": {name: point["constrained"][name] for name in ours.values()}}
-    if all(theirs == name for theirs, name in ours.items()):
+    if all(name == own for name, own in ours.items()):
         result["log_density"] = point["log_density"]
     result["log_density_with_jacobian"] = point["log_density_with_jacobian"]
     for key in ("unconstrained", "gradient_with_jacobian"):
         if key not in point or (wide and key == "unconstrained"):
             continue
         values, position = {}, 0
-        for q in entry["params"]:
+        for q in theirs:
             shape = list(q["dims"])
             if (model, q["name"]) in SIMPLEXES:
                 shape[-1] -= 1  # an array of simplexes: one after the other, as ours
-            elif len(shape) > 1:
+            elif len(shape) > 1 and (model, q["name"]) not in MATRICES:
                 raise ValueError(f"{q['name']}: the original's matrices are column-major")
             size = math.prod(shape)
-            values[ours[q["name"]]] = point[key][position:position + size]
+            part = point[key][position:position + size]
+            values[ours[q["name"]]] = row_major(part, *shape) if (model, q["name"]) in MATRICES else part
             position += size
         assert position == len(point[key])
         result[key] = values
