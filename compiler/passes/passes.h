@@ -25,6 +25,10 @@ ir::Module reductions(ir::Module module);
 ir::Module fuse(ir::Module module);
 /// Loop-invariant code out of loops.
 ir::Module hoist_loops(ir::Module module);
+/// Divisions by what does not change in a loop, or by what divides several numbers, become products.
+ir::Module reciprocals(ir::Module module);
+/// Invariant addends and factors out of sums, after hoist_loops; sums of data become reduces of their own.
+ir::Module sums(ir::Module module);
 /// What depends on data only moves from all functions to a new function `prepare` with outputs
 /// `prepared.K`, which become load parameters of the others. `require`s move there too.
 ir::Module hoist_to_load(ir::Module module);

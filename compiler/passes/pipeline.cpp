@@ -57,7 +57,9 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("second-derivatives",
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.optimise();
+  pipeline.run("reciprocals", reciprocals);
   pipeline.run("hoist-loops", hoist_loops);
+  pipeline.run("sums", sums);
   pipeline.run("hoist-to-load", hoist_to_load);
   // Derivatives and hoisting see special functions as one operation each.
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });

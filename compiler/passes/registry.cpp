@@ -55,6 +55,8 @@ const std::vector<Pass>& all_passes() {
       plain("reductions", "loops that only accumulate become reduces", reductions),
       plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
+      plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
+      plain("sums", "invariant addends and factors out of sums", sums),
       plain("hoist-to-load", "what depends on data only moves to `prepare`", hoist_to_load),
       {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},

@@ -90,12 +90,18 @@ TEST(RandomPrograms, FuseAfterSimplify) {
 TEST(RandomPrograms, HoistLoops) {
   check_all({"inline", "hoist-loops"});
 }
+TEST(RandomPrograms, Reciprocals) {
+  check_all({"inline", "reciprocals"});
+}
+TEST(RandomPrograms, Sums) {
+  check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "sums"});
+}
 TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
-  check_all(
-      {"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "hoist-loops", "hoist-to-load", "simplify"});
+  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "reciprocals", "hoist-loops", "sums",
+             "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
