@@ -70,7 +70,7 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
   options.value("seed", "S", "seed of the default points (default 1)");
   options.flag("plain", "without sufficient statistics (this version has none to switch off)");
   options.parse(arguments);
-  const std::string data = options.need("data");
+  const std::string data = need_data(session, options);
   options.need("particles");
   const int64_t particles = options.integer("particles", 0, 1, 1 << 24);
   const int lanes = parse_lanes(session.model, options.get("lanes", "native"));

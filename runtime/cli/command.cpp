@@ -18,7 +18,8 @@ const std::vector<Command>& commands() {
        &command_info},
       {"check", "--data D", "data against declarations, derivatives against differences",
        "Reads the data, tests the support of every observed value, and compares gradients and\n"
-       "second derivatives at random points with Richardson-extrapolated differences.",
+       "second derivatives at random points with Richardson-extrapolated differences. Exit status 2:\n"
+       "the log density is finite at none of the points.",
        &command_check},
       {"log-density", "--data D --at P", "log density and gradient at points, as JSON",
        "P is a JSON file: a list of objects from parameter to value on the constrained scale.\n"

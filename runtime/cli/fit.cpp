@@ -21,37 +21,54 @@ std::string duration(double seconds) {
   return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
 }
 
-// One line that is rewritten on a terminal; else a line every few seconds.
+// One line that is rewritten on a terminal; else, where asked for, a line every few seconds.
 class Progress {
 public:
   Progress(const Session& session, bool lines)
       : session_(session), rewrite_(session.terminal), lines_(lines || session.terminal) {}
 
+  // The clock decides what is shown, never what is computed.
   void operator()(const FitProgress& p) {
-    // The clock decides what is shown, never what is computed.
-    if (!lines_ || (p.step % 16 != 0 && p.step != p.steps))
+    if (!lines_)
+      return;
+    const bool in_steps = *p.phase == 0;
+    if (in_steps && p.step % 16 != 0 && p.step != p.steps)
       return;
     const Clock::time_point now = Clock::now();
-    if (first_) {
-      first_ = false;
-      begin_ = now;
-      begin_step_ = p.step;
-    }
-    const double since = std::chrono::duration<double>(now - last_).count();
-    if (p.step != p.steps && shown_ && since < (rewrite_ ? 0.1 : 3))
+    if (in_steps)
+      measure(p, now);
+    const bool last = in_steps && p.step == p.steps;
+    if (!last && std::chrono::duration<double>(now - shown_).count() < (rewrite_ ? 0.1 : 3))
       return;
-    last_ = now;
-    shown_ = true;
-    const double elapsed = std::chrono::duration<double>(now - begin_).count();
-    const double done = static_cast<double>(p.step - begin_step_);
-    const double left = done > 0 ? elapsed / done * static_cast<double>(p.steps - p.step) : 0;
-    std::string line = "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) + "  ELBO " +
-                       brief(p.elbo, 7) + "  rate " + brief(p.rate, 3) +
-                       (done > 0 ? "  time left " + duration(left) : "");
+    shown_ = now;
+    show(in_steps ? "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) + "  ELBO " + brief(p.elbo, 7) +
+                        "  rate " + brief(p.rate, 3) + time_left(p)
+                  : std::string(p.phase) + "  " + duration(std::chrono::duration<double>(now - begin_).count()),
+         last);
+  }
+
+private:
+  // Seconds a step: later steps may be dearer, so the last few count.
+  void measure(const FitProgress& p, Clock::time_point now) {
+    if (p.step > step_ && step_ > 0) {
+      const double each = std::chrono::duration<double>(now - then_).count() / static_cast<double>(p.step - step_);
+      const bool other_phase = p.left > left_ || left_ - p.left > 2 * static_cast<double>(p.step - step_);
+      seconds_ = seconds_ == 0 || other_phase ? each : seconds_ + 0.1 * (each - seconds_);
+    }
+    step_ = p.step;
+    left_ = p.left;
+    then_ = now;
+  }
+
+  std::string time_left(const FitProgress& p) const {
+    return seconds_ > 0 ? "  time left " + duration(seconds_ * p.left) : "";
+  }
+
+  void show(std::string line, bool last) {
     if (rewrite_) {
       line.resize(std::max<size_t>(line.size(), 78), ' ');
       session_.err << "\r" << line;
-      if (p.step == p.steps)
+      if (last)
         session_.err << "\n";
     } else {
       session_.err << line << "\n";
@@ -59,11 +76,12 @@ public:
     session_.err.flush();
   }
 
-private:
   const Session& session_;
-  bool rewrite_, lines_, first_ = true, shown_ = false;
-  Clock::time_point begin_, last_;
-  int64_t begin_step_ = 0;
+  const bool rewrite_, lines_;
+  const Clock::time_point begin_ = Clock::now();
+  Clock::time_point shown_ = begin_, then_ = begin_;
+  int64_t step_ = 0;
+  double left_ = 0, seconds_ = 0;
 };
 
 } // namespace
@@ -81,14 +99,16 @@ int command_fit(const Session& session, const Arguments& arguments) {
   options.values("set", "KEY=VALUE",
                  "a setting: steps, particles, estimator (auto, total, stl), optimizer.rate,\n"
                  "optimizer.schedule (cosine, constant), optimizer.last_rate, optimizer.clip,\n"
-                 "optimizer.beta1, optimizer.beta2, average, start (auto, laplace, plain),\n"
+                 "optimizer.beta1, optimizer.beta2, average, settle, start (auto, laplace, plain),\n"
                  "precondition (on, off), warm_up (on, off); may stand several times");
   options.flag("strict", "data fields that the model does not declare are errors");
   options.flag("progress", "progress lines even where standard error is no terminal");
   options.flag("quiet", "no progress and no defaults");
   options.parse(arguments);
 
-  const std::string data = options.need("data"), output = options.need("output");
+  const std::string data = need_data(session, options), output = options.need("output");
+  if (output == "-")
+    throw InputError("--output -: a fit is a folder of files, which cannot go to standard output");
   const FitFlags flags{options.get("run"),     options.get("family"), options.get("objective"), options.get("seed"),
                        options.get("threads"), options.get("steps"),  options.all("set")};
   const FitSettings settings = make_settings(session.model.metadata(), flags);

@@ -39,7 +39,7 @@ int command_info(const Session& session, const Arguments& arguments) {
   options.value("data", "FILE", "data as JSON: sizes are then numbers");
   options.parse(arguments);
   std::unique_ptr<PreparedModel> model;
-  if (options.has("data"))
+  if (options.has("data") || session.model.metadata().data.empty())
     model = load_data(session, options.get("data"), false);
   const Metadata& m = session.model.metadata();
   const Sizes size(m, model.get());

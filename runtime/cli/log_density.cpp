@@ -14,7 +14,7 @@ int command_log_density(const Session& session, const Arguments& arguments) {
   options.value("lanes", "W", "code to use: 1 (default), native, or a number of lanes");
   options.flag("strict", "data fields that the model does not declare are errors");
   options.parse(arguments);
-  const std::string data = options.need("data"), at = options.need("at");
+  const std::string data = need_data(session, options), at = options.need("at");
   const int lanes = parse_lanes(session.model, options.get("lanes", "1"));
   const auto model = load_data(session, data, options.has("strict"));
   const Points points = read_points(session, *model, at);

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   const vmodel_model* model = vmodel::runtime::load_payload("/proc/self/exe", error);
   if (model == nullptr) {
     std::cerr << "error: " << error << "\n";
-    return vmodel::runtime::internal_error;
+    return vmodel::runtime::bad_input;
   }
   std::ios::sync_with_stdio(false);
   return vmodel::runtime::run_command_line(*model, program, std::vector<std::string>(argv + 1, argv + argc), std::cout,

@@ -20,7 +20,7 @@ int command_objective(const Session& session, const Arguments& arguments) {
   options.value("threads", "T", "threads (default 1)");
   options.flag("gradient", "also the gradient by the unconstrained learnables, by name");
   options.parse(arguments);
-  const std::string path = options.need("fit"), data = options.need("data");
+  const std::string path = options.need("fit"), data = need_data(session, options);
   const StoredFit fit = read_fit(session, path);
   const auto model = prepare_for_fit(session, fit, data);
   const Family& family = family_of(session.model.metadata(), fit.family);

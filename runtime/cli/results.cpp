@@ -159,6 +159,21 @@ public:
     return value.number;
   }
 
+  int64_t integer(const std::string& name, int64_t least, int64_t most) const {
+    const double value = number(name);
+    if (value != std::floor(value) || value < static_cast<double>(least) || value > static_cast<double>(most))
+      refuse("`" + name + "` is not an integer from " + std::to_string(least) + " to " + std::to_string(most) +
+             ": the file is damaged");
+    return static_cast<int64_t>(value);
+  }
+
+  const json::Value& object(const std::string& name) const {
+    const json::Value& value = need(name);
+    if (!value.is_object())
+      refuse("`" + name + "` is not an object: the file is damaged");
+    return value;
+  }
+
 private:
   const std::string& path_;
   const json::Value& root_;
@@ -193,6 +208,20 @@ std::vector<double> read_phi(const std::string& path, const FitReader& reader) {
   return phi;
 }
 
+// Other files of a run are no JSON; what a JSON reader would say of them would not help.
+json::Value read_object(const std::string& path) {
+  const std::string text = json::read_text(path);
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && text[first] != '{' && text[first] != '[') {
+    const bool trace = text.rfind("step,", 0) == 0, draws = text.rfind(".chain,", 0) == 0;
+    throw InputError(json::shown_path(path) + ": this is not a fit.json of `fit`" +
+                     (trace   ? " but the trace of one; fit.json stands in the same folder"
+                      : draws ? " but draws of `sample`"
+                              : ""));
+  }
+  return json::parse_text(path, text);
+}
+
 std::string shortened(const std::string& hash) {
   return hash.size() > 12 ? hash.substr(0, 12) + "..." : hash;
 }
@@ -200,7 +229,7 @@ std::string shortened(const std::string& hash) {
 } // namespace
 
 StoredFit read_fit(const Session& session, const std::string& path) {
-  const json::Value root = json::read_file(path);
+  const json::Value root = read_object(path);
   const FitReader reader(path, root);
   if (!root.is_object() || root.find("kind") == nullptr || reader.text("kind") != "vmodel fit") {
     reader.refuse("this is not a fit.json of `fit`");
@@ -224,23 +253,23 @@ StoredFit read_fit(const Session& session, const std::string& path) {
   fit.objective = reader.text("objective");
   fit.data_hash = reader.text("data.hash");
   fit.phi = read_phi(path, reader);
-  fit.fields = reader.need("data.fields");
-  for (const auto& member : reader.need("data.only_hashes").members) {
+  fit.fields = reader.object("data.fields");
+  for (const auto& member : reader.object("data.only_hashes").members) {
     fit.hashed_only.push_back(member.first);
   }
-  fit.particles = static_cast<int64_t>(reader.number("diagnostics.particles"));
+  fit.particles = reader.integer("diagnostics.particles", 0, 1 << 24);
   fit.estimator = reader.text("diagnostics.estimator");
-  fit.seed = static_cast<uint64_t>(reader.number("seed"));
+  fit.seed = static_cast<uint64_t>(reader.integer("seed", 0, (int64_t{1} << 48) - 1));
   return fit;
 }
 
 std::unique_ptr<PreparedModel> prepare_for_fit(const Session& session, const StoredFit& fit,
                                                const std::string& data_path) {
   std::unique_ptr<PreparedModel> model;
-  if (!data_path.empty()) {
+  if (!data_path.empty() || session.model.metadata().data.empty()) {
     model = load_data(session, data_path, false);
     if (model->data_hash() != fit.data_hash) {
-      throw InputError(data_path + ": these are not the data of " + fit.path +
+      throw InputError(json::shown_path(data_path) + ": these are not the data of " + fit.path +
                        ": the values of the declared fields have hash " + shortened(model->data_hash()) +
                        ", the fit's " + shortened(fit.data_hash));
     }

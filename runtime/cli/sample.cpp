@@ -14,7 +14,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   Options options("sample");
   options.value("fit", "FILE", "fit.json");
   options.value("draws", "N", "number of draws");
-  options.value("output", "FILE", "the CSV file to write");
+  options.value("output", "FILE", "the CSV file to write; - is standard output");
   options.value("data", "FILE", "the data of the fit: fills lp__ and .log_weight");
   options.value("seed", "S", "seed of the random numbers (default: the fit's)");
   options.parse(arguments);
@@ -26,7 +26,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   const auto model = prepare_for_fit(session, fit, options.get("data"));
   const uint64_t seed =
       static_cast<uint64_t>(options.integer("seed", static_cast<int64_t>(fit.seed), 0, (int64_t{1} << 48) - 1));
-  const bool with_data = options.has("data");
+  const bool with_data = options.has("data") || session.model.metadata().data.empty();
 
   const Family& family = family_of(session.model.metadata(), fit.family);
   const int64_t lanes = model->lanes(), d = model->dimension(), q = model->reported_values();
@@ -89,7 +89,9 @@ int command_sample(const Session& session, const Arguments& arguments) {
   if (not_finite > 0) {
     session.note(std::to_string(not_finite) + " of " + counted(count, "draw") + " hold a value that is not finite");
   }
-  session.out << "wrote " << counted(count, "draw") << " to " << output << "\n";
+  // Draws on standard output stand there alone.
+  (output == "-" ? session.err : session.out)
+      << "wrote " << counted(count, "draw") << " to " << (output == "-" ? "standard output" : output) << "\n";
   return done;
 }
 

@@ -90,10 +90,18 @@ bool read_number(const json::Value& value, double& result) {
   return true;
 }
 
+std::string need_data(const Session& session, const Options& options) {
+  return session.model.metadata().data.empty() ? options.get("data") : options.need("data");
+}
+
 std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path, bool strict) {
   std::vector<std::string> notes;
-  const json::Value data = json::read_file(path);
-  auto model = std::make_unique<PreparedModel>(session.model, data, DataOptions{path, strict, false}, notes);
+  json::Value data;
+  data.kind = json::Value::Kind::object;
+  if (!path.empty())
+    data = json::read_file(path);
+  auto model =
+      std::make_unique<PreparedModel>(session.model, data, DataOptions{json::shown_path(path), strict, false}, notes);
   for (const std::string& note : notes)
     session.note(note);
   return model;

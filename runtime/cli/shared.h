@@ -22,7 +22,10 @@ Json json_nested(const double* values, const std::vector<int64_t>& shape, bool i
 // Back from a number or one of the three strings. False for anything else.
 bool read_number(const json::Value& value, double& result);
 
-// Reads and prepares data; notes go to session.err.
+// The value of --data, which only a model without data can do without. Throws InputError.
+std::string need_data(const Session& session, const Options& options);
+
+// Reads and prepares data (an empty path: none); notes go to session.err.
 std::unique_ptr<PreparedModel> load_data(const Session& session, const std::string& path, bool strict);
 
 // Points on the constrained scale, flat in the order of parameters: [point][P].

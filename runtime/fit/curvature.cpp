@@ -14,9 +14,12 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr int64_t most_directions = 24;
 constexpr int64_t most_flat = 4;
 constexpr double flat = 0.6;
+// Lanczos's method sees the extreme curvatures first: where so many directions lie within these
+// limits, none far from 1 is to be expected.
+constexpr int64_t first_directions = 8;
+constexpr double usual_least = 0.75, usual_most = 1.35;
 // Noise may make a flat direction look flatter, or turn it over.
 constexpr double least_curvature = 0.03;
 constexpr double difference = 1e-4;
@@ -41,6 +44,14 @@ private:
   bool finite_;
 };
 
+// Whether all curvatures in the space of q, whose images are given, are near 1.
+bool usual(const MatrixXd& q, const MatrixXd& images) {
+  const MatrixXd projected = q.transpose() * images;
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> ritz((projected + projected.transpose()) * 0.5, Eigen::EigenvaluesOnly);
+  return ritz.info() == Eigen::Success && ritz.eigenvalues().minCoeff() > usual_least &&
+         ritz.eigenvalues().maxCoeff() < usual_most;
+}
+
 } // namespace
 
 void Curvature::apply(std::vector<double>& g) const {
@@ -54,7 +65,7 @@ void Curvature::apply(std::vector<double>& g) const {
 
 Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& fine) {
   Curvature result;
-  const int64_t most = std::min(n, most_directions);
+  int64_t most = std::min(n, most_curvature_directions);
   if (most == 0)
     return result;
   MatrixXd q(n, most), images(n, most);
@@ -69,6 +80,8 @@ Curvature find_curvature(int64_t n, const GradientAt& coarse, const GradientAt& 
     if (!products.multiply(q.col(count), image))
       return result;
     images.col(count) = image;
+    if (count + 1 == first_directions && usual(q.leftCols(count + 1), images.leftCols(count + 1)))
+      most = first_directions;
     next = image;
     for (int pass = 0; pass < 2; ++pass) {
       next -= q.leftCols(count + 1) * (q.leftCols(count + 1).transpose() * next);

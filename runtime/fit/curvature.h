@@ -27,6 +27,9 @@ private:
   mutable Eigen::VectorXd along_;
 };
 
+// So many directions are looked at.
+inline constexpr int64_t most_curvature_directions = 24;
+
 // Writes the gradient at a point; false where it is not finite.
 using GradientAt = std::function<bool(const double* at, double* gradient)>;
 

@@ -51,10 +51,13 @@ struct FitResult {
   std::vector<TraceRow> trace;
 };
 
-// Called after the start (step 0) and after every step. A running mean of the objective is given.
+// What a fit is doing. Called now and then during the start and the warm-up, whose `phase` has a
+// name, and after every step.
 struct FitProgress {
+  const char* phase; // empty: steps
   int64_t step, steps;
-  double elbo, rate;
+  double elbo, rate; // a running mean of the objective; not a number before the first step
+  double left;       // what is left to do, in steps as dear as this one
 };
 using FitObserver = std::function<void(const FitProgress&)>;
 

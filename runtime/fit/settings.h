@@ -4,6 +4,7 @@
 #include "runtime/model/metadata.h"
 #include "runtime/optimizers/adam.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -29,8 +30,10 @@ struct FitSettings {
   AdamSettings adam;
   // The share of Adam's steps, counted from the end, whose iterates are averaged.
   double average = 0.5;
-  // Steps after those of Adam, in the metric of the curvature and with more particles.
-  int64_t settle = 400;
+  // Steps after those of Adam, in the metric of the curvature and with more particles; negative: a
+  // fifth as many as those, at most 400.
+  int64_t settle = -1;
+  int64_t settling_steps() const { return settle >= 0 ? settle : std::min<int64_t>(400, steps / 5); }
   // Coordinates in which the objective is round, and deterministic optimisation before the first
   // step.
   bool precondition = true;

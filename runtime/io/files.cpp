@@ -22,6 +22,13 @@ std::string folder_of(const std::string& path) {
 } // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  if (path_ == "-") {
+    path_ = "standard output";
+    file_ = ::dup(STDOUT_FILENO);
+    if (file_ < 0)
+      refuse("be written", errno);
+    return;
+  }
   if (std::filesystem::is_directory(path_))
     refuse("be written", EISDIR);
   std::error_code ignored;

@@ -9,8 +9,9 @@
 namespace vmodel::runtime {
 
 // Collects a file under a temporary name in the folder of `path`; commit() makes it durable and
-// renames it. Without commit() nothing remains. Throws InputError for a folder that cannot be
-// written, a full disk and the like.
+// renames it. Without commit() nothing remains. `-` is standard output; that, devices and pipes are
+// written to as they are. Throws InputError for a folder that cannot be written, a full disk and the
+// like.
 class AtomicFile {
 public:
   explicit AtomicFile(std::string path);

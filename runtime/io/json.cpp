@@ -259,12 +259,16 @@ bool parse(std::string_view text, Value& result, ParseError& error) {
   return Builder(text, result, error).build();
 }
 
+std::string shown_path(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
 std::string read_text(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const auto refuse = [&](int code) {
     if (file >= 0)
       ::close(file);
-    throw runtime::InputError(path + ": cannot be read: " + std::strerror(code));
+    throw runtime::InputError(shown_path(path) + ": cannot be read: " + std::strerror(code));
   };
   if (file < 0)
     refuse(errno);
@@ -293,15 +297,18 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
-Value read_file(const std::string& path) {
-  const std::string text = read_text(path);
+Value parse_text(const std::string& path, std::string_view text) {
   Value result;
   ParseError error;
   if (!parse(text, result, error)) {
-    throw runtime::InputError(path + ":" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": " +
-                              error.message);
+    throw runtime::InputError(shown_path(path) + ":" + std::to_string(error.line) + ":" + std::to_string(error.column) +
+                              ": " + error.message);
   }
   return result;
+}
+
+Value read_file(const std::string& path) {
+  return parse_text(path, read_text(path));
 }
 
 } // namespace vmodel::json

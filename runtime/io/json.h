@@ -70,10 +70,16 @@ struct ParseError {
 // Parses a whole document into `result`. Returns false and fills `error` at the first mistake.
 bool parse(std::string_view text, Value& result, ParseError& error);
 
-// Reads and parses a file. Throws runtime::InputError with `path:line:column: message`.
+// What messages call a file: its path, and "standard input" for `-`.
+std::string shown_path(const std::string& path);
+
+// Reads and parses a file (`-`: standard input). Throws runtime::InputError with `path:line:column: message`.
 Value read_file(const std::string& path);
 
-// The whole of a file. Throws runtime::InputError when it cannot be read.
+// Parses the text of that file. Throws as read_file.
+Value parse_text(const std::string& path, std::string_view text);
+
+// The whole of a file (`-`: standard input). Throws runtime::InputError when it cannot be read.
 std::string read_text(const std::string& path);
 
 } // namespace vmodel::json

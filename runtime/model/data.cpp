@@ -2,10 +2,13 @@
 
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+#include "runtime/io/npy.h"
 #include "runtime/io/sha256.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 namespace vmodel::runtime {
@@ -38,6 +41,38 @@ std::string shown(double value) {
   return brief(value, 15);
 }
 
+// Whether a name stands in the text of an expression.
+bool mentions(const std::string& text, const std::string& name) {
+  const auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    if ((at == 0 || !in_word(text[at - 1])) && (end == text.size() || !in_word(text[end])))
+      return true;
+  }
+  return false;
+}
+
+// Insertions, deletions and changes from one name to the other (Levenshtein); capitals count as
+// small letters.
+size_t edit_distance(const std::string& a, const std::string& b) {
+  const auto same = [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+  };
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j)
+    row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (same(a[i - 1], b[j - 1]) ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
 std::string elements(int64_t count) {
   return counted(count, "element");
 }
@@ -50,6 +85,7 @@ std::vector<DataValue> DataReader::read(const Value& root) {
     errors_.push_back(options_.file + ": data are a JSON object, not " + json::kind_name(root));
     return result;
   }
+  find_undeclared(root);
   for (size_t i = 0; i < result.size(); ++i) {
     const DataField& field = model_.metadata().data[i];
     const size_t before = errors_.size();
@@ -69,18 +105,20 @@ std::vector<DataValue> DataReader::read(const Value& root) {
                                       : static_cast<const void*>(value.reals.data());
     }
   }
-  undeclared(root);
+  report_undeclared();
   return result;
 }
 
-void DataReader::undeclared(const Value& root) {
-  std::vector<std::string> names;
+void DataReader::find_undeclared(const Value& root) {
+  const auto& data = model_.metadata().data;
   for (const auto& [name, value] : root.members) {
-    const auto& data = model_.metadata().data;
-    if (std::none_of(data.begin(), data.end(), [&](const auto& f) { return f.field == name; })) {
-      names.push_back(name);
-    }
+    if (std::none_of(data.begin(), data.end(), [&](const auto& f) { return f.field == name; }))
+      undeclared_.push_back(name);
   }
+}
+
+void DataReader::report_undeclared() {
+  const std::vector<std::string>& names = undeclared_;
   if (names.empty())
     return;
   std::string list;
@@ -103,7 +141,7 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
   if (value == nullptr && !(options_.for_sampling && !field.needed_by_sample)) {
     refuse(field, field.field,
            options_.for_sampling ? "the fit does not hold this field: give the data with --data"
-                                 : "this field is missing");
+                                 : "this field is missing" + similar_field(field.field));
     return;
   }
   // What reads a field that is wrong cannot be judged.
@@ -114,17 +152,10 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
   if (value == nullptr)
     return fill_placeholder(field, result);
 
-  if (value->is_object()) {
-    refuse(field, field.field,
-           value->find("file") ? "data in a file of its own are not supported yet: give the numbers"
-                               : "a number or an array is expected, not an object");
-    return;
-  }
   const int64_t count = product(result.shape);
   numbers_.clear();
-  numbers_.reserve(static_cast<size_t>(count));
   std::vector<int64_t> place;
-  if (!flatten(field, *value, result, 0, place))
+  if (value->is_object() ? !read_array_file(field, *value, result) : !flatten(field, *value, result, 0, place))
     return;
   // A leading extent of 0 leaves nothing to say about the others.
   numbers_.resize(static_cast<size_t>(count), 0);
@@ -144,6 +175,60 @@ void DataReader::read_field(const DataField& field, const Value* value, DataValu
     check_support(field, result);
 }
 
+// `{"file": "x.npy"}`: an array beside the data file.
+bool DataReader::read_array_file(const DataField& field, const Value& value, const DataValue& result) {
+  const Value* file = value.find("file");
+  if (file == nullptr || !file->is_string() || value.members.size() != 1) {
+    return refuse(field, field.field,
+                  "a number or an array is expected, not an object; an array in a file of its own is written "
+                  "{\"file\": \"x.npy\"}");
+  }
+  const std::filesystem::path folder = std::filesystem::path(options_.file).parent_path();
+  NpyArray array;
+  std::string problem;
+  if (!read_npy((folder / file->text).string(), array, problem))
+    return refuse(field, field.field, file->text + ": " + problem);
+  if (array.shape != result.shape) {
+    const auto text = [](const std::vector<int64_t>& shape) {
+      std::string list;
+      for (const int64_t extent : shape)
+        list += (list.empty() ? "" : ", ") + std::to_string(extent);
+      return "[" + list + "]";
+    };
+    return refuse(field, field.field,
+                  file->text + " holds an array of shape " + text(array.shape) + " where " + text(result.shape) +
+                      " is declared");
+  }
+  numbers_.reserve(array.numbers.size());
+  for (size_t i = 0; i < array.numbers.size(); ++i) {
+    const double x = array.numbers[i];
+    if (!std::isfinite(x)) {
+      return refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
+                    shown(x) + " in " + file->text + " is not a finite number");
+    }
+    if (field.integer && x != std::floor(x)) {
+      return refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
+                    shown(x) + " in " + file->text + " is not an int");
+    }
+    numbers_.push_back(x);
+  }
+  return true;
+}
+
+// What the file may have meant by another name.
+std::string DataReader::similar_field(const std::string& name) const {
+  const std::string* best = nullptr;
+  size_t least = name.size() <= 2 ? 0 : name.size() <= 4 ? 1 : 2;
+  for (const std::string& other : undeclared_) {
+    const size_t distance = edit_distance(name, other);
+    if (distance <= least) {
+      best = &other;
+      least = distance;
+    }
+  }
+  return best == nullptr ? "" : "; the file has " + *best + ", is that meant?";
+}
+
 // Whether sizes or bounds name a field that could not be read.
 bool DataReader::depends_on_failed(const DataField& field) {
   std::vector<std::string> texts = field.shape;
@@ -151,7 +236,7 @@ bool DataReader::depends_on_failed(const DataField& field) {
   texts.push_back(field.upper);
   for (const std::string& name : failed_) {
     for (const std::string& text : texts) {
-      if (text.find(name) == std::string::npos)
+      if (!mentions(text, name))
         continue;
       failed_.push_back(field.name);
       return true;
@@ -209,7 +294,7 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
   if (axis == result.shape.size()) {
     if (!value.is_number())
       return wrong_kind(field, value, place, false);
-    return number(field, value.number, value.integer, place);
+    return number(field, value.number, place);
   }
   if (!value.is_array())
     return wrong_kind(field, value, place, true);
@@ -224,7 +309,8 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
   const bool last = axis + 1 == result.shape.size();
   if (last && value.elements.empty()) {
     // The common case: a flat run of numbers.
-    const bool integers = !field.integer || value.first_real < 0;
+    const bool integers = !field.integer || std::all_of(value.numbers.begin(), value.numbers.end(),
+                                                        [](double x) { return x == std::floor(x); });
     const bool small = !field.integer || std::all_of(value.numbers.begin(), value.numbers.end(),
                                                      [](double x) { return std::fabs(x) <= largest_integer; });
     if (integers && small) {
@@ -247,13 +333,9 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
   return true;
 }
 
-bool DataReader::number(const DataField& field, double value, bool integer, const std::vector<int64_t>& place) {
-  if (field.integer && !integer) {
-    const bool whole = value == std::floor(value) && std::fabs(value) < largest_integer;
-    return refuse(field, element_name(field.field, place),
-                  whole ? "an int is written without decimal point and exponent: " + shown(value)
-                        : shown(value) + " is not an int");
-  }
+bool DataReader::number(const DataField& field, double value, const std::vector<int64_t>& place) {
+  if (field.integer && value != std::floor(value))
+    return refuse(field, element_name(field.field, place), shown(value) + " is not an int");
   if (field.integer && std::fabs(value) > largest_integer) {
     return refuse(field, element_name(field.field, place), shown(value) + " is too large for an int (limit 2^53)");
   }

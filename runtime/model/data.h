@@ -46,13 +46,16 @@ private:
                std::vector<int64_t>& place);
   bool wrong_kind(const DataField& field, const json::Value& value, const std::vector<int64_t>& place,
                   bool array_expected);
-  bool number(const DataField& field, double value, bool integer, const std::vector<int64_t>& place);
+  bool number(const DataField& field, double value, const std::vector<int64_t>& place);
+  bool read_array_file(const DataField& field, const json::Value& value, const DataValue& result);
   void find_bounds(const DataField& field, const DataValue& value);
   void check_bounds(const DataField& field, const DataValue& value);
   void check_support(const DataField& field, const DataValue& value);
   void fill_placeholder(const DataField& field, DataValue& result);
   bool depends_on_failed(const DataField& field);
-  void undeclared(const json::Value& root);
+  void find_undeclared(const json::Value& root);
+  void report_undeclared();
+  std::string similar_field(const std::string& name) const;
   bool refuse(const DataField& field, const std::string& element, const std::string& problem);
 
   const CompiledModel& model_;
@@ -61,7 +64,8 @@ private:
   std::vector<std::string> errors_, notes_;
   std::vector<double> numbers_;
   AlignedVector<double> lower_, upper_;
-  std::vector<std::string> failed_; // fields that could not be read
+  std::vector<std::string> failed_;     // fields that could not be read
+  std::vector<std::string> undeclared_; // names of the file that the model does not know
 };
 
 // The SHA-256 of the parsed values of all declared fields: names, kinds, shapes, values.

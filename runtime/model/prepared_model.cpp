@@ -68,8 +68,10 @@ PreparedModel::PreparedModel(const CompiledModel& model, const json::Value& data
   for (const Quantity& q : metadata().quantities) {
     quantities_.push_back({q.name, q.integer, q.random, shape(q.shape), size(q.offset), size(q.size), 0, 0, nullptr});
   }
-  if (!options.for_sampling)
+  if (!options.for_sampling) {
+    check_intervals(options);
     check_observed(options);
+  }
   data_hash_ = hash_of_data(metadata(), data_);
 }
 
@@ -87,6 +89,54 @@ void PreparedModel::prepare(const DataOptions& options) {
   for (std::string& failure : host.failures)
     failure = options.file + ": " + failure;
   throw InputError(host.failures);
+}
+
+// Bounds of parameters that follow from the data may leave nothing between them. They are read off
+// the map itself: its limits are the bounds.
+void PreparedModel::check_intervals(const DataOptions& options) {
+  if (std::none_of(parameters_.begin(), parameters_.end(),
+                   [](const auto& p) { return p.parameter->map == "interval"; }))
+    return;
+  // Bounds that depend on other parameters may be empty at some places and not at others.
+  constexpr double places[] = {0, 1.5, -1.5};
+  constexpr double far = 800; // exp(-far) is 0
+  const size_t w = static_cast<size_t>(lanes()), d = static_cast<size_t>(dimension());
+  AlignedVector<double> z((d + 1) * w), x(static_cast<size_t>(reported_values() + 1) * w);
+  KernelCall constrain = call("constrain", lanes(), {{"z", z.data()}, {"x", x.data()}});
+  const auto limit = [&](const ReportedValue& p, double place, double at) {
+    std::fill(z.begin(), z.end(), place);
+    const size_t first = static_cast<size_t>(p.unconstrained_offset) * w;
+    std::fill_n(z.begin() + static_cast<long>(first), static_cast<size_t>(p.unconstrained_size) * w, at);
+    constrain(random_state(1, Stream::init));
+    std::vector<double> values;
+    for (int64_t i = 0; i < p.size; ++i)
+      values.push_back(x[static_cast<size_t>(p.offset + i) * w]);
+    return values;
+  };
+  std::vector<std::string> errors;
+  for (const ReportedValue& p : parameters_) {
+    if (p.parameter->map != "interval")
+      continue;
+    std::vector<bool> empty(static_cast<size_t>(p.size), true);
+    std::vector<double> lower, upper;
+    for (const double place : places) {
+      lower = limit(p, place, -far);
+      upper = limit(p, place, far);
+      for (size_t i = 0; i < empty.size(); ++i)
+        empty[i] = empty[i] && !(lower[i] < upper[i]);
+    }
+    const auto found = std::find(empty.begin(), empty.end(), true);
+    if (found == empty.end())
+      continue;
+    const auto i = static_cast<int64_t>(found - empty.begin());
+    const Parameter& declared = *p.parameter;
+    errors.push_back(options.file + ": the interval of the parameter " + flat_name(p.name, p.shape, i) +
+                     " is empty: lower = " + declared.lower + " is " + brief(lower[static_cast<size_t>(i)], 15) +
+                     ", upper = " + declared.upper + " is " + brief(upper[static_cast<size_t>(i)], 15) +
+                     " (declared at " + metadata().at(declared.position) + ")");
+  }
+  if (!errors.empty())
+    throw InputError(errors);
 }
 
 void PreparedModel::check_observed(const DataOptions& options) {

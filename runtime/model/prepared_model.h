@@ -64,6 +64,7 @@ public:
 
 private:
   void prepare(const DataOptions& options);
+  void check_intervals(const DataOptions& options);
   void check_observed(const DataOptions& options);
 
   const CompiledModel& model_;

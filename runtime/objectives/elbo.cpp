@@ -16,7 +16,7 @@ constexpr int64_t extra = 3;
 
 struct Elbo::Worker {
   AlignedVector<double> z, log_q, entropy, value, jacobian, gradient, q_gradient, d_z, d_log_q, d_entropy, d_phi;
-  KernelCall draw, density, pathwise, family_gradient;
+  KernelCall draw, value_only, density, pathwise, family_gradient;
 };
 
 Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool)
@@ -39,6 +39,8 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
     k.draw =
         model.call(prefix + "draw", lanes,
                    {{"phi", phi_.data()}, {"z", k.z.data()}, {"log_q", k.log_q.data()}, {"entropy", k.entropy.data()}});
+    k.value_only = model.call("log_density", lanes,
+                              {{"z", k.z.data()}, {"value", k.value.data()}, {"jacobian", k.jacobian.data()}});
     k.density = model.call("log_density_gradient", lanes,
                            {{"z", k.z.data()},
                             {"value", k.value.data()},
@@ -62,16 +64,16 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
 
 Elbo::~Elbo() = default;
 
-Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {
+template <typename Work>
+Evaluation Elbo::run(const double* phi, const Work& work) {
   std::copy(phi, phi + size_, phi_.begin());
   const int64_t stride = size_ + extra;
   pool_.run(chunks_, [&](int64_t chunk, int worker) {
     double* sums = sums_.data() + chunk * stride;
     std::fill(sums, sums + stride, 0.0);
     const int64_t end = (chunk + 1) * blocks_ / chunks_;
-    for (int64_t block = chunk * blocks_ / chunks_; block < end; ++block) {
-      run_block(*workers_[static_cast<size_t>(worker)], block, phi, random, sums);
-    }
+    for (int64_t block = chunk * blocks_ / chunks_; block < end; ++block)
+      work(*workers_[static_cast<size_t>(worker)], block, sums);
   });
   for (int64_t width = 1; width < chunks_; width *= 2) {
     for (int64_t left = 0; left + width < chunks_; left += 2 * width) {
@@ -82,8 +84,6 @@ Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double
     }
   }
   const double count = static_cast<double>(particles_);
-  for (int64_t i = 0; i < size_; ++i)
-    gradient[i] = sums_[static_cast<size_t>(i)] / count;
   Evaluation result;
   result.value = sums_[static_cast<size_t>(size_)] / count;
   const double variance = sums_[static_cast<size_t>(size_ + 1)] / count - result.value * result.value;
@@ -94,23 +94,38 @@ Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double
   return result;
 }
 
-void Elbo::run_block(Worker& k, int64_t block, const double*, const vmodel_random& base, double* sums) {
-  vmodel_random random = base;
-  random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
-  // Lanes beyond the last particle run along with weight zero.
-  const int64_t active = std::min(lanes_, particles_ - block * lanes_);
-  k.draw(random);
-  k.density(random);
-  if (estimator_ == Estimator::stl)
-    k.family_gradient(random);
-  for (int64_t lane = 0; lane < lanes_; ++lane) {
-    const size_t l = static_cast<size_t>(lane);
-    const double weight = lane < active ? 1 : 0;
-    k.d_log_q[l] = 0;
-    k.d_entropy[l] = estimator_ == Estimator::total ? weight : 0;
-    if (lane >= active)
-      continue;
+Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {
+  const Evaluation result =
+      run(phi, [&](Worker& worker, int64_t block, double* sums) { run_block(worker, block, random, sums); });
+  const double count = static_cast<double>(particles_);
+  for (int64_t i = 0; i < size_; ++i)
+    gradient[i] = sums_[static_cast<size_t>(i)] / count;
+  return result;
+}
+
+Evaluation Elbo::value(const double* phi, const vmodel_random& base, std::vector<double>* terms) {
+  if (terms != nullptr)
+    terms->resize(static_cast<size_t>(particles_));
+  return run(phi, [&](Worker& k, int64_t block, double* sums) {
+    vmodel_random random = base;
+    random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
+    k.draw(random);
+    k.value_only(random);
+    add_terms(k, block, sums, terms == nullptr ? nullptr : terms->data() + block * lanes_);
+  });
+}
+
+// Lanes beyond the last particle run along with weight zero.
+int64_t Elbo::active(int64_t block) const {
+  return std::min(lanes_, particles_ - block * lanes_);
+}
+
+void Elbo::add_terms(const Worker& k, int64_t block, double* sums, double* terms) const {
+  const size_t count = static_cast<size_t>(active(block));
+  for (size_t l = 0; l < count; ++l) {
     const double term = k.value[l] + k.jacobian[l] + (estimator_ == Estimator::total ? k.entropy[l] : -k.log_q[l]);
+    if (terms != nullptr)
+      terms[l] = term;
     if (!std::isfinite(term)) {
       sums[size_ + 2] += 1;
       continue;
@@ -118,12 +133,28 @@ void Elbo::run_block(Worker& k, int64_t block, const double*, const vmodel_rando
     sums[size_] += term;
     sums[size_ + 1] += term * term;
   }
+}
+
+void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double* sums) {
+  vmodel_random random = base;
+  random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
+  const int64_t count = active(block);
+  k.draw(random);
+  k.density(random);
+  if (estimator_ == Estimator::stl)
+    k.family_gradient(random);
+  add_terms(k, block, sums, nullptr);
+  for (int64_t lane = 0; lane < lanes_; ++lane) {
+    const size_t l = static_cast<size_t>(lane);
+    k.d_log_q[l] = 0;
+    k.d_entropy[l] = estimator_ == Estimator::total && lane < count ? 1 : 0;
+  }
   for (int64_t i = 0; i < dimension_; ++i) {
     const size_t row = static_cast<size_t>(i * lanes_);
     for (int64_t lane = 0; lane < lanes_; ++lane) {
       const size_t at = row + static_cast<size_t>(lane);
       const double g = k.gradient[at] - (estimator_ == Estimator::stl ? k.q_gradient[at] : 0.0);
-      k.d_z[at] = lane < active ? g : 0.0;
+      k.d_z[at] = lane < count ? g : 0.0;
     }
   }
   k.pathwise(random);

@@ -28,10 +28,19 @@ public:
   int64_t size() const override { return size_; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
 
+  // The value alone, for a third of the cost. `terms`, where given, gets each particle's contribution
+  // (`particles` numbers): with the same random numbers those of two phi can be compared in pairs.
+  Evaluation value(const double* phi, const vmodel_random& random, std::vector<double>* terms = nullptr);
+
 private:
   struct Worker;
 
-  void run_block(Worker& worker, int64_t block, const double* phi, const vmodel_random& random, double* sums);
+  // Blocks in chunks, and the sums of all in sums_; `work` adds one block to the sums of its chunk.
+  template <typename Work>
+  Evaluation run(const double* phi, const Work& work);
+  int64_t active(int64_t block) const;
+  void add_terms(const Worker& worker, int64_t block, double* sums, double* terms) const;
+  void run_block(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
 
   const PreparedModel& model_;
   const Family& family_;

@@ -37,7 +37,8 @@ public:
     if (!std::isfinite(r.value))
       return r;
     int small = 0;
-    for (r.iterations = 0; r.iterations < settings_.iterations; ++r.iterations) {
+    for (r.iterations = 0; r.iterations < settings_.iterations && r.evaluations < settings_.evaluations;
+         ++r.iterations) {
       Vector direction = search_direction();
       double slope = dot(direction, r.gradient);
       if (!(slope < 0) && !pairs_.empty()) {

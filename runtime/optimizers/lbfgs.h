@@ -1,6 +1,7 @@
 // L-BFGS with a line search that survives infinities, for deterministic functions.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -13,6 +14,8 @@ using Differentiable = std::function<double(const double* x, double* gradient)>;
 struct LbfgsSettings {
   int memory = 20;
   int iterations = 500;
+  // No iteration begins after so many evaluations.
+  int64_t evaluations = int64_t{1} << 40;
   // Ends where the largest expected decrease of a step, g' H^-1 g / 2, is below this.
   double decrease = 1e-9;
   // ... or a step lowers the value by less than this share of |value|, three times in a row.
@@ -27,7 +30,7 @@ struct LbfgsResult {
   double value = 0;
   std::vector<double> gradient;
   int iterations = 0;
-  int evaluations = 0;
+  int64_t evaluations = 0;
 };
 
 // Minimises from x, which is overwritten by the best point. Nocedal and Wright, "Numerical

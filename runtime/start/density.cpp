@@ -16,30 +16,31 @@ UnconstrainedDensity::UnconstrainedDensity(const PreparedModel& model)
   gradient_call_ =
       model.call("log_density_gradient", 1,
                  {{"z", z_.data()}, {"value", &value_}, {"jacobian", &jacobian_}, {"gradient", gradient_.data()}});
-  if (dimension_ <= largest_dense_dimension) {
-    hessian_call_ = model.call("hessian_vector", model.lanes(),
-                               {{"z", wide_z_.data()},
-                                {"v", direction_.data()},
-                                {"gradient", wide_gradient_.data()},
-                                {"product", product_.data()}});
-  }
+  hessian_call_ = model.call("hessian_vector", model.lanes(),
+                             {{"z", wide_z_.data()},
+                              {"v", direction_.data()},
+                              {"gradient", wide_gradient_.data()},
+                              {"product", product_.data()}});
 }
 
 double UnconstrainedDensity::value(const double* z) {
   std::copy(z, z + dimension_, z_.begin());
   value_call_();
+  work_ += 0.5;
   return value_ + jacobian_;
 }
 
 double UnconstrainedDensity::gradient(const double* z, double* gradient) {
   std::copy(z, z + dimension_, z_.begin());
   gradient_call_();
+  work_ += 1;
   std::copy(gradient_.begin(), gradient_.begin() + dimension_, gradient);
   return value_ + jacobian_;
 }
 
 Eigen::MatrixXd UnconstrainedDensity::hessian(const double* z) {
   Eigen::MatrixXd result(dimension_, dimension_);
+  work_ += hessian_work();
   for (int64_t i = 0; i < dimension_; ++i) {
     std::fill_n(wide_z_.begin() + i * lanes_, lanes_, z[i]);
   }
@@ -57,6 +58,19 @@ Eigen::MatrixXd UnconstrainedDensity::hessian(const double* z) {
     }
   }
   return (result + result.transpose()) * 0.5;
+}
+
+double UnconstrainedDensity::hessian_work() const {
+  return product_work * static_cast<double>((dimension_ + lanes_ - 1) / lanes_ * lanes_);
+}
+
+const double* UnconstrainedDensity::hessian_products(const double* z, const double* v) {
+  const int64_t wide = dimension_ * lanes_;
+  std::copy(z, z + wide, wide_z_.begin());
+  std::copy(v, v + wide, direction_.begin());
+  hessian_call_();
+  work_ += product_work * static_cast<double>(lanes_);
+  return product_.data();
 }
 
 } // namespace vmodel::runtime

@@ -3,10 +3,12 @@
 #include "runtime/io/files.h"
 #include "runtime/model/philox.h"
 #include "runtime/optimizers/lbfgs.h"
+#include "runtime/start/triangular.h"
 
 #include <Eigen/Cholesky>
 #include <Eigen/LU>
 
+#include <algorithm>
 #include <cmath>
 
 namespace vmodel::runtime {
@@ -18,6 +20,18 @@ using Eigen::VectorXd;
 constexpr double log_two_pi = 1.8378770664093453;
 // Half the squared distance to the mode, in posterior standard deviations, that counts as there.
 constexpr double small_decrement = 1e-10;
+const char* const too_dear = "the search for a mode would take longer than the steps";
+
+// What a search may cost.
+struct Limit {
+  double most_work, factorisation_work;
+  const std::function<void()>& alive;
+  double factorisations = 0;
+
+  bool exceeded(const UnconstrainedDensity& density, double next) const {
+    return density.work() + factorisations + next > most_work;
+  }
+};
 
 struct Point {
   VectorXd z, gradient;
@@ -37,27 +51,36 @@ bool damped_step(const MatrixXd& precision, const VectorXd& gradient, double lam
 }
 
 // Newton's method from `point`; returns whether it ended at a proper mode.
-bool newton(UnconstrainedDensity& density, Point& point, Laplace& result) {
+bool newton(UnconstrainedDensity& density, Point& point, Limit& limit, Laplace& result) {
   double lambda = 0;
   Point next = point;
   for (int iteration = 0; iteration < 100; ++iteration) {
+    if (limit.exceeded(density, density.hessian_work() + limit.factorisation_work)) {
+      result.reason = too_dear;
+      return false;
+    }
+    limit.alive();
     result.precision = -density.hessian(point.z.data());
-    result.evaluations += 1;
     if (!result.precision.allFinite()) {
       result.reason = "the Hessian is not finite";
       return false;
     }
     VectorXd step;
-    if (damped_step(result.precision, point.gradient, 0, step) && 0.5 * point.gradient.dot(step) < small_decrement) {
+    limit.factorisations += limit.factorisation_work;
+    bool solved = damped_step(result.precision, point.gradient, 0, step);
+    if (solved && 0.5 * point.gradient.dot(step) < small_decrement)
       return true;
-    }
     bool moved = false;
     for (int attempt = 0; attempt < 60 && !moved; ++attempt) {
-      if (damped_step(result.precision, point.gradient, lambda, step)) {
+      // The plain step is there already.
+      if (attempt > 0 || lambda > 0) {
+        limit.factorisations += limit.factorisation_work;
+        solved = damped_step(result.precision, point.gradient, lambda, step);
+      }
+      if (solved) {
         next.z = point.z + step;
         next.gradient.resize(point.gradient.size());
         next.value = density.gradient(next.z.data(), next.gradient.data());
-        ++result.evaluations;
         const double rounding = 1e-14 * std::fabs(point.value);
         moved = std::isfinite(next.value) && next.gradient.allFinite() && next.value >= point.value - rounding;
       }
@@ -77,9 +100,10 @@ bool newton(UnconstrainedDensity& density, Point& point, Laplace& result) {
   return false;
 }
 
-Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
+Laplace from_start(UnconstrainedDensity& density, std::vector<double> z, Limit& limit) {
   Laplace result;
   const Differentiable function = [&](const double* x, double* gradient) {
+    limit.alive();
     const double value = density.gradient(x, gradient);
     for (int64_t i = 0; i < density.dimension(); ++i)
       gradient[i] = -gradient[i];
@@ -87,8 +111,8 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
   };
   LbfgsSettings settings;
   settings.iterations = 1000;
+  settings.evaluations = static_cast<int64_t>(std::clamp(limit.most_work - density.work(), 100.0, 1e9));
   const LbfgsResult found = minimise_lbfgs(function, z, settings);
-  result.evaluations = found.evaluations;
   result.mode = z;
   result.value = -found.value;
   if (found.end == LbfgsResult::End::not_finite) {
@@ -99,7 +123,7 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
   point.z = Eigen::Map<const VectorXd>(z.data(), density.dimension());
   point.gradient.resize(density.dimension());
   point.value = density.gradient(z.data(), point.gradient.data());
-  result.proper = newton(density, point, result) && factor_of_inverse(result.precision, result.factor);
+  result.proper = newton(density, point, limit, result) && factor_of_inverse(result.precision, result.factor);
   if (!result.proper && result.reason.empty()) {
     result.reason = "the negative Hessian is not positive definite";
   }
@@ -110,7 +134,7 @@ Laplace from_start(UnconstrainedDensity& density, std::vector<double> z) {
 
 } // namespace
 
-bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor) {
+bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor, double least_pivot) {
   const int64_t n = matrix.rows();
   if (n == 0) {
     factor.resize(0, 0);
@@ -127,15 +151,14 @@ bool factor_of_inverse(const MatrixXd& matrix, MatrixXd& factor) {
   if (cholesky.info() != Eigen::Success)
     return false;
   const MatrixXd lower = cholesky.matrixL();
-  if (lower.diagonal().minCoeff() < 1e-7)
+  if (lower.diagonal().minCoeff() < least_pivot)
     return false;
-  const MatrixXd upper = lower.reverse();
-  const MatrixXd inverse = upper.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(n, n)).transpose();
-  factor = scale.asDiagonal() * inverse;
+  const MatrixXd inverse = inverse_of_lower(lower).reverse();
+  factor = scale.asDiagonal() * inverse.transpose();
   return factor.allFinite();
 }
 
-void Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
+double Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
   const int64_t n = static_cast<int64_t>(mode.size());
   VectorXd normal(n);
   for (int64_t i = 0; i < n; ++i) {
@@ -143,42 +166,41 @@ void Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
   }
   Eigen::Map<VectorXd> out(z, n);
   out = Eigen::Map<const VectorXd>(mode.data(), n) + factor.triangularView<Eigen::Lower>() * normal;
+  return normal.squaredNorm();
 }
 
-double Laplace::elbo(UnconstrainedDensity& density, uint64_t seed, int draws) const {
+std::vector<double> Laplace::log_ratios(UnconstrainedDensity& density, uint64_t seed, int64_t draws) const {
   const int64_t n = static_cast<int64_t>(mode.size());
-  std::vector<double> z(static_cast<size_t>(n + 1));
-  double sum = 0;
-  for (int k = 0; k < draws; ++k) {
-    draw(seed, static_cast<uint32_t>(k), z.data());
-    const double value = density.value(z.data());
-    if (!std::isfinite(value))
-      return -INFINITY;
-    sum += value;
+  const double log_scale = factor.diagonal().array().log().sum();
+  std::vector<double> z(static_cast<size_t>(n + 1)), result;
+  for (int64_t k = 0; k < draws; ++k) {
+    const double squares = draw(seed, static_cast<uint32_t>(k), z.data());
+    const double log_q = -0.5 * (squares + static_cast<double>(n) * log_two_pi) - log_scale;
+    result.push_back(density.value(z.data()) - log_q);
   }
-  return sum / draws + 0.5 * static_cast<double>(n) * (1 + log_two_pi) + factor.diagonal().array().log().sum();
+  return result;
 }
 
-Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed) {
+Laplace find_laplace(UnconstrainedDensity& density, uint64_t seed, double most_work, double factorisation_work,
+                     const std::function<void()>& alive) {
   const int64_t n = density.dimension();
+  Laplace best;
   if (n > largest_dense_dimension) {
-    Laplace result;
-    result.reason = "the dimension " + std::to_string(n) + " is above the limit of " +
-                    std::to_string(largest_dense_dimension) + " for dense Hessians";
-    return result;
+    best.reason = "the dimension " + std::to_string(n) + " is above " + std::to_string(largest_dense_dimension) +
+                  ", the limit for dense Hessians";
+    return best;
   }
+  Limit limit{density.work() + most_work, factorisation_work, alive};
   std::vector<double> start(static_cast<size_t>(n), 0.0);
-  Laplace best = from_start(density, start);
-  for (uint32_t attempt = 1; attempt <= 4 && !best.proper; ++attempt) {
+  best = from_start(density, start, limit);
+  for (uint32_t attempt = 1; attempt <= 4 && !best.proper && best.reason != too_dear; ++attempt) {
     for (int64_t i = 0; i < n; ++i) {
       start[static_cast<size_t>(i)] =
           runtime_normal(seed, static_cast<uint32_t>(Stream::init), attempt, 0, static_cast<uint32_t>(i));
     }
-    Laplace other = from_start(density, start);
-    other.evaluations += best.evaluations;
+    Laplace other = from_start(density, start, limit);
     if (other.proper)
       return other;
-    best.evaluations = other.evaluations;
   }
   return best;
 }

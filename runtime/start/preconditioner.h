@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/start/density.h"
+#include "runtime/start/triangular.h"
 
 #include <Eigen/Core>
 
@@ -18,7 +19,7 @@ public:
 
   int64_t size() const { return diagonal_.size(); }
   bool is_identity() const { return identity_; }
-  // phi += P psi
+  // phi += P psi. As pull_back, it does not allocate; one thread at a time.
   void add_to(const double* psi, double* phi) const;
   // g_psi = P' g_phi
   void pull_back(const double* g_phi, double* g_psi) const;
@@ -33,10 +34,10 @@ private:
     Eigen::MatrixXd matrix;
   };
   struct Cholesky {
-    int64_t offset, rows;
-    Eigen::MatrixXd factor;         // C
+    int64_t offset;
+    TiledMatrix factor, transposed; // C, C'
     Eigen::VectorXd inverse_scales; // 1 / L_ii where phi holds log L_ii
-    mutable Eigen::MatrixXd in, out;
+    mutable TiledMatrix in, out;
   };
   bool identity_ = true;
   Eigen::VectorXd diagonal_;
@@ -45,18 +46,32 @@ private:
   Eigen::VectorXd per_unit_; // 1 / unit of each coordinate of phi; empty: psi
 };
 
+// What may be spent on a preconditioner.
+struct PreconditionerEffort {
+  // Exact Hessians, averaged over so many draws; 0: only their diagonal, by random directions.
+  int64_t hessians = 16;
+  // Whether an indefinite mean Hessian may be decomposed into eigenvalues; otherwise its diagonal is
+  // raised.
+  bool eigenvalues = true;
+  // Generic families: whether the curvature by all pairs of learned numbers may be computed.
+  bool dense = true;
+};
+
 // The preconditioner at phi: curvature E_q[J' H J] with the mean Hessian H of the log density over
-// draws of q and the derivative J of a draw by phi. Generic families: dense up to 512 learnables,
-// its diagonal above; Gaussians (by their metadata): in closed form. Where Hessians are not to be
-// had, the identity.
+// draws of q and the derivative J of a draw by phi. Gaussians (by their metadata): in closed form.
+// Where Hessians are not finite, the identity.
 Preconditioner precondition(const PreparedModel& model, const Family& family, UnconstrainedDensity& density,
-                            const std::vector<double>& phi, uint64_t seed, uint32_t step);
+                            const std::vector<double>& phi, uint64_t seed, uint32_t step,
+                            const PreconditionerEffort& effort);
 
 // The mean over draws of q of the negative Hessian of the log density, made positive definite
 // (negative curvature counts with its magnitude), and the lower Cholesky factor of its inverse.
 // False where it is not to be had.
 bool mean_precision(const PreparedModel& model, const Family& family, UnconstrainedDensity& density,
-                    const std::vector<double>& phi, uint64_t seed, uint32_t step, Eigen::MatrixXd& precision,
-                    Eigen::MatrixXd& factor);
+                    const std::vector<double>& phi, uint64_t seed, uint32_t step, const PreconditionerEffort& effort,
+                    Eigen::MatrixXd& precision, Eigen::MatrixXd& factor);
+
+// Generic families with more learned numbers have a diagonal preconditioner.
+inline constexpr int64_t largest_dense_phi = 512;
 
 } // namespace vmodel::runtime

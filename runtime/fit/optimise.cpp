@@ -1,0 +1,187 @@
+// The steps of a fit: Adam, then the last phase in the metric of the curvature.
+
+#include "runtime/fit/context.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vmodel::runtime {
+namespace {
+
+constexpr double negligible_shift = 0.05; // in units of the coordinates
+// Of the last phase: the share of a Newton step that its steps go, at its beginning and later.
+constexpr double first_settling_rate = 0.3, last_settling_rate = 0.05;
+constexpr int64_t settled_draws = 4096;
+constexpr int64_t trace_rows = 10000;
+
+class Optimiser {
+public:
+  Optimiser(FitContext& fit, const Estimation& estimation)
+      : fit_(fit), estimation_(estimation), n_(static_cast<size_t>(fit.size)), origin_(fit.state.phi),
+        phi_(fit.state.phi), psi_(n_, 0.0), gradient_(n_ + 1), g_psi_(n_), units_(n_ + 1),
+        settling_(fit.settles() ? fit.settings.settling_steps() : 0), all_steps_(fit.settings.steps + settling_),
+        stride_(std::max<int64_t>(1, all_steps_ / trace_rows)),
+        left_(static_cast<double>(fit.settings.steps * estimation.particles + settling_ * estimation.settling)) {
+    fit.trace.reserve(static_cast<size_t>(all_steps_ / stride_ + 2));
+  }
+
+  void run() {
+    fit_.state.phase = "optimise";
+    adam();
+    if (settling_ > 0)
+      settle();
+  }
+
+private:
+  void adam() {
+    const FitSettings& settings = fit_.settings;
+    const int64_t steps = settings.steps, averaged = fit_.averaged_steps();
+    Elbo objective(fit_.model, fit_.family, estimation_.particles, estimation_.estimator, fit_.pool);
+    Adam adam(n_, settings.adam);
+    // One for the result, one in comparable units for the test of its halves.
+    IterateAverage average(n_, averaged), in_units(n_, averaged);
+    double slower = 1;
+    int64_t skipped_in_a_row = 0;
+    std::vector<double> sound = psi_; // the last iterate with a finite objective
+    for (int64_t step = 0; step < steps; ++step) {
+      if (step > 0 && step == steps / 4 && settings.precondition && !settings.warm_up && !fit_.started_at_mode) {
+        // What the start could not know of the curvature is known by now.
+        fit_.state.phi = phi_;
+        fit_.choose_preconditioner(50);
+        origin_ = phi_;
+        std::fill(psi_.begin(), psi_.end(), 0.0);
+        adam.restart();
+      }
+      const Evaluation e = objective.evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
+      const double rate = slower * settings.schedule.at(step, steps);
+      double norm = NAN;
+      if (std::isfinite(e.value)) {
+        skipped_in_a_row = 0;
+        std::copy(psi_.begin(), psi_.end(), sound.begin());
+        fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
+        norm = euclidean_norm(g_psi_.data(), n_);
+        adam.step(psi_.data(), g_psi_.data(), rate);
+        move();
+      } else {
+        skip(e);
+        // A step into a place without density is taken back, and later ones are shorter.
+        if (++skipped_in_a_row == 3) {
+          skipped_in_a_row = 0;
+          slower *= 0.5;
+          std::copy(sound.begin(), sound.end(), psi_.begin());
+          move();
+          adam.restart();
+        }
+      }
+      if (step >= steps - averaged)
+        add(average, in_units);
+      done_step(step + 1, estimation_.particles, e.value, norm, rate);
+    }
+    FitState& state = fit_.state;
+    state.last = phi_;
+    state.first_moment = adam.first_moment();
+    state.second_moment = adam.second_moment();
+    if (averaged > 0) {
+      state.averaged = averaged;
+      psi_ = average.mean();
+      move();
+      state.halves_apart = in_units.halves_apart(negligible_shift);
+    }
+    state.phi = phi_;
+  }
+
+  // Steps along the gradient in the metric of the curvature, with many particles; the result is their
+  // mean (Polyak and Juditsky 1992). Every direction forgets where it came from after 1 / rate steps,
+  // and the mean has neither Adam's bias for skewed noise nor, at so little noise, that of the
+  // objective's third derivatives.
+  void settle() {
+    Elbo objective(fit_.model, fit_.family, estimation_.settling, estimation_.estimator, fit_.pool);
+    const int64_t first = settling_ * 2 / 5, averaged = settling_ - first;
+    IterateAverage average(n_, averaged), in_units(n_, averaged);
+    for (int64_t i = 0; i < settling_; ++i) {
+      const int64_t number = fit_.settings.steps + i;
+      const Evaluation e =
+          objective.evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(number)), gradient_.data());
+      double norm = NAN, wanted = 0;
+      if (std::isfinite(e.value)) {
+        fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
+        norm = euclidean_norm(g_psi_.data(), n_);
+        fit_.curvature.apply(g_psi_);
+        const double share = std::min(1.0, static_cast<double>(i) / static_cast<double>(first + 1));
+        wanted = first_settling_rate * std::pow(last_settling_rate / first_settling_rate, share);
+        // Where the metric is wrong by far a step must not lead away.
+        const double length = wanted * euclidean_norm(g_psi_.data(), n_);
+        const double longest = 0.5 * std::sqrt(static_cast<double>(n_));
+        const double rate = wanted * (length > longest ? longest / length : 1);
+        for (size_t k = 0; k < n_; ++k)
+          psi_[k] += rate * g_psi_[k];
+        move();
+      } else {
+        skip(e);
+      }
+      if (i >= first)
+        add(average, in_units);
+      done_step(number + 1, estimation_.settling, e.value, norm, wanted);
+    }
+    psi_ = average.mean();
+    move();
+    FitState& state = fit_.state;
+    // Kept unless draws that both share say that it went astray.
+    if (!fit_.compare(state.phi, phi_, fit_.evaluation_draws(settled_draws), 32).second_is_sound()) {
+      state.notes.push_back("the last phase (settle) made the objective worse and was left out");
+      return;
+    }
+    state.averaged = averaged;
+    state.halves_apart = in_units.halves_apart(negligible_shift);
+    state.phi = phi_;
+  }
+
+  // phi = origin + P psi
+  void move() {
+    std::copy(origin_.begin(), origin_.end(), phi_.begin());
+    fit_.preconditioner.add_to(psi_.data(), phi_.data());
+  }
+
+  void skip(const Evaluation& e) {
+    ++fit_.state.skipped;
+    fit_.state.particles_not_finite += e.not_finite;
+  }
+
+  void add(IterateAverage& average, IterateAverage& in_units) {
+    average.add(psi_.data());
+    fit_.preconditioner.to_units(psi_.data(), units_.data());
+    in_units.add(units_.data());
+  }
+
+  // What every step leaves behind.
+  void done_step(int64_t step, int64_t particles, double value, double norm, double rate) {
+    if (std::isfinite(value)) {
+      const double weight = std::max(0.02, 1.0 / static_cast<double>(++smoothed_));
+      smooth_ += weight * (value - smooth_);
+    }
+    if ((step - 1) % stride_ == 0 || step == all_steps_)
+      fit_.trace.push_back({step, fit_.seconds(), value, norm, rate, fit_.state.skipped});
+    fit_.state.step = step;
+    const double work = static_cast<double>(particles);
+    left_ -= work;
+    if (fit_.observer)
+      fit_.observer({"", step, all_steps_, smooth_, rate, left_ / work});
+  }
+
+  FitContext& fit_;
+  const Estimation& estimation_;
+  const size_t n_;
+  std::vector<double> origin_, phi_, psi_, gradient_, g_psi_, units_;
+  const int64_t settling_, all_steps_, stride_;
+  double left_; // evaluations of single particles
+  int64_t smoothed_ = 0;
+  double smooth_ = 0;
+};
+
+} // namespace
+
+void optimise(FitContext& fit, const Estimation& estimation) {
+  Optimiser(fit, estimation).run();
+}
+
+} // namespace vmodel::runtime

@@ -1,0 +1,184 @@
+// Where a fit begins.
+
+#include "runtime/fit/context.h"
+#include "runtime/io/error.h"
+#include "runtime/io/files.h"
+#include "runtime/start/family_start.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace vmodel::runtime {
+namespace {
+
+// Draws of the comparison with the plain start; more where they do not tell.
+constexpr int64_t few_draws = 256, many_draws = 4096;
+constexpr double mode_share = 0.5;
+
+Comparison of_independent(const std::vector<double>& first, const std::vector<double>& second) {
+  const auto moments = [](const std::vector<double>& x, double& mean, double& variance) {
+    const double count = static_cast<double>(x.size());
+    mean = 0;
+    for (double e : x)
+      mean += e / count;
+    variance = 0;
+    for (double e : x)
+      variance += (e - mean) * (e - mean) / (count - 1) / count;
+  };
+  Comparison result;
+  double a = 0, b = 0;
+  moments(first, result.first, a);
+  moments(second, result.second, b);
+  result.difference = result.second - result.first;
+  result.error = std::isfinite(result.difference) ? std::sqrt(a + b) : INFINITY;
+  return result;
+}
+
+class Start {
+public:
+  explicit Start(FitContext& fit) : fit_(fit), only_laplace_(fit.settings.family == "laplace") {}
+
+  void run() {
+    fit_.state.phi = plain_start(fit_.model, fit_.family);
+    if (fit_.settings.start == StartChoice::plain && !only_laplace_) {
+      fit_.state.start = "plain";
+      return;
+    }
+    if (only_laplace_ && fit_.model.dimension() > largest_dense_dimension) {
+      throw InputError("family laplace: it needs dense Hessians, which are computed up to dimension " +
+                       std::to_string(largest_dense_dimension) + "; this posterior has dimension " +
+                       std::to_string(fit_.model.dimension()) + ": fit another family, e.g. --family mean_field");
+    }
+    std::string refused = from_mode();
+    if (refused.empty())
+      return;
+    if (only_laplace_) {
+      throw NoFit("family laplace: the posterior has no proper mode on the unconstrained scale: " + refused +
+                  "; fit another family, e.g. --family mean_field");
+    }
+    if (fit_.settings.start == StartChoice::laplace)
+      fit_.state.notes.push_back("the Laplace start was not possible: " + refused);
+    fit_.state.start = "plain (Laplace refused: " + refused + ")";
+    fit_.begin("start by mean_field");
+    if (from_mean_field())
+      fit_.state.start = "mean field with its mean curvature (Laplace refused: " + refused + ")";
+  }
+
+private:
+  // Empty, or why not.
+  std::string from_mode() {
+    fit_.begin("Laplace start");
+    // Asked for, it may take what it takes.
+    const bool wanted = only_laplace_ || fit_.settings.start == StartChoice::laplace;
+    const double most = wanted ? std::numeric_limits<double>::max() : mode_share * fit_.work.steps();
+    const Laplace laplace =
+        find_laplace(fit_.density, fit_.settings.seed, most, fit_.work.factorisation(), [this] { fit_.alive(); });
+    if (!laplace.proper)
+      return laplace.reason;
+    std::vector<double> phi = fit_.state.phi;
+    const bool gaussian = gaussian_start(fit_.model, fit_.family, laplace, phi);
+    if (!wanted) {
+      const std::string worse = worse_than_plain(laplace, gaussian ? &phi : nullptr);
+      if (!worse.empty())
+        return worse;
+    }
+    if (gaussian) {
+      fit_.state.start = "laplace";
+      fit_.started_at_mode = true;
+    } else if (likelihood_start(fit_.model, fit_.family, laplace, fit_.settings.seed, phi)) {
+      fit_.state.start = "maximum likelihood of Laplace draws";
+    } else {
+      return "the family's likelihood has no optimum";
+    }
+    fit_.state.phi = phi;
+    return "";
+  }
+
+  // The family's own form of the Laplace approximation where it has one, else that approximation
+  // itself, against the plain start.
+  std::string worse_than_plain(const Laplace& laplace, const std::vector<double>* phi) {
+    Comparison c;
+    for (const int64_t wanted : {few_draws, many_draws}) {
+      const int64_t draws = fit_.evaluation_draws(wanted);
+      if (phi != nullptr) {
+        c = fit_.compare(fit_.state.phi, *phi, draws, 0);
+      } else {
+        std::vector<double> plain;
+        Elbo objective(fit_.model, fit_.family, draws, Estimator::total, fit_.pool);
+        objective.value(fit_.state.phi.data(), fit_.random(step_of_evaluation), &plain);
+        c = of_independent(plain, laplace.log_ratios(fit_.density, fit_.settings.seed, draws));
+      }
+      if (!std::isfinite(c.second))
+        return "draws around the mode have no finite density";
+      if (!std::isfinite(c.first) || std::fabs(c.difference) > 4 * c.error)
+        break;
+    }
+    if (c.second_is_sound())
+      return "";
+    return "its ELBO " + brief(c.second) + " is below the plain start's " + brief(c.first);
+  }
+
+  // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
+  // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
+  bool from_mean_field() {
+    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
+    const PreconditionerEffort effort = fit_.preconditioner_effort();
+    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty() ||
+        effort.hessians == 0) {
+      return false;
+    }
+    FitSettings settings = fit_.settings;
+    settings.family = "mean_field";
+    settings.start = StartChoice::plain;
+    settings.steps = std::min<int64_t>(500, std::max<int64_t>(fit_.settings.steps / 4, 1));
+    settings.settle = 0;
+    settings.estimator = EstimatorChoice::total;
+    settings.particles = 16;
+    const FitObserver heartbeat = [this](const FitProgress&) { fit_.alive(); };
+    const FitState first = run_fit(fit_.model, settings, heartbeat).state;
+    Laplace gaussian;
+    if (!mean_precision(fit_.model, *mean_field, fit_.density, first.phi, fit_.settings.seed, 99, effort,
+                        gaussian.precision, gaussian.factor)) {
+      return false;
+    }
+    for (const LearnableValue& l : fit_.model.learnables(*mean_field)) {
+      if (l.name != mean_field->gaussian_location)
+        continue;
+      const auto at = first.phi.begin() + static_cast<long>(l.phi_offset);
+      gaussian.mode.assign(at, at + static_cast<long>(l.phi_size));
+    }
+    if (static_cast<int64_t>(gaussian.mode.size()) != fit_.model.dimension())
+      return false;
+    std::vector<double> phi = fit_.state.phi;
+    if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) &&
+        !likelihood_start(fit_.model, fit_.family, gaussian, fit_.settings.seed, phi)) {
+      return false;
+    }
+    if (!fit_.compare(fit_.state.phi, phi, few_draws, 0).second_is_sound())
+      return false;
+    fit_.state.phi = phi;
+    return true;
+  }
+
+  FitContext& fit_;
+  const bool only_laplace_;
+};
+
+} // namespace
+
+void start(FitContext& fit) {
+  Start(fit).run();
+}
+
+void compare_with_plain_start(FitContext& fit) {
+  const Comparison c = fit.compare(plain_start(fit.model, fit.family), fit.state.phi, many_draws, 0);
+  if (std::isfinite(c.first) && !c.second_is_sound()) {
+    fit.state.problems.push_back("the curvature at the mode does not describe the posterior: the ELBO " +
+                                 brief(c.second) + " is below " + brief(c.first) +
+                                 ", that of a standard normal distribution; fit another family, e.g. "
+                                 "--family full_rank");
+  }
+}
+
+} // namespace vmodel::runtime
