@@ -23,6 +23,8 @@ ir::Module remove_dead_code(ir::Module module);
 ir::Module reductions(ir::Module module);
 /// Builds into their uses; adjacent `reduce`s over the same extents into one.
 ir::Module fuse(ir::Module module);
+/// Loops of a few iterations, known at compile time, become their iterations.
+ir::Module unroll(ir::Module module);
 /// Loop-invariant code out of loops.
 ir::Module hoist_loops(ir::Module module);
 /// Divisions by what does not change in a loop, or by what divides several numbers, become products.

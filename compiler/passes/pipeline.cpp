@@ -52,6 +52,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.optimise();
+  pipeline.run("unroll", unroll);
+  pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.run("second-derivatives",

@@ -54,6 +54,7 @@ const std::vector<Pass>& all_passes() {
       plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
       plain("reductions", "loops that only accumulate become reduces", reductions),
       plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
+      plain("unroll", "loops of a few iterations become those", unroll),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
       plain("sums", "invariant addends and factors out of sums", sums),

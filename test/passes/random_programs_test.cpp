@@ -93,6 +93,9 @@ TEST(RandomPrograms, HoistLoops) {
 TEST(RandomPrograms, Reciprocals) {
   check_all({"inline", "reciprocals"});
 }
+TEST(RandomPrograms, Unroll) {
+  check_all({"inline", "unroll"});
+}
 TEST(RandomPrograms, Sums) {
   check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "sums"});
 }
@@ -100,8 +103,8 @@ TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
-  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "reciprocals", "hoist-loops", "sums",
-             "hoist-to-load", "simplify"});
+  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "unroll", "simplify", "reciprocals",
+             "hoist-loops", "sums", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
