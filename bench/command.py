@@ -19,7 +19,7 @@ import report
 import steps
 from models import ROOT, cases
 from peers.install import Environment, install
-from peers.stan import Stan, Stanli
+from peers.stan import Stan, Stanli, compile_loop
 from peers.vmodel import Compiler
 
 QUICK_MODELS = ("eight_schools_noncentered", "kidscore_momiq")
@@ -35,6 +35,7 @@ class Tools:
     environment: Environment
     stan: Stan
     stanli: Stanli
+    meter: Path  # the program of loop/usage.cpp
     machine: dict
     core: int
     folder: Path
@@ -56,14 +57,18 @@ def main(arguments):
         print(f"bench: error: {error}", file=sys.stderr)
         return 1
     results, environment = measure(options, folder, found)
-    if options.models or options.quick:
-        # Of some models, or too few repeats: not what the documentation should show.
+    if is_partial(options):
         (folder / "partial.json").write_text(json.dumps(results, indent=1) + "\n")
         write_report(results, environment, folder / "partial" / "benchmarks.md", folder / "partial" / "pictures")
     else:
         (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
         write_report(results, environment, PAGE, PICTURES)
     return 0
+
+
+def is_partial(options):
+    """Of some models, or with too few repeats: not what the documentation should show."""
+    return bool(options.models) or options.quick
 
 
 def parse(arguments):
@@ -95,6 +100,7 @@ def measure(options, folder, found):
         environment=environment,
         stan=Stan(environment, folder / "stan"),
         stanli=Stanli(environment, folder / "stanli"),
+        meter=folder / "usage",
         machine=machine.describe(),
         core=options.core,
         folder=folder,
@@ -104,10 +110,11 @@ def measure(options, folder, found):
     results["load_before"] = machine.load()
     say("compiling what measures")
     tools.stanli.compile()
+    compile_loop(ROOT / "bench" / "loop" / "usage.cpp", tools.meter)
     # What is compiled now is compiled several at a time; compile times are taken from programs compiled alone.
     programs = [program for case in found for program in (case.program, case.tuned) if program]
     results["stan_compiled_together"] = tools.stan.compile_all(programs, say)
-    results["stan_compilations"] = [] if options.quick else compile_times.measure_stan(tools, cases(compile_times.ALONE), say)
+    results["stan_compilations"] = [] if is_partial(options) else compile_times.measure_stan(tools, cases(compile_times.ALONE), say)
     results["vmodelc"] = []
     for case in found:
         say(f"{case.name}: compiling")
@@ -122,7 +129,7 @@ def measure(options, folder, found):
     for case in found:
         say(f"{case.name}: memory of a fit")
         results["fits"].append(memory.measure_fits(case, tools))
-    results["growth"] = [] if options.quick else memory.measure_growth(tools, say)
+    results["growth"] = [] if is_partial(options) else memory.measure_growth(tools, say)
     results["load_after"] = machine.load()
     results["minutes"] = (time.monotonic() - begin) / 60
     say("done")

@@ -91,18 +91,21 @@ class Usage:
     status: int
     wall: float  # seconds
     cpu: float  # seconds of user and system time, children included
-    memory_kib: int  # peak resident memory of the largest of its processes
+    memory_kib: int | None  # peak resident memory, where a meter was given
     output: str
     errors: str
 
 
-def run(command, core=None, check=True, **keywords):
-    """Runs a command to its end and measures it. Another status than 0 raises RuntimeError where `check` is true."""
+def run(command, core=None, check=True, meter=None):
+    """Runs a command to its end and measures it. Another status than 0 raises RuntimeError where `check` is true.
+
+    `meter` is the program of loop/usage.cpp: Python cannot tell the peak memory of a small child, which inherits its own."""
     command = [str(part) for part in command]
-    begin = time.monotonic()
-    # wait4 tells the usage of this one child; its outputs go through files, so that no pipe can fill up.
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, preexec_fn=pin(core), env=one_thread(), **keywords)
+    # Outputs go through files, so that no pipe can fill up while wait4 tells the usage of this one child.
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors, tempfile.NamedTemporaryFile("r") as memory:
+        metered = [str(meter), memory.name, *command] if meter else command
+        begin = time.monotonic()
+        process = subprocess.Popen(metered, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, preexec_fn=pin(core), env=one_thread())
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -110,9 +113,10 @@ def run(command, core=None, check=True, **keywords):
         for file in (output, errors):
             file.seek(0)
             texts.append(file.read())
+        peak = int(memory.read()) if meter and process.returncode != 127 else None
     if check and process.returncode != 0:
         raise RuntimeError(f"$ {' '.join(command)}\nstatus {process.returncode}\n{texts[0]}{texts[1]}")
-    return Usage(process.returncode, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, *texts)
+    return Usage(process.returncode, wall, usage.ru_utime + usage.ru_stime, peak, *texts)
 
 
 def available_gib():

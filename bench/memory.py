@@ -18,7 +18,7 @@ def measure_fits(case, tools):
     """Peak memory of a fit with the compiler's defaults but for fewer steps."""
     model = Model(tools.compiler.compile(case), case)
     with tempfile.TemporaryDirectory(dir=tools.folder) as folder:
-        used = model.fit(folder, "--family", "mean_field", "--steps", "200")
+        used = model.fit(folder, "--family", "mean_field", "--steps", "200", meter=tools.meter)
     return {"model": case.name, "memory_kib": used.memory_kib, "seconds": used.wall}
 
 
@@ -38,7 +38,7 @@ def measure_growth(tools, say):
             data.write_text(json.dumps(made_up(observations)))
             model = Model(executable, dataclasses.replace(case, data=data))
             options = ("--family", "mean_field", "--steps", str(STEPS), "--threads", str(threads))
-            used = model.fit(Path(folder) / "fit", *options, settings=(*PLAIN_FIT, f"particles={particles}"))
+            used = model.fit(Path(folder) / "fit", *options, settings=(*PLAIN_FIT, f"particles={particles}"), meter=tools.meter)
             records.append(
                 {"observations": observations, "particles": particles, "threads": threads, "memory_kib": used.memory_kib, "data_kib": data.stat().st_size // 1024}
             )

@@ -25,7 +25,7 @@ def draw(chart, folder):
         return
     first = {point[0]: point[1] for point in chart["series"][0]["points"]}
     names.sort(key=lambda name: first.get(name, 0))
-    figure, axes = plt.subplots(figsize=(7.5, 1.3 + 0.24 * len(names)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.5, 1.6 + 0.24 * len(names)), layout="constrained")
     for index, series in enumerate(chart["series"]):
         points = series["points"]
         at = [names.index(point[0]) for point in points]
@@ -42,7 +42,7 @@ def draw(chart, folder):
     axes.grid(axis="x", which="both", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.set_title(chart["title"], fontsize=10)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.9 / (1.3 + 0.24 * len(names))), ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(Path(folder) / chart["file"], metadata={"Date": None, "Creator": None})
     plt.close(figure)
 

@@ -12,7 +12,7 @@ void adam_step(benchmark::State& state) {
   const auto size = static_cast<std::size_t>(state.range(0));
   Adam adam(size, {});
   std::vector<double> x(size, 0.0), gradient(size, 1.0);
-  for (auto _ : state)
+  while (state.KeepRunning())
     adam.step(x.data(), gradient.data(), 1e-6);
   benchmark::DoNotOptimize(x.data());
   state.SetItemsProcessed(state.iterations() * state.range(0));

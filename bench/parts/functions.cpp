@@ -1,15 +1,11 @@
 // Every function of one variable that generated code evaluates in vectors: the sum over 512 numbers in (0.05, 0.95),
-// and its gradient. The time of an item is that of one number of one particle.
+// and its gradient.
 
 #include "bench/parts/part_model.h"
-
-#include <benchmark/benchmark.h>
 
 namespace {
 
 using namespace bench;
-
-constexpr std::int64_t size = 512;
 
 const char* functions[] = {"exp",
                            "log",
@@ -40,27 +36,12 @@ const char* functions[] = {"exp",
                            "std_normal_quantile"};
 
 const bool registered = [] {
-  for (const std::string name : functions)
-    for (const char* kernel : {"log_density", "log_density_gradient"})
-      for (const bool native : {false, true})
-        benchmark::RegisterBenchmark(
-            ("function/" + name + (std::string(kernel) == "log_density" ? "/value" : "/gradient") +
-             (native ? "/native" : "/1"))
-                .c_str(),
-            [=](benchmark::State& state) {
-              const std::string source =
-                  "model Function {\n  data N: int<lower=1>;\n  param x: real[N] ~ flat();\n  factor sum(" + name +
-                  "(x));\n}\n";
-              static std::map<std::string, std::unique_ptr<PartModel>> models;
-              auto& model = models[name];
-              if (!model)
-                model = std::make_unique<PartModel>(source, made_up_data({{"N", size}}, {}));
-              const int lanes = native ? model->native_lanes() : 1;
-              DensityCall call(*model, kernel, lanes);
-              for (auto _ : state)
-                call();
-              state.SetItemsProcessed(state.iterations() * size * lanes);
-            });
+  constexpr std::int64_t size = 512;
+  for (const std::string name : functions) {
+    const std::string source =
+        "model Function {\n  data N: int<lower=1>;\n  param x: real[N] ~ flat();\n  factor sum(" + name + "(x));\n}\n";
+    add_density("function/" + name, source, made_up_data({{"N", size}}, {}), size);
+  }
   return true;
 }();
 

@@ -5,28 +5,11 @@
 
 #include <benchmark/benchmark.h>
 
+#include <map>
+
 namespace {
 
 using namespace bench;
-
-/// Registers a model's density and gradient; `elements` are those of one particle.
-void add(const std::string& name, const std::string& source, const std::string& data, std::int64_t elements) {
-  for (const char* kernel : {"log_density", "log_density_gradient"})
-    for (const bool native : {false, true})
-      benchmark::RegisterBenchmark((name + "/" + kernel + (native ? "/native" : "/1")).c_str(),
-                                   [=](benchmark::State& state) {
-                                     static std::map<std::string, std::unique_ptr<PartModel>> models;
-                                     auto& model = models[name];
-                                     if (!model)
-                                       model = std::make_unique<PartModel>(source, data);
-                                     const int lanes = native ? model->native_lanes() : 1;
-                                     DensityCall call(*model, kernel, lanes);
-                                     for (auto _ : state)
-                                       call();
-                                     state.SetItemsProcessed(state.iterations() * elements * lanes);
-                                     state.counters["lanes"] = lanes;
-                                   });
-}
 
 const char* recurrence = R"(
 model Recurrence {
@@ -64,9 +47,10 @@ model Matrix {
 )";
 
 const bool registered = [] {
-  add("recurrence", recurrence, made_up_data({{"T", 500}}, {{"y", {500}}}), 500);
-  add("map", map, made_up_data({{"N", 1000}}, {{"x", {1000}}, {"y", {1000}}}), 1000);
-  add("matrix_product", matrix, made_up_data({{"N", 500}, {"K", 24}}, {{"X", {500, 24}}, {"y", {500}}}), 500 * 24);
+  add_density("recurrence", recurrence, made_up_data({{"T", 500}}, {{"y", {500}}}), 500);
+  add_density("map", map, made_up_data({{"N", 1000}}, {{"x", {1000}}, {"y", {1000}}}), 1000);
+  add_density("matrix_product", matrix, made_up_data({{"N", 500}, {"K", 24}}, {{"X", {500, 24}}, {"y", {500}}}),
+              std::int64_t{500} * 24);
   return true;
 }();
 

@@ -3,6 +3,8 @@
 #include "runtime/io/error.h"
 #include "runtime/payload/payload.h"
 
+#include <benchmark/benchmark.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -72,6 +74,28 @@ DensityCall::DensityCall(const PartModel& model, const std::string& kernel, int 
     call_ = model.prepared().call(
         kernel, lanes,
         {{"z", z_.data()}, {"value", value_.data()}, {"jacobian", jacobian_.data()}, {"gradient", gradient_.data()}});
+}
+
+void add_density(const std::string& name, const std::string& source, const std::string& data, std::int64_t elements) {
+#ifndef __clang_analyzer__ // it takes Google Benchmark's registry for a leak
+  // Compiled when the first of its benchmarks runs, so that a filter saves the others' time.
+  const auto model = std::make_shared<std::unique_ptr<PartModel>>();
+  for (const bool gradient : {false, true}) {
+    for (const bool native : {false, true}) {
+      const std::string title = name + (gradient ? "/gradient" : "/value") + (native ? "/native" : "/1");
+      benchmark::RegisterBenchmark(title.c_str(), [=](benchmark::State& state) {
+        if (!*model)
+          *model = std::make_unique<PartModel>(source, data);
+        const int lanes = native ? (*model)->native_lanes() : 1;
+        DensityCall call(**model, gradient ? "log_density_gradient" : "log_density", lanes);
+        while (state.KeepRunning())
+          call();
+        state.SetItemsProcessed(state.iterations() * elements * lanes);
+        state.counters["lanes"] = lanes;
+      });
+    }
+  }
+#endif
 }
 
 std::string made_up_data(const std::vector<std::pair<std::string, std::int64_t>>& integers,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -35,6 +36,10 @@ private:
   vmodel::runtime::AlignedVector<double> z_, value_, jacobian_, gradient_;
   vmodel::runtime::KernelCall call_;
 };
+
+/// Registers benchmarks of a model's density and of its gradient, for one lane and for the machine's lanes. `elements`
+/// are those of one particle: the time of an item is that of one of them for one particle.
+void add_density(const std::string& name, const std::string& source, const std::string& data, std::int64_t elements);
 
 /// JSON of an object with sizes and arrays of made-up numbers in (0, 1).
 std::string made_up_data(const std::vector<std::pair<std::string, std::int64_t>>& integers,

@@ -79,7 +79,7 @@ class Stan:
         jobs = max(1, min(len(os.sched_getaffinity(0)), int(os.environ.get("VMODEL_JOBS", 64)), by_memory))
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             times = pool.map(lambda program: self.compile(program, self.executable(program)), missing)
-            return dict(zip(map(str, missing), times))
+            return dict(zip((str(program.relative_to(BENCH)) for program in missing), times))
 
     def compile_alone(self, program):
         """(wall, cpu) seconds of compiling one program while nothing else is compiled."""

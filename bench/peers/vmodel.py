@@ -29,10 +29,10 @@ class Compiler:
         machine.run([self.program, case.source, "-o", executable, *options])
         return executable
 
-    def usage(self, case):
+    def usage(self, case, meter=None):
         """Time and memory of one compilation, and the milliseconds of its phases as --time tells them."""
         with tempfile.TemporaryDirectory() as folder:
-            used = machine.run([self.program, case.source, "-o", Path(folder) / "model", "--time"])
+            used = machine.run([self.program, case.source, "-o", Path(folder) / "model", "--time"], meter=meter)
         return used, phases(used.errors + used.output)
 
 
@@ -68,11 +68,11 @@ class Model:
         """What the command `benchmark` prints, at the points last evaluated."""
         return json.loads(self.command("benchmark", "--particles", str(particles), "--at", self.at, *options))
 
-    def fit(self, output, *options, settings=()):
+    def fit(self, output, *options, settings=(), meter=None):
         """Time and memory of a fit (its exit status may be 2: only its speed is of interest)."""
         given = [part for setting in settings for part in ("--set", setting)]
         command = [self.executable, "fit", "--data", self.case.data, "--output", output, *options, *given]
-        used = machine.run(command, core=self.core, check=False)
+        used = machine.run(command, core=self.core, check=False, meter=meter)
         if used.status not in (0, 2):
             raise RuntimeError(f"$ {' '.join(map(str, command))}\n{used.errors}")
         return used

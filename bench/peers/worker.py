@@ -56,8 +56,11 @@ class Worker:
         return float(self.ask("time"))
 
     def close(self):
-        if self.process.poll() is None:
+        try:
             self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        if self.process.poll() is None:
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:

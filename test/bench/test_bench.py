@@ -1,0 +1,263 @@
+"""The benchmarks' harness: all of it that needs neither time nor network. Nothing here is timed."""
+
+import copy
+import json
+import math
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from vmodel_testing import SOURCE, compile_model, slow
+
+BENCH = SOURCE / "bench"
+sys.path.insert(0, str(BENCH))
+import agreement  # noqa: E402
+import command  # noqa: E402
+import gradients  # noqa: E402
+import machine  # noqa: E402
+import models  # noqa: E402
+import ratios  # noqa: E402
+import report  # noqa: E402
+from peers import vmodel  # noqa: E402
+from peers.stan import compile_loop  # noqa: E402
+from peers.worker import Worker, WorkerError  # noqa: E402
+
+# Of a run of three models with two repeats.
+RECORDED = pathlib.Path(__file__).resolve().parent / "recorded.json"
+
+
+class Ratios(unittest.TestCase):
+    def test_ratios_are_of_neighbouring_runs(self):
+        found = ratios.ratio([10, 30, 20], [1, 2, 4])
+        self.assertEqual((found.median, found.least, found.most), (10, 5, 15))
+
+    def test_runs_that_cannot_be_paired_have_no_ratio(self):
+        self.assertIsNone(ratios.ratio([1, 2], [1]))
+        self.assertIsNone(ratios.ratio([], []))
+        self.assertIsNone(ratios.ratio(None, [1]))
+
+    def test_geometric_mean_is_of_medians(self):
+        self.assertAlmostEqual(ratios.geometric_mean([ratios.ratio([4], [1]), None, ratios.ratio([9], [1])]), 6)
+        self.assertIsNone(ratios.geometric_mean([]))
+
+    def test_three_significant_figures(self):
+        written = [ratios.figure(x) for x in (0.01234, 0.9996, 1.234, 12.34, 123.4, 1234.5, 99.96)]
+        self.assertEqual(written, ["0.0123", "1.000", "1.23", "12.3", "123", "1,230", "100.0"])
+
+
+class Agreement(unittest.TestCase):
+    reference = [(-10.0, [1.0, -2.0]), (-12.0, [0.5, 1e-9]), (-11.0, [3.0, 4.0])]
+
+    def agrees(self, computed):
+        return agreement.compare(self.reference, computed)["agrees"]
+
+    def test_constants_cancel(self):
+        self.assertTrue(self.agrees([(value + 7.5, gradient) for value, gradient in self.reference]))
+
+    def test_another_difference_is_refused(self):
+        wrong = [self.reference[0], (-12.0 + 1e-7, self.reference[1][1]), self.reference[2]]
+        self.assertFalse(self.agrees(wrong))
+
+    def test_another_gradient_is_refused(self):
+        wrong = [self.reference[0], self.reference[1], (-11.0, [3.0, 4.0 * (1 + 1e-7)])]
+        self.assertFalse(self.agrees(wrong))
+
+    def test_components_that_are_zero_but_for_rounding_are_no_reason(self):
+        self.assertTrue(self.agrees([self.reference[0], (-12.0, [0.5, 1.001e-9]), self.reference[2]]))
+
+    def test_nan_is_refused(self):
+        self.assertFalse(self.agrees([self.reference[0], (math.nan, self.reference[1][1]), self.reference[2]]))
+        self.assertFalse(self.agrees([self.reference[0], self.reference[1], (-11.0, [3.0, math.nan])]))
+        self.assertFalse(self.agrees([(math.nan, [1.0, -2.0]), *self.reference[1:]]))
+
+    def test_a_gradient_of_another_length_is_refused(self):
+        self.assertFalse(self.agrees([self.reference[0], self.reference[1], (-11.0, [3.0])]))
+
+    def test_timed_code_with_another_checksum_is_an_error(self):
+        class Model:
+            case = models.cases(["blr"])[0]
+
+            def __init__(self, checksum):
+                self.checksum = checksum
+
+            def benchmark(self, particles, *options):
+                return {"checksum": self.checksum, "ns_per_particle_gradient": 5.0}
+
+        right = sum(value + sum(gradient) for value, gradient in self.reference)
+        self.assertEqual(gradients.time(Model(right), self.reference, 3), 5.0)
+        for wrong in (right * (1 + 1e-6), "nan"):
+            with self.assertRaises(RuntimeError):
+                gradients.time(Model(wrong), self.reference, 3)
+
+
+class Models(unittest.TestCase):
+    def test_every_model_with_references_has_a_stan_program(self):
+        index = json.loads((models.POSTERIORDB / "index.json").read_text())
+        self.assertEqual({case.name for case in models.cases()}, {entry["model"] for entry in index})
+
+    def test_points_have_the_parameters_and_their_shapes(self):
+        for case in models.cases():
+            points = case.points()
+            self.assertEqual(len(points), models.POINTS, case.name)
+            for point in points:
+                for parameter in case.parameters:
+                    size = math.prod(parameter["shape"])
+                    self.assertEqual(len(models.flat(point[parameter["name"]])), size, (case.name, parameter["name"]))
+
+    def test_stan_programs_declare_the_parameters_in_order(self):
+        for case in models.cases():
+            for program in filter(None, (case.program, case.tuned)):
+                block = re.search(r"\nparameters \{(.*?)\n\}", program.read_text(), re.S).group(1)
+                self.assertEqual(re.findall(r"(\w+);", block), case.dimension_names, program)
+
+    def test_unknown_model_is_named(self):
+        process = subprocess.run([BENCH / "run", "no_such_model"], capture_output=True, text=True)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("no model no_such_model", process.stderr)
+
+    def test_versions_are_pinned(self):
+        lines = [line for line in (BENCH / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertRegex(line, r"^[a-z]+==[0-9.]+$")
+
+
+class Programs(unittest.TestCase):
+    """The processes that are measured."""
+
+    def test_phases_of_the_compiler(self):
+        text = "phase           ms   share\nparse          0.8      0 %\nLLVM         626.4     78 %\ntotal        804.8    100 %\n"
+        self.assertEqual(vmodel.phases(text), {"parse": 0.8, "LLVM": 626.4, "total": 804.8})
+
+    def test_usage_of_a_process(self):
+        used = machine.run([sys.executable, "-c", "print(sum(range(3000000)))"])
+        self.assertEqual(used.output, "4499998500000\n")
+        self.assertGreater(used.cpu, 0)
+        with self.assertRaisesRegex(RuntimeError, "status 3"):
+            machine.run([sys.executable, "-c", "raise SystemExit(3)"])
+
+    def test_peak_memory_is_the_command_s_own(self):
+        ours = bytearray(100 << 20)  # resident: a child that is forked from here inherits this peak
+        with tempfile.TemporaryDirectory() as scratch:
+            meter = compile_loop(BENCH / "loop" / "usage.cpp", pathlib.Path(scratch) / "usage")
+            large = machine.run([sys.executable, "-c", "x = bytearray(60 << 20)"], meter=meter)
+            small = machine.run(["true"], meter=meter)
+            self.assertGreater(large.memory_kib, 60 << 10)
+            self.assertLess(small.memory_kib, 20 << 10)
+            self.assertEqual(machine.run(["false"], check=False, meter=meter).status, 1)
+        self.assertEqual(len(ours), 100 << 20)
+
+    def test_a_pinned_process_stays_on_its_core(self):
+        core = machine.default_core()
+        used = machine.run([sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"], core=core)
+        self.assertEqual(used.output, f"[{core}]\n")
+
+    def test_worker_answers_and_says_why_it_ends(self):
+        program = "import sys\nfor line in sys.stdin:\n    if 'end' in line: sys.exit('no such density')\n    print('[[\"-inf\", 1.5]]' if line == 'densities\\n' else 1, flush=True)\n"
+        with Worker([sys.executable, "-c", program]) as worker:
+            self.assertEqual(worker.densities([[0.25]]), [(-math.inf, [1.5])])
+            with self.assertRaisesRegex(WorkerError, "no such density"):
+                worker.ask("end")
+
+
+@unittest.skipUnless({"avx2", "fma"} <= set(machine.describe()["vector_units"]), "needs AVX2")
+class Hand(unittest.TestCase):
+    """The gradients written by hand are those of the compiled models."""
+
+    def agrees(self, name):
+        case = models.cases([name])[0]
+        with tempfile.TemporaryDirectory() as scratch:
+            program = compile_loop(case.hand, pathlib.Path(scratch) / "hand", *gradients.HAND_FLAGS, f"-I{BENCH}/hand", "-O1")
+            model = vmodel.Model(compile_model(case.source), case)
+            points, reference = model.evaluate(case.points(13))  # 13: an incomplete group of eight as well
+            with Worker([program, case.data]) as worker:
+                found = agreement.compare(reference, worker.densities(points))
+            self.assertTrue(found["agrees"], found)
+
+    def test_garch11(self):
+        self.agrees("garch11")
+
+    @slow
+    def test_the_others(self):
+        for case in models.cases():
+            if case.hand and case.name != "garch11":
+                with self.subTest(case.name):
+                    self.agrees(case.name)
+
+
+class Report(unittest.TestCase):
+    """The page, from a recorded run."""
+
+    def setUp(self):
+        self.results = json.loads(RECORDED.read_text())
+
+    def tables(self, page):
+        return re.findall(r"(?:^\|.*\n)+", page, re.M)
+
+    def test_every_model_has_its_rows(self):
+        page = report.page(self.results)
+        for record in self.results["gradients"]:
+            self.assertGreaterEqual(page.count(f"| {record['model']} |"), 4, record["model"])
+        for section in ("Gradients of 64 particles", "One gradient at a time", "A whole step", "From source to an executable", "Memory", "The limit", "Agreement"):
+            self.assertIn(f"\n## {section}", page)
+
+    def test_rows_are_as_wide_as_their_header(self):
+        for text in self.tables(report.page(self.results)):
+            widths = {line.count("|") for line in text.splitlines()}
+            self.assertEqual(len(widths), 1, text)
+
+    def test_ratios_stand_in_the_tables(self):
+        record = next(r for r in self.results["gradients"] if r["model"] == "garch11")
+        record["times"].update(stan=[400.0, 400.0], stan_tuned=[300.0, 200.0], vmodel_plain=[10.0, 10.0])
+        page = report.page(self.results)
+        self.assertIn("| 40.0x (40.0 to 40.0) | 25.0x (20.0 to 30.0) |", page)
+
+    def test_a_refused_peer_is_named_and_has_no_ratio(self):
+        record = next(r for r in self.results["gradients"] if r["model"] == "garch11")
+        for name in ("stan", "stan_tuned"):
+            del record["times"][name]
+            record["refused"][name] = "does not agree: density 0.5, gradient 0.25"
+        page = report.page(self.results)
+        self.assertIn("- garch11, Stan Math: does not agree: density 0.5, gradient 0.25", page)
+        row = next(line for line in page.splitlines() if line.startswith("| garch11 | 4 |"))
+        self.assertIn("| refused |", row)
+
+    def test_a_busy_machine_is_said(self):
+        self.results.update(load_before=0.1, load_after=0.9)
+        self.assertNotIn("machine was busy", report.page(self.results))
+        self.results["load_before"] = 3.0
+        self.assertIn("machine was busy", report.page(self.results))
+
+    def test_parts_that_were_not_measured_are_left_out(self):
+        results = copy.deepcopy(self.results)
+        results.update(steps=[], growth=[], stan_compilations=[], stan_compiled_together={})
+        for record in results["gradients"]:
+            for name in ("hand", "vmodel_avx2"):
+                record["times"].pop(name, None)
+        page = report.page(results)
+        self.assertNotIn("## A whole step", page)
+        self.assertNotIn("## The limit", page)
+        self.assertTrue(report.pictures(results))
+
+    def test_pictures_hold_every_ratio(self):
+        charts = {chart["file"]: chart for chart in report.pictures(self.results)}
+        for file in ("gradients.svg", "single.svg", "steps.svg", "compile.svg"):
+            self.assertIn(file, charts)
+            self.assertTrue(any(series["points"] for series in charts[file]["series"]), file)
+        names = [point[0] for point in charts["gradients.svg"]["series"][0]["points"]]
+        self.assertEqual(names, [record["model"] for record in self.results["gradients"]])
+
+    def test_a_partial_run_leaves_the_documentation_alone(self):
+        self.assertEqual(command.parse(["--quick"]).repeats, 1)
+        self.assertEqual(command.parse(["garch11"]).models, ["garch11"])
+        self.assertEqual(command.parse(["parts", "--benchmark_filter=map"]).models, ["parts", "--benchmark_filter=map"])
+        self.assertTrue(command.is_partial(command.parse(["--quick"])))
+        self.assertTrue(command.is_partial(command.parse(["garch11"])))
+        self.assertFalse(command.is_partial(command.parse([])))
+
+
+if __name__ == "__main__":
+    unittest.main()
