@@ -33,24 +33,6 @@ ValueId integer_power(Builder& b, ValueId x, int exponent) {
   }
 }
 
-// The mean of the Bernoulli distribution. Where exp(-x) overflows, the result is zero as it should be.
-ValueId inv_logit(Builder& b, ValueId x) {
-  return b.div(b.constant(1), b.add(b.constant(1), b.unary(Opcode::exp, b.neg(x))));
-}
-
-/// log(1 + exp(-|x|))
-ValueId log1p_exp_of_minus_size(Builder& b, ValueId x) {
-  return b.unary(Opcode::log1p, b.unary(Opcode::exp, b.neg(b.unary(Opcode::abs, x))));
-}
-
-ValueId log1p_exp(Builder& b, ValueId x) {
-  return b.add(b.binary(Opcode::max, x, b.constant(0)), log1p_exp_of_minus_size(b, x));
-}
-
-ValueId log_inv_logit(Builder& b, ValueId x) {
-  return b.sub(b.binary(Opcode::min, x, b.constant(0)), log1p_exp_of_minus_size(b, x));
-}
-
 /// log(1 - exp(x)) for x < 0 (Maechler 2012, "Accurately computing log(1 - exp(-|a|))"). One logarithm:
 /// log1p(expm1(x) == y) where y = -exp(x), or log(-expm1(x)).
 ValueId log1m_exp(Builder& b, ValueId x) {

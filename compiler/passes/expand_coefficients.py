@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes the coefficients of expand_normal.inc and expand_gamma.inc (needs mpmath): `expand_coefficients.py normal|gamma`.
+"""Computes the coefficients of expand_normal.inc, expand_gamma.inc and expand_logit.inc (needs mpmath): `expand_coefficients.py normal|gamma|logit`.
 
 Interpolation at Chebyshev points, which is within a small factor of the best polynomial, in 60 digits.
 """
@@ -68,4 +68,13 @@ def gamma():
     show("digamma_near_root", "digamma(1.5 + f) / (1.5 + f - root), |f| <= 1/2", c, e)
 
 
-normal() if sys.argv[1] == "normal" else gamma()
+def logit():
+    def rest(t):
+        s = mp.sqrt(t)
+        return (mp.atanh(s) / s - 1) / t
+
+    c, e = fit(rest, mp.mpf(1) / 10**12, mp.mpf(1) / 9, 9, mp.mpf(0))
+    show("atanh_rest", "(atanh(s) / s - 1) / s^2 in s^2, s in [0, 1/3]", c, e)
+
+
+{"normal": normal, "gamma": gamma, "logit": logit}[sys.argv[1]]()

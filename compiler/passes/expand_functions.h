@@ -10,6 +10,11 @@ ir::ValueId std_normal_cdf(ir::Builder& b, ir::ValueId x);
 ir::ValueId log_std_normal_cdf(ir::Builder& b, ir::ValueId x);
 ir::ValueId std_normal_quantile(ir::Builder& b, ir::ValueId p);
 
+// the logistic function and its logarithm (expand_logit.cpp)
+ir::ValueId inv_logit(ir::Builder& b, ir::ValueId x);
+ir::ValueId log1p_exp(ir::Builder& b, ir::ValueId x);
+ir::ValueId log_inv_logit(ir::Builder& b, ir::ValueId x);
+
 // the gamma function's logarithm and its derivatives (expand_gamma.cpp)
 ir::ValueId lgamma(ir::Builder& b, ir::ValueId x);
 ir::ValueId digamma(ir::Builder& b, ir::ValueId x);
