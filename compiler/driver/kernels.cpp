@@ -1,5 +1,7 @@
 #include "compiler/driver/kernels.h"
 
+#include "compiler/passes/passes.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -8,10 +10,21 @@ namespace vmodel::driver {
 
 namespace {
 
+/// The name of a kernel without `.plain`.
+std::string_view base_name(std::string_view kernel) {
+  const std::string_view suffix = passes::plain_suffix;
+  return kernel.ends_with(suffix) ? kernel.substr(0, kernel.size() - suffix.size()) : kernel;
+}
+
+/// Kernels that are made for one lane, too.
+bool is_single(std::string_view kernel) {
+  return base_name(kernel) == "log_density" || base_name(kernel) == "log_density_gradient";
+}
+
 bool is_hot(std::string_view kernel) {
   if (kernel.starts_with("data_shape.") || kernel.starts_with("data_bounds."))
     return false; // NAME may be anything
-  if (kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector")
+  if (is_single(kernel) || kernel == "hessian_vector")
     return true;
   constexpr std::array<std::string_view, 3> endings = {".draw", ".pathwise", ".log_density_gradient"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
@@ -23,11 +36,11 @@ std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels
   std::map<std::string, codegen::KernelCode> result;
   for (const ir::Function& kernel : kernels.functions) {
     codegen::KernelCode& code = result[kernel.name];
-    const bool single = kernel.name == "log_density" || kernel.name == "log_density_gradient";
-    code.lanes = single && target.lanes > 1 ? std::vector{1, target.lanes} : std::vector{target.lanes};
+    code.lanes = is_single(kernel.name) && target.lanes > 1 ? std::vector{1, target.lanes} : std::vector{target.lanes};
     code.cold = !is_hot(kernel.name);
   }
-  result["prepare"].cold = true;
+  // Statistics go through all data in nested loops.
+  result["prepare"].cold = !kernels.find(std::string("log_density") + passes::plain_suffix);
   return result;
 }
 

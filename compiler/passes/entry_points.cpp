@@ -202,6 +202,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     options.of = {{"value", ""}, {"jacobian", ""}};
     options.wrt = {{"z", "gradient"}};
     derivatives.add_gradient("log_density_gradient", "log_density", options);
+    // Where log_density uses sufficient statistics, for comparison.
+    derivatives.add_gradient("log_density_gradient.plain", "log_density.plain", options);
   }
   for (const std::string& family : families) {
     GradientOptions options;
@@ -223,7 +225,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       move_parameter(*score, "weight", "log_q");
   }
   std::erase_if(derivatives.module().functions, [&](const Function& function) {
-    const bool is_base = function.name == "log_density" || !family_of(function.name, ".draw").empty() ||
+    const bool is_base = function.name == "log_density" || function.name == "log_density.plain" ||
+                         !family_of(function.name, ".draw").empty() ||
                          !family_of(function.name, ".log_density").empty();
     return is_base && !is_wanted(function.name, wanted);
   });

@@ -25,6 +25,13 @@ ir::Module reductions(ir::Module module);
 ir::Module fuse(ir::Module module);
 /// Loops of a few iterations, known at compile time, become their iterations.
 ir::Module unroll(ir::Module module);
+/// What a kernel is called that goes through the data where the kernel of the name before it uses
+/// sufficient statistics.
+inline constexpr const char* plain_suffix = ".plain";
+
+/// Sums over data in `log_density` as functions of statistics that are computed once
+/// (sufficient_statistics.h). If there are any, the kernel as it was is kept as `log_density.plain`.
+ir::Module sufficient_statistics(ir::Module module);
 /// Loop-invariant code out of loops.
 ir::Module hoist_loops(ir::Module module);
 /// Divisions by what does not change in a loop, or by what divides several numbers, become products.
@@ -62,6 +69,8 @@ struct PipelineOptions {
   /// Kernels to make, by name (docs/architecture.md); empty: all that the module allows. A kernel
   /// whose derivative does not exist is left out; the errors say which and why.
   std::vector<std::string> kernels;
+  /// Whether sums over data become functions of sufficient statistics.
+  bool statistics = true;
   /// Where the extents of kernel outputs are found; the driver reads them from the metadata
   /// ("observed", "reported": numbers of sizes, so `size.K`).
   KernelSizes sizes;

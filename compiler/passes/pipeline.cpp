@@ -54,6 +54,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.optimise();
   pipeline.run("unroll", unroll);
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  if (options.statistics)
+    pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.run("second-derivatives",

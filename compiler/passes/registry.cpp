@@ -2,6 +2,7 @@
 #include "compiler/passes/expand.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
+#include "compiler/passes/sufficient_statistics.h"
 
 #include <sstream>
 
@@ -26,6 +27,14 @@ ir::Module sites(ir::Module module, const std::string& argument, std::vector<std
   }
   for (ir::Function& function : module.functions)
     function = lower_sites(function, *policy);
+  return module;
+}
+
+// Of every function, not of log_density alone, and without the kernel as it was.
+ir::Module all_statistics(ir::Module module) {
+  int rewritten = 0;
+  for (ir::Function& function : module.functions)
+    function = sufficient_statistics(function, rewritten);
   return module;
 }
 
@@ -55,6 +64,7 @@ const std::vector<Pass>& all_passes() {
       plain("reductions", "loops that only accumulate become reduces", reductions),
       plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
       plain("unroll", "loops of a few iterations become those", unroll),
+      plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
       plain("sums", "invariant addends and factors out of sums", sums),

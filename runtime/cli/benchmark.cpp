@@ -68,7 +68,7 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
   options.value("lanes", "W", "code to use: native (default), 1, or a number of lanes");
   options.value("threads", "T", "threads (default 1)");
   options.value("seed", "S", "seed of the default points (default 1)");
-  options.flag("plain", "without sufficient statistics (this version has none to switch off)");
+  options.flag("plain", "through the data, without sufficient statistics");
   options.parse(arguments);
   const std::string data = need_data(session, options);
   options.need("particles");
@@ -103,6 +103,7 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
     }
   }
 
+  const bool plain = options.has("plain");
   // A buffer a block, as an optimiser's step has them.
   const int64_t blocks = (particles + lanes - 1) / lanes;
   const size_t w = static_cast<size_t>(lanes);
@@ -118,9 +119,9 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
       for (int64_t i = 0; i < d; ++i)
         k.z[static_cast<size_t>(i) * w + l] = from[static_cast<size_t>(i)];
     }
-    k.density = model->call("log_density", lanes,
+    k.density = model->call(kernel_name(session.model, "log_density", plain), lanes,
                             {{"z", k.z.data()}, {"value", k.value.data()}, {"jacobian", k.jacobian.data()}});
-    k.with_gradient = model->call("log_density_gradient", lanes,
+    k.with_gradient = model->call(kernel_name(session.model, "log_density_gradient", plain), lanes,
                                   {{"z", k.z.data()},
                                    {"value", k.value.data()},
                                    {"jacobian", k.jacobian.data()},
@@ -144,7 +145,8 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
                  {"lanes", lanes},
                  {"particles", particles},
                  {"threads", threads},
-                 {"plain", options.has("plain")},
+                 {"plain", plain},
+                 {"sufficient_statistics", !plain && has_statistics(session.model)},
                  {"ns_per_particle_value", value.least},
                  {"ns_per_particle_gradient", gradient.least},
                  {"ns_per_particle_value_median", value.median},

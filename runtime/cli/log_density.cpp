@@ -12,6 +12,7 @@ int command_log_density(const Session& session, const Arguments& arguments) {
   options.value("data", "FILE", "data as JSON");
   options.value("at", "FILE", "points as JSON");
   options.value("lanes", "W", "code to use: 1 (default), native, or a number of lanes");
+  options.flag("plain", "through the data, without sufficient statistics");
   options.flag("strict", "data fields that the model does not declare are errors");
   options.parse(arguments);
   const std::string data = need_data(session, options), at = options.need("at");
@@ -23,7 +24,7 @@ int command_log_density(const Session& session, const Arguments& arguments) {
   const size_t w = static_cast<size_t>(lanes), count = points.values.size();
   AlignedVector<double> z(static_cast<size_t>(d) * w + 1), gradient(z.size()), value(w), jacobian(w);
   KernelCall density = model->call(
-      "log_density_gradient", lanes,
+      kernel_name(session.model, "log_density_gradient", options.has("plain")), lanes,
       {{"z", z.data()}, {"value", value.data()}, {"jacobian", jacobian.data()}, {"gradient", gradient.data()}});
   Unconstrainer unconstrain(*model);
   std::vector<std::vector<double>> coordinates(count, std::vector<double>(static_cast<size_t>(d + 1)));

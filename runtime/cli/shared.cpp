@@ -195,4 +195,12 @@ int parse_lanes(const CompiledModel& model, const std::string& text) {
   throw InputError("--lanes " + text + ": this executable has code for " + list + " lanes");
 }
 
+bool has_statistics(const CompiledModel& model) {
+  return model.find("log_density.plain") != nullptr;
+}
+
+std::string kernel_name(const CompiledModel& model, const std::string& name, bool plain) {
+  return plain && has_statistics(model) ? name + ".plain" : name;
+}
+
 } // namespace vmodel::runtime

@@ -56,4 +56,9 @@ void fill_lanes(const double* point, size_t size, size_t lanes, double* wide);
 // The lanes that `--lanes 1|native|N` asks for. Throws InputError when the model lacks them.
 int parse_lanes(const CompiledModel& model, const std::string& text);
 
+// True if the model's density uses sufficient statistics.
+bool has_statistics(const CompiledModel& model);
+// The name of a kernel, or of the one that goes through the data instead of using statistics.
+std::string kernel_name(const CompiledModel& model, const std::string& name, bool plain);
+
 } // namespace vmodel::runtime

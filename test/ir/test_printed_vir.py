@@ -9,7 +9,8 @@ from vmodel_testing import BUILD, SOURCE, VMODELC, run
 VIR_OPT = BUILD / "bin" / "vir-opt"
 MODELS = sorted((SOURCE / "test" / "posteriordb").glob("*.vmodel"))
 PASSES = [
-    "lower", "inline", "entry-points", "reductions", "fuse", "derivatives", "second-derivatives", "hoist-loops", "hoist-to-load", "expand", "simplify",
+    "lower", "inline", "entry-points", "reductions", "fuse", "unroll", "sufficient-statistics", "derivatives", "second-derivatives",
+    "reciprocals", "hoist-loops", "sums", "hoist-to-load", "expand", "simplify",
 ]  # fmt: skip
 
 
