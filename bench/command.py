@@ -63,7 +63,7 @@ def main(arguments):
     else:
         (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
         write_report(results, environment, PAGE, PICTURES)
-    return 0
+    return 1 if results["failures"] else 0
 
 
 def is_partial(options):
@@ -115,20 +115,26 @@ def measure(options, folder, found):
     programs = [program for case in found for program in (case.program, case.tuned) if program]
     results["stan_compiled_together"] = tools.stan.compile_all(programs, say)
     results["stan_compilations"] = [] if is_partial(options) else compile_times.measure_stan(tools, cases(compile_times.ALONE), say)
-    results["vmodelc"] = []
-    for case in found:
-        say(f"{case.name}: compiling")
-        results["vmodelc"].append(compile_times.measure_vmodelc(case, tools))
-    results["gradients"] = [gradients.measure(case, tools, options.repeats, say) for case in found]
-    results["steps"] = []
-    for case in found:
-        if case.name in steps.MODELS and not (options.quick and results["steps"]):
-            results["steps"] += steps.measure(case, tools, options.repeats, say)
+    failures = results["failures"] = []
+
+    def each(what, measurement, chosen=found):
+        """The measurement of each model; one that fails is reported, and the others go on."""
+        done = []
+        for case in chosen:
+            say(f"{case.name}: {what}")
+            try:
+                done.append(measurement(case))
+            except (RuntimeError, OSError, ValueError) as error:
+                failures.append(f"{case.name}, {what}: {' '.join(str(error).split())[-300:]}")
+                say(failures[-1])
+        return done
+
+    results["vmodelc"] = each("compiling", lambda case: compile_times.measure_vmodelc(case, tools))
+    results["gradients"] = each("gradients", lambda case: gradients.measure(case, tools, options.repeats, say))
+    stepped = [case for case in found if case.name in steps.MODELS][: 1 if options.quick else None]
+    results["steps"] = sum(each("steps", lambda case: steps.measure(case, tools, options.repeats, say), stepped), [])
     results["draws"] = compile_times.measure_draws(tools, options.repeats, say)
-    results["fits"] = []
-    for case in found:
-        say(f"{case.name}: memory of a fit")
-        results["fits"].append(memory.measure_fits(case, tools))
+    results["fits"] = each("memory of a fit", lambda case: memory.measure_fits(case, tools))
     results["growth"] = [] if is_partial(options) else memory.measure_growth(tools, say)
     results["load_after"] = machine.load()
     results["minutes"] = (time.monotonic() - begin) / 60

@@ -42,7 +42,12 @@ def measure(case, tools, repeats, say):
             say(f"{case.name}: gradients, {repeat + 1} of {repeats}")
             order = list(timers) if repeat % 2 == 0 else list(reversed(timers))
             for name in order:
-                record["times"].setdefault(name, []).append(timers[name]())
+                try:
+                    record["times"].setdefault(name, []).append(timers[name]())
+                except RuntimeError as error:
+                    # This column is lost, the others are not.
+                    record["refused"][name] = str(error).splitlines()[-1][:200]
+                    del timers[name], record["times"][name]
     return record
 
 

@@ -181,7 +181,7 @@ def compile_section(results, pictures):
     for record in results["vmodelc"]:
         llvm = record["phases"].get("LLVM")
         rows.append([record["model"], f"{record['cpu']:.3f}", f"{record['wall']:.3f}", f"{llvm / 1e3:.3f}" if llvm else "-", f"{record['memory_kib'] / 1024:.0f}"])
-    cpu = [record["cpu"] for record in results["vmodelc"]]
+    cpu = [record["cpu"] for record in results["vmodelc"]] or [0.0]
     text = words(
         f"""
         ## From source to an executable
@@ -247,7 +247,7 @@ def limit_section(results):
 
 def agreement_section(results):
     worst = {}
-    refused = []
+    refused = [f"- {failure}" for failure in results.get("failures", [])]
     for record in results["gradients"]:
         for peer, found in record["agreement"].items():
             before = worst.get(peer, (0.0, 0.0))
@@ -275,6 +275,11 @@ def agreement_section(results):
 
 
 PEERS = {
+    "vmodel_plain": "VModel without sufficient statistics",
+    "vmodel": "VModel",
+    "vmodel_one_plain": "VModel, W = 1, without sufficient statistics",
+    "vmodel_one": "VModel, W = 1",
+    "vmodel_avx2": "VModel for AVX2",
     "stan": "Stan Math",
     "stan_tuned": "Stan Math, tuned programs",
     "stanli": "stanli",

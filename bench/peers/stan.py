@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -26,10 +27,10 @@ class Stan:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.compiler = machine.compiler()
-        # All that an executable depends on besides its program.
-        parts = [(BENCH / "loop" / name).read_text() for name in ("worker.h", "stan_math.cpp")]
-        parts += [*FLAGS, *STANC_FLAGS, machine.compiler_version(), self.version(), str(self.root), machine.describe()["processor"]]
-        self.identity = "\0".join(parts)
+        # What the precompiled header depends on, and all that an executable depends on besides its program.
+        tools = [*FLAGS, *STANC_FLAGS, machine.compiler_version(), self.version(), str(self.root), machine.describe()["processor"]]
+        loop = [(BENCH / "loop" / name).read_text() for name in ("worker.h", "stan_math.cpp")]
+        self.toolchain, self.identity = "\0".join(tools), "\0".join([*loop, *tools])
 
     def version(self):
         return machine.first_line([self.root / "stanc", "--version"])
@@ -40,11 +41,13 @@ class Stan:
         return self.folder / f"{kind}{Path(program).stem}-{key}"
 
     def precompiled_header(self):
-        """A folder to be searched before Stan's own headers. Built once for each set of flags."""
-        key = hashlib.sha256(self.identity.encode()).hexdigest()[:12]
+        """A folder to be searched before Stan's own headers. Built once for each set of flags; it has 800 MB, so older ones go."""
+        key = hashlib.sha256(self.toolchain.encode()).hexdigest()[:12]
         folder = self.folder / f"header-{key}"
         compiled = folder / "stan" / "model" / "model_header.hpp.gch"
         if not compiled.exists():
+            for old in self.folder.glob("header-*"):
+                shutil.rmtree(old)
             compiled.parent.mkdir(parents=True, exist_ok=True)
             (compiled.parent / "model_header.hpp").write_text("#include_next <stan/model/model_header.hpp>\n")
             partial = compiled.with_suffix(".part")

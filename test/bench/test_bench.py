@@ -225,6 +225,10 @@ class Report(unittest.TestCase):
         row = next(line for line in page.splitlines() if line.startswith("| garch11 | 4 |"))
         self.assertIn("| refused |", row)
 
+    def test_failures_are_named(self):
+        self.results["failures"] = ["garch11, gradients: no such file"]
+        self.assertIn("Refused in this run:\n\n- garch11, gradients: no such file\n", report.page(self.results))
+
     def test_a_busy_machine_is_said(self):
         self.results.update(load_before=0.1, load_after=0.9)
         self.assertNotIn("machine was busy", report.page(self.results))
