@@ -44,7 +44,10 @@ double FitContext::seconds() const {
 
 Evaluation FitContext::elbo(const std::vector<double>& phi, int64_t draws, uint32_t number) {
   Elbo objective(model, family, draws, Estimator::total, pool);
-  return objective.value(phi.data(), random(step_of_evaluation + number));
+  const vmodel_random numbers = random(step_of_evaluation + number);
+  const Evaluation with_entropy = objective.value(phi.data(), numbers);
+  const Evaluation with_density = objective.value(phi.data(), numbers, Estimator::stl);
+  return with_density.spread < with_entropy.spread ? with_density : with_entropy;
 }
 
 Comparison FitContext::compare(const std::vector<double>& first, const std::vector<double>& second, int64_t draws,
@@ -52,8 +55,8 @@ Comparison FitContext::compare(const std::vector<double>& first, const std::vect
   Elbo objective(model, family, draws, Estimator::total, pool);
   std::vector<double> a, b;
   Comparison result;
-  result.first = objective.value(first.data(), random(step_of_evaluation + number), &a).value;
-  result.second = objective.value(second.data(), random(step_of_evaluation + number), &b).value;
+  result.first = objective.value(first.data(), random(step_of_evaluation + number), Estimator::total, &a).value;
+  result.second = objective.value(second.data(), random(step_of_evaluation + number), Estimator::total, &b).value;
   if (!std::isfinite(result.first) || !std::isfinite(result.second))
     return result;
   const double count = static_cast<double>(draws);

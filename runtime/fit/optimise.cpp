@@ -1,6 +1,7 @@
 // The steps of a fit: Adam, then the last phase in the metric of the curvature.
 
 #include "runtime/fit/context.h"
+#include "runtime/io/files.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@ namespace {
 constexpr double negligible_shift = 0.05; // in units of the coordinates
 // Of the last phase: the share of a Newton step that its steps go, at its beginning and later.
 constexpr double first_settling_rate = 0.3, last_settling_rate = 0.05;
+constexpr double negligible_loss = 0.01; // in nats
 constexpr int64_t settled_draws = 4096;
 constexpr int64_t trace_rows = 10000;
 
@@ -127,8 +129,12 @@ private:
     move();
     FitState& state = fit_.state;
     // Kept unless draws that both share say that it went astray.
-    if (!fit_.compare(state.phi, phi_, fit_.evaluation_draws(settled_draws), 32).second_is_sound()) {
-      state.notes.push_back("the last phase (settle) made the objective worse and was left out");
+    const Comparison c = fit_.compare(state.phi, phi_, fit_.evaluation_draws(settled_draws), 32);
+    if (!c.second_is_sound()) {
+      if (!(c.difference > -negligible_loss)) {
+        state.notes.push_back("the last phase (settle) made the objective worse (" + brief(c.second) + " after " +
+                              brief(c.first) + ") and was left out");
+      }
       return;
     }
     state.averaged = averaged;

@@ -106,7 +106,7 @@ private:
       } else {
         std::vector<double> plain;
         Elbo objective(fit_.model, fit_.family, draws, Estimator::total, fit_.pool);
-        objective.value(fit_.state.phi.data(), fit_.random(step_of_evaluation), &plain);
+        objective.value(fit_.state.phi.data(), fit_.random(step_of_evaluation), Estimator::total, &plain);
         c = of_independent(plain, laplace.log_ratios(fit_.density, fit_.settings.seed, draws));
       }
       if (!std::isfinite(c.second))

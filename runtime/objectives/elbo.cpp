@@ -103,7 +103,7 @@ Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double
   return result;
 }
 
-Evaluation Elbo::value(const double* phi, const vmodel_random& base, std::vector<double>* terms) {
+Evaluation Elbo::value(const double* phi, const vmodel_random& base, Estimator form, std::vector<double>* terms) {
   if (terms != nullptr)
     terms->resize(static_cast<size_t>(particles_));
   return run(phi, [&](Worker& k, int64_t block, double* sums) {
@@ -111,7 +111,7 @@ Evaluation Elbo::value(const double* phi, const vmodel_random& base, std::vector
     random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
     k.draw(random);
     k.value_only(random);
-    add_terms(k, block, sums, terms == nullptr ? nullptr : terms->data() + block * lanes_);
+    add_terms(k, block, form, sums, terms == nullptr ? nullptr : terms->data() + block * lanes_);
   });
 }
 
@@ -120,10 +120,10 @@ int64_t Elbo::active(int64_t block) const {
   return std::min(lanes_, particles_ - block * lanes_);
 }
 
-void Elbo::add_terms(const Worker& k, int64_t block, double* sums, double* terms) const {
+void Elbo::add_terms(const Worker& k, int64_t block, Estimator form, double* sums, double* terms) const {
   const size_t count = static_cast<size_t>(active(block));
   for (size_t l = 0; l < count; ++l) {
-    const double term = k.value[l] + k.jacobian[l] + (estimator_ == Estimator::total ? k.entropy[l] : -k.log_q[l]);
+    const double term = k.value[l] + k.jacobian[l] + (form == Estimator::total ? k.entropy[l] : -k.log_q[l]);
     if (terms != nullptr)
       terms[l] = term;
     if (!std::isfinite(term)) {
@@ -143,7 +143,7 @@ void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double
   k.density(random);
   if (estimator_ == Estimator::stl)
     k.family_gradient(random);
-  add_terms(k, block, sums, nullptr);
+  add_terms(k, block, estimator_, sums, nullptr);
   for (int64_t lane = 0; lane < lanes_; ++lane) {
     const size_t l = static_cast<size_t>(lane);
     k.d_log_q[l] = 0;

@@ -28,9 +28,12 @@ public:
   int64_t size() const override { return size_; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
 
-  // The value alone, for a third of the cost. `terms`, where given, gets each particle's contribution
-  // (`particles` numbers): with the same random numbers those of two phi can be compared in pairs.
-  Evaluation value(const double* phi, const vmodel_random& random, std::vector<double>* terms = nullptr);
+  // The value alone, for a third of the cost. `form` says whether with the entropy (total) or with
+  // log q in its place (stl), which leaves nothing to vary where q is the posterior. `terms`, where
+  // given, gets each particle's contribution (`particles` numbers): with the same random numbers
+  // those of two phi can be compared in pairs.
+  Evaluation value(const double* phi, const vmodel_random& random, Estimator form = Estimator::total,
+                   std::vector<double>* terms = nullptr);
 
 private:
   struct Worker;
@@ -39,7 +42,7 @@ private:
   template <typename Work>
   Evaluation run(const double* phi, const Work& work);
   int64_t active(int64_t block) const;
-  void add_terms(const Worker& worker, int64_t block, double* sums, double* terms) const;
+  void add_terms(const Worker& worker, int64_t block, Estimator form, double* sums, double* terms) const;
   void run_block(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
 
   const PreparedModel& model_;
