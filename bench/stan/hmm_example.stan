@@ -4,27 +4,27 @@ data {
   vector[N] y;
 }
 parameters {
-  simplex[2] theta1;
-  simplex[2] theta2;
+  // Probabilities of going to the first state; releases of Stan differ in the coordinates of a simplex.
+  real<lower=0, upper=1> theta1;
+  real<lower=0, upper=1> theta2;
   positive_ordered[2] mu;
 }
 model {
   array[2] vector[2] transition; // to a state, from each
   array[2] vector[N] emission;
-  vector[2] forward;
-  vector[2] next;
+  array[N] vector[2] forward;
+  transition[1] = log([theta1, theta2]');
+  transition[2] = log1m([theta1, theta2]');
   for (k in 1 : 2) {
-    transition[k] = log([theta1[k], theta2[k]]');
     emission[k] = -0.5 * square(y - mu[k]);
-    forward[k] = emission[k][1];
+    forward[1, k] = emission[k][1];
   }
   for (t in 2 : N) {
     for (k in 1 : 2) {
-      next[k] = log_sum_exp(forward + transition[k]) + emission[k][t];
+      forward[t, k] = log_sum_exp(forward[t - 1] + transition[k]) + emission[k][t];
     }
-    forward = next;
   }
   mu[1] ~ normal(3, 1);
   mu[2] ~ normal(10, 1);
-  target += log_sum_exp(forward);
+  target += log_sum_exp(forward[N]);
 }

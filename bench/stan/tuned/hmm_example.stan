@@ -5,15 +5,16 @@ data {
   row_vector[N] y;
 }
 parameters {
-  simplex[2] theta1;
-  simplex[2] theta2;
+  // Probabilities of going to the first state; releases of Stan differ in the coordinates of a simplex.
+  real<lower=0, upper=1> theta1;
+  real<lower=0, upper=1> theta2;
   positive_ordered[2] mu;
 }
 model {
   matrix[2, 2] transition;
   matrix[2, N] emission;
-  transition[1] = theta1';
-  transition[2] = theta2';
+  transition[1] = [theta1, 1 - theta1];
+  transition[2] = [theta2, 1 - theta2];
   for (k in 1 : 2) {
     emission[k] = -0.5 * square(y - mu[k]);
   }
