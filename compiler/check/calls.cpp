@@ -347,13 +347,17 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
 
 // ---------------------------------------------------------------- methods of distributions
 
+const std::set<std::string>& combinators() {
+  static const std::set<std::string> names{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
+  return names;
+}
+
 bool Checker::is_distribution_call(const ast::Expression& e) {
   const auto* call = ast::as_if<ast::Call>(e);
   if (!call || call->callee->kind != ast::ExpressionKind::NameReference)
     return false;
   const std::string& name = ast::as<ast::NameReference>(*call->callee).name;
-  static const std::set<std::string> combinators{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
-  if (combinators.count(name) != 0)
+  if (combinators().count(name) != 0)
     return true;
   for (Callable* callable : find_callables(name)) {
     if (callable->item->kind == ast::ItemKind::Distribution)
@@ -401,7 +405,10 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
     value = expression(*e.arguments[0].value);
     if (!value)
       return nullptr;
-    target.known = true;
+    // A scalar is repeated over the distribution's batch.
+    const auto* receiver = ast::as_if<ast::Call>(*e.receiver);
+    const auto* callee = receiver ? ast::as_if<ast::NameReference>(*receiver->callee) : nullptr;
+    target.known = !value->type.is_scalar() || !callee || combinators().count(callee->name) != 0;
     target.shape = value->type.shape;
     target.range = value->range;
     target.name = "the argument";
@@ -409,6 +416,11 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
   const DistributionExpr* d = distribution(*e.receiver, target);
   if (!d)
     return nullptr;
+  if (value && value->type.is_scalar() && !d->event.empty()) {
+    error(Code::shape_mismatch, value->range,
+          "the argument is a scalar, and the distribution draws " + shape_text(d->event));
+    return nullptr;
+  }
   if (value && d->element == Element::real)
     value = to_real(value);
   if (value && method->second == Method::log_density && value->type.element != d->element) {
@@ -424,8 +436,7 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
     const bool any_cdf = named.cdf || named.log_cdf || named.log_ccdf;
     const bool there =
         m == Method::log_density || ((m == Method::cdf || m == Method::log_cdf || m == Method::log_ccdf) && any_cdf) ||
-        (m == Method::quantile && named.quantile) || (m == Method::sample && (named.sample || named.quantile)) ||
-        (m == Method::entropy && named.entropy);
+        (m == Method::quantile && named.quantile) || m == Method::sample || (m == Method::entropy && named.entropy);
     if (!there) {
       error(Code::missing_member, e.range, "'" + named.name + "' has no " + e.method.text)
           .label(named.range, "declared here");
@@ -438,6 +449,8 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
     error(Code::missing_member, e.range, "this distribution has no " + e.method.text);
     return nullptr;
   }
+  if (method->second == Method::sample && report_without_draw(d, "a draw is wanted"))
+    return nullptr;
   Type type;
   type.shape = d->batch;
   if (method->second == Method::sample || method->second == Method::quantile) {

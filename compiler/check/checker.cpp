@@ -11,11 +11,7 @@ namespace vmodel::check {
 Checker::Checker(const Library& library, DiagnosticEngine& diagnostics, const CheckOptions& options)
     : library_(library), diagnostics_(diagnostics), options_(options), program_(std::make_unique<Program>()) {}
 
-void Checker::import(const ast::Import& item) {
-  if (item.alias) {
-    not_supported_yet(item.alias->range, "`import ... as`", "without `as` the names are used as they are");
-    return;
-  }
+void Checker::import(const ast::Import& item, const std::string& prefix) {
   if (!options_.import_file) {
     error(Code::import_failed, item.path.range, "imports are not available here");
     return;
@@ -26,20 +22,25 @@ void Checker::import(const ast::Import& item) {
     error(Code::import_failed, item.path.range, "cannot import \"" + item.path.text + "\": " + reason);
     return;
   }
-  if (!imported_.insert(item.path.text + "@" + std::to_string(file->file.index)).second)
+  const std::string inner = item.alias ? prefix + item.alias->text + "." : prefix;
+  // A file that imports itself, directly or through others, would add an alias to the alias for ever.
+  if (std::count(inner.begin(), inner.end(), '.') > 16) {
+    error(Code::import_failed, item.path.range, "files import each other under more and more names");
     return;
-  collect_items(*file, true);
+  }
+  if (!imported_.insert(inner + "@" + std::to_string(file->file.index)).second)
+    return;
+  collect_items(*file, true, inner);
 }
 
-void Checker::collect_items(const ast::File& file, bool imported) {
+void Checker::collect_items(const ast::File& file, bool imported, const std::string& prefix) {
   const auto add = [&](const ast::Item& item, const ast::Name& name) {
-    const auto [first, last] = callables_.equal_range(name.text);
+    const std::string full = prefix + name.text;
+    const auto [first, last] = callables_.equal_range(full);
     for (auto place = first; place != last; ++place) {
       if (place->second->item == &item)
         return;
-      if (place->second->library)
-        continue;
-      error(Code::duplicate_name, name.range, "'" + name.text + "' is already declared")
+      error(Code::duplicate_name, name.range, "'" + full + "' is already declared")
           .label(place->second->item->range, "first declared here");
       return;
     }
@@ -53,11 +54,12 @@ void Checker::collect_items(const ast::File& file, bool imported) {
     }
     auto callable = std::make_unique<Callable>();
     callable->item = &item;
-    callables_.emplace(name.text, std::move(callable));
+    callable->prefix = prefix;
+    callables_.emplace(full, std::move(callable));
   };
   for (const ast::ItemPtr& item : file.items) {
     switch (item->kind) {
-    case ast::ItemKind::Import: import(ast::as<ast::Import>(*item)); break;
+    case ast::ItemKind::Import: import(ast::as<ast::Import>(*item), prefix); break;
     case ast::ItemKind::Function: add(*item, ast::as<ast::Function>(*item).name); break;
     case ast::ItemKind::Distribution: add(*item, ast::as<ast::Distribution>(*item).name); break;
     case ast::ItemKind::Bijector: add(*item, ast::as<ast::Bijector>(*item).name); break;
@@ -80,11 +82,10 @@ void Checker::collect_items(const ast::File& file, bool imported) {
 }
 
 void Checker::check_file(const ast::File& file) {
-  collect_items(file, false);
+  collect_items(file, false, "");
   std::vector<Callable*> own;
   for (const auto& [name, callable] : callables_) {
-    if (!callable->library)
-      own.push_back(callable.get());
+    own.push_back(callable.get());
   }
   for (Callable* callable : own)
     check_callable(*callable);
@@ -104,29 +105,19 @@ void Checker::check_file(const ast::File& file) {
   // A family is compared with a model that is in order only.
   if (model_checked_) {
     ContextGuard guard(*this, model_context_);
-    for (const ast::Item* item : family_items_)
-      check_family(*item);
+    for (const ast::Item* item : family_items_) {
+      // Without defaults for its arguments a family comes into being where a fit gives them.
+      const auto& parameters = family_parameters(*item);
+      const bool complete = std::all_of(parameters.begin(), parameters.end(),
+                                        [](const ast::Parameter& p) { return p.default_value != nullptr; });
+      if (complete)
+        check_family(*item, nullptr, family_name(*item).range);
+    }
     for (const char* name : {"mean_field", "full_rank"})
       add_default_family(name);
   }
   for (const ast::Fit* fit : fit_items_)
     check_fit(*fit);
-  for (const Fit& fit : program_->fits) {
-    const auto start = fit.settings.find("start");
-    if (start == fit.settings.end())
-      continue;
-    std::vector<std::string> names{"auto", "laplace", "plain"};
-    for (const Fit& other : program_->fits) {
-      if (!other.name.empty() && other.name != fit.name)
-        names.push_back(other.name);
-    }
-    if (std::find(names.begin(), names.end(), start->second) != names.end())
-      continue;
-    auto report = error(Code::unknown_name, fit.range,
-                        "the fit starts from '" + start->second + "', and no other fit has that name");
-    if (const auto guess = nearest(start->second, names))
-      report.hint("did you mean '" + *guess + "'?");
-  }
 }
 
 void Checker::check_library_items() {

@@ -26,6 +26,9 @@ struct Callable {
   enum class State : std::uint8_t { untouched, signature, body, done, failed };
   const ast::Item* item = nullptr;
   bool library = false;
+  /// The file's alias with a dot ("shapes."), also of the file that imports it; empty for the file itself. Names in the
+  /// body are looked up with it first.
+  std::string prefix;
   State state = State::untouched;
   Function* function = nullptr;
   Distribution* distribution = nullptr;
@@ -219,6 +222,9 @@ private:
   const DistributionExpr* match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range,
                                       bool family);
   bool has_cdf(const DistributionExpr* d) const;
+  const DistributionExpr* without_draw(const DistributionExpr* d) const;
+  bool report_without_draw(const DistributionExpr* d, const std::string& why);
+  const Expr* tighter(const char* builtin, const Expr* a, const Expr* b);
   std::string canonical(const Expr* e);
   std::string support_text(const Support& support, Element element);
   std::string type_text(const Type& type);
@@ -252,6 +258,8 @@ private:
   void sample(const ast::Sample& s, Block& into); // element-wise priors, draws of families
   std::string shape_suffix(const Shape& shape);
   void element_prior(const ast::Sample& s, const Expr* target, Block& into);
+  const Expr* element_bound(const Expr* bound, const Expr& target);
+  void report_observed_twice();
   void report_missing_priors();
   void noncentered(const ast::Param& s, ModelParameter& parameter, const DistributionExpr* d);
   bool choose_bijector(const Type& type, bool learn, const Bijector*& bijector, std::vector<const Expr*>& arguments,
@@ -259,7 +267,10 @@ private:
   const Bijector* library_bijector(const std::string& name);
 
   // ---- families (families.cpp)
-  void check_family(const ast::Item& item);
+  /// A family for the model, with the arguments of the call (null: their defaults); gives its name.
+  std::optional<std::string> check_family(const ast::Item& item, const ast::Call* call, SourceRange place);
+  bool bind_family_parameters(const std::vector<ast::Parameter>& parameters, const ast::Call* call, SourceRange place,
+                              Family& family);
   void add_default_family(const std::string& name);
   void learn(const ast::Learn& s);
   Learnable learnable(const Declaration* declaration, const Expr* initial, SourceRange range);
@@ -280,14 +291,17 @@ private:
   void settings_call(const std::string& name, const ast::Expression& e, Fit& fit);
 
   // ---- imports and items (checker.cpp)
-  void collect_items(const ast::File& file, bool imported);
-  void import(const ast::Import& item);
+  void collect_items(const ast::File& file, bool imported, const std::string& prefix);
+  void import(const ast::Import& item, const std::string& prefix);
+  /// How a callable is called in the lowered module: unique, although an import or the library may have the same name.
+  std::string unique_name(const Callable& callable, const std::string& name) const;
 
   const Library& library_;
   DiagnosticEngine& diagnostics_;
   const CheckOptions& options_;
   std::unique_ptr<Program> program_;
-  std::multimap<std::string, std::unique_ptr<Callable>> callables_;
+  std::multimap<std::string, std::unique_ptr<Callable>> callables_;         // of the file and its imports
+  std::multimap<std::string, std::unique_ptr<Callable>> library_callables_; // looked up so far
   std::set<std::string> library_names_taken_;
   std::set<std::string> imported_;
   std::vector<const ast::Model*> models_;
@@ -332,6 +346,12 @@ private:
   Checker& checker_;
   Context* before_;
 };
+
+const ast::Name& family_name(const ast::Item& item);
+const std::vector<ast::Parameter>& family_parameters(const ast::Item& item);
+
+/// Names of the operations on distributions; no callable has one of them.
+const std::set<std::string>& combinators();
 
 /// The best match of a misspelt name, or nothing.
 std::optional<std::string> nearest(const std::string& name, const std::vector<std::string>& candidates);

@@ -58,8 +58,7 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
     return nullptr;
   }
   const std::string& name = ast::as<ast::NameReference>(*call->callee).name;
-  static const std::set<std::string> combinators{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
-  if (callables_.count(name) == 0 && combinators.count(name) != 0)
+  if (combinators().count(name) != 0)
     return combinator(*call, name, target);
   if (name == "uniform" && call->arguments.empty() && (target.type || target.known)) {
     if (!target.type || target.type->support.kind != SupportKind::bounded || !target.type->support.lower ||
@@ -76,8 +75,7 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
     d->batch = target.shape;
     return d;
   }
-  static const std::set<std::string> later{"censored", "transformed",      "hmm", "spline_autoregressive", "gp",
-                                           "lkj_corr", "lkj_corr_cholesky"};
+  static const std::set<std::string> later{"censored", "transformed", "hmm", "spline_autoregressive", "gp", "lkj_corr"};
   if (later.count(name) != 0 && find_callables(name).empty()) {
     not_supported_yet(call->callee->range, "'" + name + "'");
     return nullptr;
@@ -438,6 +436,17 @@ const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& targe
   }
   d->element = d->components.front()->element;
   d->event = d->components.front()->event;
+  for (const DistributionExpr* component : d->components) {
+    // Without a value the components say what the batch is; one without a batch is the same in all of it.
+    if (target.known || !list || component->batch.empty())
+      continue;
+    if (d->batch.empty())
+      d->batch = component->batch;
+    if (!same_shape(component->batch, d->batch)) {
+      report_shapes(component->range, "the components have different batches", component->batch, d->batch);
+      return nullptr;
+    }
+  }
   const Shape weight_batch(weights->type.shape.begin(), weights->type.shape.end() - 1);
   if (!weight_batch.empty() && !same_shape(weight_batch, d->batch)) {
     report_shapes(weights->range, "the weights are for another batch", weight_batch, d->batch);

@@ -2,6 +2,7 @@
 #include "compiler/check/checker.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace vmodel::check {
 
@@ -49,29 +50,35 @@ void targets_in(const ast::Block& block, std::set<std::string>& names) {
 
 } // namespace
 
-void Checker::check_family(const ast::Item& item) {
+const ast::Name& family_name(const ast::Item& item) {
+  return item.kind == ast::ItemKind::FamilyAlias ? ast::as<ast::FamilyAlias>(item).name
+                                                 : ast::as<ast::FamilyBlock>(item).name;
+}
+
+const std::vector<ast::Parameter>& family_parameters(const ast::Item& item) {
+  return item.kind == ast::ItemKind::FamilyAlias ? ast::as<ast::FamilyAlias>(item).parameters
+                                                 : ast::as<ast::FamilyBlock>(item).parameters;
+}
+
+std::optional<std::string> Checker::check_family(const ast::Item& item, const ast::Call* call, SourceRange place) {
   const bool alias = item.kind == ast::ItemKind::FamilyAlias;
-  const ast::Name& name = alias ? ast::as<ast::FamilyAlias>(item).name : ast::as<ast::FamilyBlock>(item).name;
+  const ast::Name& name = family_name(item);
   const ast::Name& model = alias ? ast::as<ast::FamilyAlias>(item).model : ast::as<ast::FamilyBlock>(item).model;
-  const auto& parameters =
-      alias ? ast::as<ast::FamilyAlias>(item).parameters : ast::as<ast::FamilyBlock>(item).parameters;
+  const auto& parameters = family_parameters(item);
   if (model.text != program_->model.name) {
     auto report = error(Code::unknown_name, model.range, "no model named '" + model.text + "'");
     if (!program_->model.name.empty())
       report.hint("the model of this file is '" + program_->model.name + "'");
-    return;
+    return std::nullopt;
   }
-  for (const Family& other : program_->families) {
-    if (other.name != name.text)
+  for (const ast::Item* other : family_items_) {
+    if (other == &item)
+      break;
+    if (family_name(*other).text != name.text)
       continue;
     error(Code::duplicate_name, name.range, "a second family named '" + name.text + "'")
-        .label(other.range, "the first");
-    return;
-  }
-  if (!parameters.empty()) {
-    not_supported_yet(parameters.front().range, "a family for a model with arguments of its own",
-                      "put the values in the body");
-    return;
+        .label(family_name(*other).range, "the first");
+    return std::nullopt;
   }
   Family family;
   family.name = name.text;
@@ -91,6 +98,13 @@ void Checker::check_family(const ast::Item& item) {
   const std::set<const Declaration*> used_before = parameters_used_;
   const std::size_t before = diagnostics_.error_count();
   rest_.clear();
+  if (!bind_family_parameters(parameters, call, place, family))
+    return std::nullopt;
+  // Arguments make a family of its own, unless there is the same already.
+  for (const Family& other : program_->families) {
+    if (call && other.name == family.name)
+      return family.name;
+  }
   if (alias) {
     const auto& value = ast::as<ast::FamilyAlias>(item).value;
     for (const ModelParameter& p : program_->model.parameters)
@@ -100,7 +114,7 @@ void Checker::check_family(const ast::Item& item) {
       dimension = dimension + p.unconstrained_size;
     const DistributionExpr* d = family_call(*value, dimension);
     if (!d)
-      return;
+      return std::nullopt;
     Statement* s = make(StatementKind::draw, item.range);
     s->declarations = rest_;
     s->distribution = d;
@@ -127,6 +141,74 @@ void Checker::check_family(const ast::Item& item) {
       check_family_order(family);
   }
   program_->families.push_back(std::move(family));
+  return program_->families.back().name;
+}
+
+/// The arguments of a family for the model become `let`s at its top, by their defaults or by the call in a `fit`.
+bool Checker::bind_family_parameters(const std::vector<ast::Parameter>& parameters, const ast::Call* call,
+                                     SourceRange place, Family& family) {
+  std::vector<const ast::Expression*> given(parameters.size(), nullptr);
+  std::size_t position = 0;
+  for (std::size_t i = 0; call && i < call->arguments.size(); ++i) {
+    const ast::Argument& a = call->arguments[i];
+    std::size_t k = position;
+    if (a.name) {
+      for (k = 0; k < parameters.size() && parameters[k].name.text != a.name->text; ++k) {
+      }
+    } else {
+      ++position;
+    }
+    if (k >= parameters.size() || given[k]) {
+      error(Code::wrong_arguments, a.range,
+            "the family '" + family.name + "' has no such argument" + (k < parameters.size() ? " twice" : ""));
+      return false;
+    }
+    given[k] = a.value.get();
+  }
+  std::string suffix;
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const ast::Parameter& p = parameters[k];
+    TypeRules rules;
+    rules.allow_bool = true;
+    rules.what = "argument";
+    const auto t = type(p.type, rules);
+    if (!t)
+      return false;
+    const ast::Expression* source = given[k] ? given[k] : p.default_value.get();
+    if (!source) {
+      error(Code::wrong_arguments, place, "the family '" + family.name + "' without its argument '" + p.name.text + "'")
+          .label(p.name.range, "it has no default");
+      return false;
+    }
+    const Expr* value = convert(expression(*source), *t, "argument '" + p.name.text + "'");
+    if (!value ||
+        !require_load_time(value, "argument '" + p.name.text + "'", "the arguments of a family follow from the data"))
+      return false;
+    Declaration* d = declare(DeclarationKind::let, p.name.text, *t, p.name.range);
+    if (!argument_in_support(value, *d, family.name, {}))
+      return false;
+    d->type.support = {};
+    d->load_time = true;
+    intervals_[d] = interval(value);
+    if (value->type.element == Element::integer) {
+      int_ranges_[d] = int_range(value);
+      if (value->type.is_scalar())
+        known_sizes_[d] = to_size(value);
+    }
+    enter(d);
+    Statement* s = make(StatementKind::let, p.name.range);
+    s->declaration = d;
+    s->value = value;
+    family.body.push_back(s);
+    if (given[k])
+      suffix += "_" + p.name.text + "_" + canonical(value);
+  }
+  for (char& c : suffix) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0)
+      c = '_';
+  }
+  family.name += suffix;
+  return true;
 }
 
 void Checker::add_default_family(const std::string& name) {
@@ -432,6 +514,8 @@ void Checker::draw(const ast::Sample& s, Block& into) {
             "the unconstrained scale is the whole line, and the distribution is over " + support_text(own, d->element));
       return;
     }
+    if (report_without_draw(d, "a family draws from it"))
+      return;
     statement->distribution = d;
     into.push_back(statement);
     return;
@@ -462,8 +546,9 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   element.type.shape = target->type.shape;
   const auto own = static_cast<std::size_t>(d->type.support.event_rank());
   if (target->kind == ExprKind::index) {
-    bool splits = d->type.support.lower && !d->type.support.lower->type.is_scalar();
-    splits = splits || (d->type.support.upper && !d->type.support.upper->type.is_scalar());
+    element.type.support.lower = element_bound(d->type.support.lower, *target);
+    element.type.support.upper = element_bound(d->type.support.upper, *target);
+    bool splits = false;
     for (std::size_t axis = d->type.rank() - own; axis < target->indices.size(); ++axis)
       splits = splits || target->indices[axis].kind != Index::Kind::all;
     if (splits) {
@@ -483,7 +568,7 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   const DistributionExpr* q = distribution(*s.distribution, to);
   if (q)
     q = match_prior(q, element, s.distribution->range, true);
-  if (!q)
+  if (!q || report_without_draw(q, "a family draws from it"))
     return;
   statement->distribution = q;
   into.push_back(statement);

@@ -2,39 +2,65 @@
 #include "compiler/check/checker.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace vmodel::check {
 namespace {
 
-enum class Kind : std::uint8_t { count, positive, real, fraction, name };
-
+/// What the runtime takes (runtime/fit/settings.cpp); test/runtime compares the two.
 struct Setting {
   const char* name;
-  Kind kind;
-  std::vector<std::string> names = {}; // for Kind::name
+  bool whole = false; // an int
+  double least = 0, most = 0;
+  bool beyond_least = false;           // the least value itself is not allowed
+  std::vector<std::string> names = {}; // words instead of numbers, or beside them
+  bool numbers = true;                 // false: only the words
 };
 
+Setting count(const char* name, double least, double most) {
+  return {name, true, least, most};
+}
+
+Setting positive(const char* name, double most) {
+  return {name, false, 0, most, true};
+}
+
+Setting share(const char* name, double most) {
+  return {name, false, 0, most};
+}
+
+Setting word(const char* name, std::vector<std::string> names) {
+  return {name, false, 0, 0, false, std::move(names), false};
+}
+
+const std::vector<std::string> on_off{"on", "off"};
+
 const std::vector<Setting>& plain_settings() {
-  static const std::vector<Setting> table{{"steps", Kind::count},   {"seed", Kind::count},
-                                          {"threads", Kind::count}, {"average", Kind::fraction},
-                                          {"settle", Kind::count},  {"start", Kind::name}};
+  static const std::vector<Setting> table{count("steps", 0, 1e9),       count("seed", 0, 281474976710655.0), // 2^48 - 1
+                                          count("threads", 1, 1024),    share("average", 1),
+                                          count("settle", 0, 1e6),      word("start", {"auto", "laplace", "plain"}),
+                                          word("precondition", on_off), word("warm_up", on_off)};
   return table;
 }
 
 const std::vector<Setting>& objective_settings() {
-  static const std::vector<Setting> table{{"particles", Kind::count},
-                                          {"estimator", Kind::name, {"pathwise", "sticking_the_landing"}}};
+  static const std::vector<Setting> table = [] {
+    std::vector<Setting> t{count("particles", 1, 16777216),
+                           word("estimator", {"auto", "pathwise", "sticking_the_landing", "total", "stl"})};
+    t[0].names = {"auto"};
+    return t;
+  }();
   return table;
 }
 
 const std::vector<Setting>& optimizer_settings() {
-  static const std::vector<Setting> table{{"rate", Kind::positive},
-                                          {"beta1", Kind::fraction},
-                                          {"beta2", Kind::fraction},
-                                          {"epsilon", Kind::positive},
-                                          {"clip", Kind::positive},
-                                          {"last_rate", Kind::fraction},
-                                          {"schedule", Kind::name, {"constant", "cosine"}}};
+  static const std::vector<Setting> table{positive("rate", 1e6),
+                                          share("beta1", 0.999999),
+                                          share("beta2", 0.9999999),
+                                          positive("epsilon", 1e6),
+                                          positive("clip", 1e300),
+                                          share("last_rate", 1),
+                                          word("schedule", {"cosine", "constant"})};
   return table;
 }
 
@@ -46,44 +72,47 @@ std::vector<std::string> names_of(const std::vector<Setting>& table) {
 }
 
 /// The value as text, or nothing if it is of another kind.
-std::optional<std::string> value_text(const ast::Expression& e, Kind kind) {
+std::optional<std::string> value_text(const ast::Expression& e, const Setting& setting) {
+  if (const auto* name = ast::as_if<ast::NameReference>(e)) {
+    const bool known = std::find(setting.names.begin(), setting.names.end(), name->name) != setting.names.end();
+    return known ? std::optional(name->name) : std::nullopt;
+  }
   const ast::Expression* inner = &e;
   bool negative = false;
   if (const auto* unary = ast::as_if<ast::Unary>(e); unary && unary->op == ast::UnaryOperator::negate) {
     negative = true;
     inner = unary->operand.get();
   }
-  if (kind == Kind::name) {
-    const auto* name = ast::as_if<ast::NameReference>(e);
-    return name ? std::optional(name->name) : std::nullopt;
-  }
   const auto* integer = ast::as_if<ast::IntLiteral>(*inner);
   const auto* real = ast::as_if<ast::RealLiteral>(*inner);
-  if (!integer && !real)
+  if (!setting.numbers || (!integer && !real) || (setting.whole && !integer))
     return std::nullopt;
   double value = integer ? static_cast<double>(integer->value) : real->value;
   if (negative)
     value = -value;
-  if (kind == Kind::count && (!integer || negative))
-    return std::nullopt;
-  if (kind == Kind::positive && value <= 0)
-    return std::nullopt;
-  if (kind == Kind::fraction && (value < 0 || value > 1))
+  if (value < setting.least || value > setting.most || (setting.beyond_least && value == setting.least))
     return std::nullopt;
   std::string text = integer ? std::to_string(integer->value) : real->text;
   text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
   return (negative ? "-" : "") + text;
 }
 
-const char* wanted(Kind kind) {
-  switch (kind) {
-  case Kind::count: return "a whole number";
-  case Kind::positive: return "a positive number";
-  case Kind::real: return "a number";
-  case Kind::fraction: return "a number between 0 and 1";
-  case Kind::name: return "a name";
-  }
-  return "";
+std::string number_text(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.15g", value);
+  return buffer;
+}
+
+/// "a whole number from 1 to 1024", "one of cosine and constant".
+std::string wanted(const Setting& setting) {
+  if (!setting.numbers)
+    return "one of " + listed(setting.names);
+  std::string text = setting.whole ? "a whole number" : "a number";
+  text += setting.beyond_least ? " above " : " from ";
+  text += number_text(setting.least);
+  text += setting.beyond_least ? " and up to " : " to ";
+  text += number_text(setting.most);
+  return setting.names.empty() ? text : text + ", or " + listed(setting.names);
 }
 
 } // namespace
@@ -130,13 +159,9 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
       report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(table)));
       continue;
     }
-    const auto text = value_text(*a.value, known->kind);
-    const bool listed_name = known->names.empty() || !text ||
-                             std::find(known->names.begin(), known->names.end(), *text) != known->names.end();
-    if (!text || !listed_name || (known->kind == Kind::count && *text == "0")) {
-      error(Code::invalid_setting, a.value->range,
-            "'" + a.name->text + "' is not " +
-                (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
+    const auto text = value_text(*a.value, *known);
+    if (!text) {
+      error(Code::invalid_setting, a.value->range, "'" + a.name->text + "' is not " + wanted(*known));
       continue;
     }
     if (!fit.settings.emplace(name + "." + a.name->text, *text).second) {
@@ -169,10 +194,8 @@ void Checker::check_fit(const ast::Fit& item) {
       continue;
     }
     if (name == "family") {
-      const ast::Expression* value = setting.value.get();
-      if (const auto* call = ast::as_if<ast::Call>(*value); call && call->arguments.empty())
-        value = call->callee.get();
-      const auto* family = ast::as_if<ast::NameReference>(*value);
+      const auto* call = ast::as_if<ast::Call>(*setting.value);
+      const auto* family = ast::as_if<ast::NameReference>(call ? *call->callee : *setting.value);
       if (!family) {
         error(Code::invalid_setting, setting.value->range, "'family' is not the name of a family")
             .hint("declare it: family F for " + program_->model.name + " = ...; fit { family = F; }");
@@ -182,8 +205,7 @@ void Checker::check_fit(const ast::Fit& item) {
       for (const Family& f : program_->families)
         names.push_back(f.name);
       for (const ast::Item* f : family_items_) {
-        names.push_back(f->kind == ast::ItemKind::FamilyAlias ? ast::as<ast::FamilyAlias>(*f).name.text
-                                                              : ast::as<ast::FamilyBlock>(*f).name.text);
+        names.push_back(family_name(*f).text);
       }
       if (std::find(names.begin(), names.end(), family->name) == names.end()) {
         auto report = error(Code::unknown_name, family->range, "no family named '" + family->name + "'");
@@ -192,6 +214,22 @@ void Checker::check_fit(const ast::Fit& item) {
         continue;
       }
       fit.family = family->name;
+      const ast::Item* declared = nullptr;
+      for (const ast::Item* f : family_items_) {
+        if (family_name(*f).text == family->name)
+          declared = f;
+      }
+      if (declared && model_checked_ && !family_parameters(*declared).empty()) {
+        const auto instance = check_family(*declared, call, setting.value->range);
+        if (!instance)
+          continue;
+        fit.family = *instance;
+      } else if (call && !call->arguments.empty()) {
+        error(Code::wrong_arguments, setting.value->range,
+              "the family '" + family->name + "' has no arguments of its own")
+            .hint("declare them: family F(K: int) for " + program_->model.name);
+        continue;
+      }
       continue;
     }
     if (name == "objective" || name == "optimizer") {
@@ -220,11 +258,17 @@ void Checker::check_fit(const ast::Fit& item) {
         report.hint("the settings are " + listed(names));
       continue;
     }
-    const auto text = value_text(*setting.value, known->kind);
-    if (!text ||
-        (!known->names.empty() && std::find(known->names.begin(), known->names.end(), *text) == known->names.end())) {
-      error(Code::invalid_setting, setting.value->range,
-            "'" + name + "' is not " + (known->names.empty() ? wanted(known->kind) : "one of " + listed(known->names)));
+    const auto* other = ast::as_if<ast::NameReference>(*setting.value);
+    const bool is_fit = name == "start" && other &&
+                        std::any_of(fit_items_.begin(), fit_items_.end(),
+                                    [&](const ast::Fit* f) { return f->name && f->name->text == other->name; });
+    if (is_fit) {
+      not_supported_yet(setting.value->range, "a start from another fit", "start = auto; or laplace or plain");
+      continue;
+    }
+    const auto text = value_text(*setting.value, *known);
+    if (!text) {
+      error(Code::invalid_setting, setting.value->range, "'" + name + "' is not " + wanted(*known));
       continue;
     }
     if (!fit.settings.emplace(name, *text).second)

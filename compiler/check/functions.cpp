@@ -119,7 +119,8 @@ bool Checker::check_signature(Callable& callable) {
     const auto& item = ast::as<ast::Function>(*callable.item);
     program_->functions.emplace_back();
     Function* function = &program_->functions.back();
-    function->name = item.name.text;
+    function->name = callable.prefix + item.name.text;
+    function->symbol = unique_name(callable, item.name.text);
     function->range = item.name.range;
     function->builtin = item.is_builtin;
     if (item.is_builtin && !callable.library) {
@@ -141,8 +142,11 @@ bool Checker::check_signature(Callable& callable) {
     const auto& item = ast::as<ast::Distribution>(*callable.item);
     program_->distributions.emplace_back();
     Distribution* distribution = &program_->distributions.back();
-    distribution->name = item.name.text;
+    distribution->name = callable.prefix + item.name.text;
+    distribution->symbol = unique_name(callable, item.name.text);
+    distribution->library = callable.library;
     distribution->range = item.name.range;
+    distribution->whole = item.range;
     good = parameters(item.parameters, callable, distribution->parameters, distribution->size_names);
     predeclare_sizes(item.support, distribution->size_names, item.parameters);
     rules.what = "distribution";
@@ -180,7 +184,7 @@ bool Checker::check_signature(Callable& callable) {
     const auto& item = ast::as<ast::FamilyGeneric>(*callable.item);
     program_->family_templates.emplace_back();
     FamilyTemplate* family = &program_->family_templates.back();
-    family->name = item.name.text;
+    family->name = callable.prefix + item.name.text;
     family->range = item.name.range;
     good = parameters(item.parameters, callable, family->parameters, family->size_names);
     predeclare_sizes(item.variable_type, family->size_names, item.parameters);
@@ -381,6 +385,15 @@ bool Checker::distribution_members(Callable& callable) {
       const Type value = m.name.text == "quantile" ? real : d.on;
       const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text, value, m.parameters[0].range);
       context.dependencies.add_root(x->name);
+      // A file's own density is not evaluated outside of its support, so that the value may be an index.
+      if (m.name.text == "log_density" && !callable.library && value.element == Element::integer && value.is_scalar()) {
+        IntRange range;
+        if (value.support.lower)
+          range.lower.push_back(to_size(value.support.lower));
+        if (value.support.upper)
+          range.upper.push_back(to_size(value.support.upper));
+        int_ranges_[x] = range;
+      }
       enter(x);
       member.parameters.push_back(x);
     }

@@ -24,8 +24,10 @@ void Checker::check_model(const ast::Model& model) {
     check_cover(program_->model.body, StatementKind::prior, elementwise);
   }
   model_checked_ = diagnostics_.error_count() == before;
-  if (!model_checked_)
+  // What an item with a mistake would have read is not known.
+  if (!model_checked_ || diagnostics_.has_errors())
     return;
+  report_observed_twice();
   for (const ModelParameter& p : program_->model.parameters) {
     if (parameters_used_.count(p.declaration) != 0)
       continue;
@@ -121,7 +123,10 @@ bool Checker::choose_bijector(const Type& type, bool learn, const Bijector*& bij
     name = "cov_cholesky";
     total = total * (k * (k + Size::constant(1))).divided_by(2);
     break;
-  case SupportKind::corr_cholesky: not_supported_yet(range, "corr_cholesky"); return false;
+  case SupportKind::corr_cholesky:
+    name = "corr_cholesky";
+    total = total * (k * (k - Size::constant(1))).divided_by(2);
+    break;
   }
   unconstrained_size = total;
   if (name.empty())
@@ -440,6 +445,23 @@ void Checker::sample(const ast::Sample& s, Block& into) {
   element_prior(s, target, into);
 }
 
+/// The bound at the elements that the target names: array bounds have the parameter's shape.
+const Expr* Checker::element_bound(const Expr* bound, const Expr& target) {
+  if (!bound || bound->type.is_scalar())
+    return bound;
+  Type type = target.type;
+  type.support = {};
+  type.element = bound->type.element;
+  Expr* result = make(ExprKind::index, target.range, type, {bound});
+  result->indices = target.indices;
+  result->load_time = bound->load_time;
+  for (const Index& index : target.indices) {
+    for (const Expr* e : {index.at, index.from, index.to})
+      result->load_time = result->load_time && (!e || e->load_time);
+  }
+  return result;
+}
+
 void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& into) {
   const Expr* base = target->kind == ExprKind::index ? target->operands[0] : target;
   const Declaration& d = *base->declaration;
@@ -452,12 +474,9 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
   Declaration element = d; // the declared support, for the elements
   element.type.shape = target->type.shape;
   const auto own = static_cast<std::size_t>(d.type.support.event_rank());
-  const auto array_bound = [](const Expr* bound) { return bound && !bound->type.is_scalar(); };
-  if (array_bound(d.type.support.lower) || array_bound(d.type.support.upper)) {
-    if (target->kind == ExprKind::index) {
-      not_supported_yet(s.range, "an element-wise prior for a parameter whose bounds are arrays");
-      return;
-    }
+  if (target->kind == ExprKind::index) {
+    element.type.support.lower = element_bound(d.type.support.lower, *target);
+    element.type.support.upper = element_bound(d.type.support.upper, *target);
   }
   if (target->kind == ExprKind::index && own > 0) {
     for (std::size_t axis = d.type.rank() - own; axis < target->indices.size(); ++axis) {

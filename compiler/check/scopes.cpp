@@ -142,30 +142,46 @@ void Checker::report_unknown_value(const std::string& name, SourceRange range) {
 }
 
 std::vector<Callable*> Checker::find_callables(const std::string& name) {
-  if (library_names_taken_.insert(name).second && callables_.count(name) == 0) {
+  std::vector<Callable*> result;
+  const Callable* inside = context_ ? context_->callable : nullptr;
+  // The library's own items mean the library's names, whatever the file declares.
+  if (!inside || !inside->library) {
+    const auto [first, last] = callables_.equal_range(inside ? inside->prefix + name : name);
+    for (auto place = first; place != last; ++place)
+      result.push_back(place->second.get());
+    if (!result.empty())
+      return result;
+  }
+  if (library_names_taken_.insert(name).second) {
     for (const ast::Item* item : library_.find(name)) {
       auto callable = std::make_unique<Callable>();
       callable->item = item;
       callable->library = true;
-      callables_.emplace(name, std::move(callable));
+      library_callables_.emplace(name, std::move(callable));
     }
   }
-  std::vector<Callable*> result;
-  const auto [first, last] = callables_.equal_range(name);
+  const auto [first, last] = library_callables_.equal_range(name);
   for (auto place = first; place != last; ++place)
     result.push_back(place->second.get());
   return result;
 }
 
 bool Checker::is_callable(const std::string& name) {
-  return callables_.count(name) != 0 || library_.contains(name);
+  return !find_callables(name).empty();
+}
+
+std::string Checker::unique_name(const Callable& callable, const std::string& name) const {
+  if (!callable.library)
+    return callable.prefix + name;
+  return callables_.count(name) == 0 ? name : "library." + name;
 }
 
 std::vector<std::string> Checker::callable_names(ast::ItemKind kind) {
   std::vector<std::string> names;
+  const std::string prefix = context_ && context_->callable ? context_->callable->prefix : "";
   for (const auto& [name, callable] : callables_) {
-    if (callable->item->kind == kind)
-      names.push_back(name);
+    if (callable->item->kind == kind && name.starts_with(prefix))
+      names.push_back(name.substr(prefix.size()));
   }
   for (const std::string_view name : library_.names()) {
     // The kind of a library item is known after parsing only; a guess that is of another kind is parsed and left out.

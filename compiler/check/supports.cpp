@@ -1,6 +1,8 @@
 // Supports: of distributions, of arguments, and of a prior against its parameter (truncation).
 #include "compiler/check/checker.h"
 
+#include <algorithm>
+
 namespace vmodel::check {
 
 Support Checker::support_of(const DistributionExpr* d) {
@@ -52,6 +54,50 @@ Support Checker::support_of(const DistributionExpr* d) {
   return {};
 }
 
+/// The part that has neither sample() nor quantile(p), so that nothing can be drawn from the whole; null: none.
+const DistributionExpr* Checker::without_draw(const DistributionExpr* d) const {
+  switch (d->kind) {
+  case DistributionKind::named: return d->distribution->sample || d->distribution->quantile ? nullptr : d;
+  case DistributionKind::uniform_on:
+  case DistributionKind::truncated: // by the cdf
+  case DistributionKind::family: return nullptr;
+  case DistributionKind::mixture:
+  case DistributionKind::joint:
+    for (const DistributionExpr* c : d->components) {
+      if (const DistributionExpr* part = without_draw(c))
+        return part;
+    }
+    return nullptr;
+  default: return d;
+  }
+}
+
+bool Checker::report_without_draw(const DistributionExpr* d, const std::string& why) {
+  const DistributionExpr* part = without_draw(d);
+  if (!part)
+    return false;
+  if (part->kind == DistributionKind::named) {
+    error(Code::missing_member, part->range,
+          "'" + part->distribution->name + "' has neither sample() nor quantile(p), and " + why)
+        .label(part->distribution->range, "declared here")
+        .hint("give it one of the two");
+  } else {
+    error(Code::missing_member, part->range, "nothing can be drawn from this distribution, and " + why);
+  }
+  return true;
+}
+
+/// The tighter one of two limits, each a scalar or of the batch's shape.
+const Expr* Checker::tighter(const char* builtin, const Expr* a, const Expr* b) {
+  Type type;
+  type.element = a->type.element;
+  type.shape = a->type.rank() > 0 ? a->type.shape : b->type.shape;
+  Expr* result = make(ExprKind::builtin, b->range, type, {a, b});
+  result->builtin_name = builtin;
+  result->lifted = type.shape;
+  return result;
+}
+
 const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range,
                                              bool family) {
   const Support declared = parameter.type.support;
@@ -94,6 +140,8 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
       return mismatch(
           "sorted(d) draws the values from d and sorts them; unnormalised(d) is the kernel without its factor");
     case SupportKind::cov_cholesky: return mismatch("use flat() or unnormalised(...)");
+    case SupportKind::corr_cholesky:
+      return mismatch("over Cholesky factors of correlations there is lkj_corr_cholesky(eta)");
     default: return mismatch("declare it as " + support_text(own, d->element) + "<K>");
     }
   }
@@ -143,9 +191,16 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
     return nullptr;
   }
   if (d->kind == DistributionKind::truncated) {
-    error(Code::support_mismatch, d->range, "the limits of 'truncated' are not the bounds of '" + parameter.name + "'")
-        .label(parameter.range, "declared here");
-    return nullptr;
+    // Truncated twice is truncated to what both leave.
+    if (d->lower && lower)
+      lower = tighter("max", d->lower, lower);
+    else if (d->lower)
+      lower = d->lower;
+    if (d->upper && upper)
+      upper = tighter("min", d->upper, upper);
+    else if (d->upper)
+      upper = d->upper;
+    d = d->components[0];
   }
   if (!has_cdf(d)) {
     error(Code::no_cdf, d->range,
@@ -157,7 +212,8 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   }
   // Half of a symmetric distribution: the factor is 1/2 whatever the scale.
   bool constant = distribution_load_time(d) && (!lower || lower->load_time) && (!upper || upper->load_time);
-  if (!constant && d->kind == DistributionKind::named && (lower == nullptr) != (upper == nullptr)) {
+  if (!constant && d->kind == DistributionKind::named && d->distribution->library &&
+      (lower == nullptr) != (upper == nullptr)) {
     static const std::set<std::string> symmetric{"normal", "cauchy", "student_t", "laplace", "logistic"};
     for (std::size_t i = 0; i < d->arguments.size(); ++i) {
       if (d->distribution->parameters[i]->name != "location" || symmetric.count(d->distribution->name) == 0)
@@ -194,7 +250,10 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
   const std::string what = "argument '" + parameter.name + "' of '" + callee + "'";
   if (wanted.kind != SupportKind::bounded) {
     // A plain array that is declared somewhere is not a simplex; a computed one may be.
-    if (argument->kind != ExprKind::name || argument->type.support.kind == wanted.kind)
+    // A factor of a correlation matrix is one of a covariance.
+    const SupportKind own = argument->type.support.kind;
+    const bool narrower = wanted.kind == SupportKind::cov_cholesky && own == SupportKind::corr_cholesky;
+    if (argument->kind != ExprKind::name || own == wanted.kind || narrower)
       return true;
     const DeclarationKind kind = argument->declaration->kind;
     if (kind != DeclarationKind::param && kind != DeclarationKind::learn)
@@ -210,6 +269,22 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
     const Expr* bound = instantiate(low ? wanted.lower : wanted.upper, binding);
     if (!bound)
       continue;
+    // The callee's indices rely on the bounds of its ints. What follows from the data is checked at load.
+    if (parameter.type.element == Element::integer && !argument->load_time && bound->type.is_scalar() &&
+        !(context_->callable && context_->callable->library)) {
+      const IntRange range = int_range(argument);
+      const auto& ends = low ? range.lower : range.upper;
+      const Size limit_size = to_size(bound);
+      const bool proved = std::any_of(ends.begin(), ends.end(), [&](const Size& end) {
+        return low ? context_->facts.at_most(limit_size, end) : context_->facts.at_most(end, limit_size);
+      });
+      if (!proved) {
+        error(Code::unproved_index, argument->range,
+              what + " varies, and nothing says that it is within " + support_text(wanted, Element::integer))
+            .hint("bound it: clamp(i, lower, upper)");
+        return false;
+      }
+    }
     const Interval limit = interval(bound);
     const bool outside = low ? value.upper < limit.lower : value.lower > limit.upper;
     if (outside) {

@@ -259,7 +259,8 @@ using Block = std::vector<const Statement*>;
 /// A user's or library function, checked once with its size names as atoms. Bodies of library functions
 /// are checked when they are first used.
 struct Function {
-  std::string name;
+  std::string name;   // as it is called: with the alias of its import
+  std::string symbol; // of the lowered function: unique, also where a file and the library have one name
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   std::vector<Type> results; // one, or several for a tuple
@@ -278,12 +279,15 @@ struct Member {
 /// Also library bijectors (the maps behind supports) are held in this form, see Bijector.
 struct Distribution {
   std::string name;
+  std::string symbol; // see Function
+  bool library = false;
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   Type on; // type of one event; bounds may read parameters
   bool discrete = false;
   std::optional<Member> log_density, cdf, log_cdf, log_ccdf, quantile, sample, entropy;
-  SourceRange range;
+  SourceRange range; // of the name
+  SourceRange whole; // of the declaration
 };
 
 /// A bijector of the library: forward maps unconstrained to constrained.

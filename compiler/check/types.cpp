@@ -55,6 +55,7 @@ std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules)
   case ast::BaseType::simplex_: result.support.kind = SupportKind::simplex; break;
   case ast::BaseType::ordered_: result.support.kind = SupportKind::ordered; break;
   case ast::BaseType::positive_ordered_: result.support.kind = SupportKind::positive_ordered; break;
+  case ast::BaseType::corr_cholesky_: result.support.kind = SupportKind::corr_cholesky; break;
   case ast::BaseType::cov_cholesky_: result.support.kind = SupportKind::cov_cholesky; break;
   default: {
     not_supported_yet(type.base_range, "the type '" + std::string(to_string(type.base)) + "'");
@@ -206,6 +207,10 @@ const Expr* Checker::convert(const Expr* e, const Type& to, const std::string& w
   auto report = error(Code::type_mismatch, e->range, what + " is " + type_text(e->type) + ", not " + type_text(to));
   if (e->type.element == Element::boolean)
     report.hint("write condition ? 1 : 0");
+  else if (e->type.element == Element::real && to.element == Element::integer)
+    report.hint(e->kind == ExprKind::binary && e->op == Operator::div
+                    ? "int / int is real; write div(a, b)"
+                    : "to_int(x) leaves out what stands behind the point");
   return nullptr;
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace vmodel {
 
@@ -190,10 +191,27 @@ std::string render_text(const Diagnostic& diagnostic, const SourceManager& sourc
   return out;
 }
 
+namespace {
+
+/// By file and place, whichever step of the compiler found them; those without a place come last.
+std::vector<const Diagnostic*> in_order(const DiagnosticEngine& engine) {
+  std::vector<const Diagnostic*> result;
+  for (const Diagnostic& diagnostic : engine.diagnostics())
+    result.push_back(&diagnostic);
+  std::stable_sort(result.begin(), result.end(), [](const Diagnostic* a, const Diagnostic* b) {
+    if (a->range.valid() != b->range.valid())
+      return a->range.valid();
+    return std::pair(a->range.file, a->range.begin) < std::pair(b->range.file, b->range.begin);
+  });
+  return result;
+}
+
+} // namespace
+
 std::string render_text(const DiagnosticEngine& engine, const SourceManager& sources, const RenderOptions& options) {
   std::string out;
-  for (const Diagnostic& diagnostic : engine.diagnostics())
-    out += render_text(diagnostic, sources, options);
+  for (const Diagnostic* diagnostic : in_order(engine))
+    out += render_text(*diagnostic, sources, options);
   if (const std::size_t more = engine.suppressed_error_count(); more != 0) {
     out += options.program + ": " + std::to_string(more) + (more == 1 ? " more error is" : " more errors are") +
            " not shown\n";
@@ -203,7 +221,8 @@ std::string render_text(const DiagnosticEngine& engine, const SourceManager& sou
 
 std::string render_json(const DiagnosticEngine& engine, const SourceManager& sources) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Diagnostic& diagnostic : engine.diagnostics()) {
+  for (const Diagnostic* place : in_order(engine)) {
+    const Diagnostic& diagnostic = *place;
     nlohmann::ordered_json object;
     add_json_place(object, sources, diagnostic.range);
     object["severity"] = to_string(diagnostic.severity);

@@ -5,6 +5,7 @@
 #include "compiler/codegen/link.h"
 #include "compiler/driver/kernels.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/typing.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
 #include "compiler/syntax/dump.h"
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 namespace vmodel::driver {
@@ -77,22 +79,53 @@ std::string sha256(std::string_view text) {
   return llvm::toHex(digest, true);
 }
 
-/// The gradient of the model must exist, and what the objectives of the file's fits need of their families.
-/// Other families without a derivative are built without it; their metadata says so.
+/// The draw of the family whose distribution holds this place of the library or the file.
+SourceRange draw_of(const check::Family& family, SourceRange place) {
+  const std::function<bool(const check::DistributionExpr&)> holds = [&](const check::DistributionExpr& d) {
+    if (d.kind == check::DistributionKind::family) {
+      return std::any_of(d.family->body.begin(), d.family->body.end(),
+                         [&](const check::Statement* s) { return s->distribution && holds(*s->distribution); });
+    }
+    if (d.distribution && d.distribution->whole.file == place.file && d.distribution->whole.begin <= place.begin &&
+        place.end <= d.distribution->whole.end)
+      return true;
+    return std::any_of(d.components.begin(), d.components.end(),
+                       [&](const check::DistributionExpr* c) { return holds(*c); });
+  };
+  SourceRange result = place;
+  const std::function<void(const check::Block&)> visit = [&](const check::Block& block) {
+    for (const check::Statement* s : block) {
+      if (s->kind == check::StatementKind::draw && holds(*s->distribution))
+        result = s->range;
+      visit(s->body);
+      visit(s->otherwise);
+    }
+  };
+  visit(family.body);
+  return result;
+}
+
+/// What the objectives of the file's fits need of their families. Other families without a derivative are built without
+/// it; their metadata says so. A model's gradient always exists: what has no derivative stands in samplers only.
 void report_missing_derivatives(const check::Program& program, const std::vector<passes::DerivativeError>& errors,
                                 DiagnosticEngine& engine) {
   for (const passes::DerivativeError& error : errors) {
     if (error.kernel == "log_density_gradient")
-      engine.report(Code::no_derivative, error.range, error.message);
+      ir::internal_error("the gradient: " + error.message);
     for (const check::Fit& fit : program.fits) {
       if (error.kernel != fit.family + ".pathwise")
         continue;
+      SourceRange draw = error.range;
+      for (const check::Family& family : program.families) {
+        if (family.name == fit.family)
+          draw = draw_of(family, error.range);
+      }
       const std::string objective = fit.objective.empty() ? "elbo" : fit.objective;
       engine
           .report(Code::objective_mismatch, fit.range,
                   "the objective '" + objective + "' needs pathwise derivatives, and a draw of the family '" +
                       fit.family + "' has none")
-          .label(error.range, error.message)
+          .label(draw, "this draw: " + error.message)
           .hint(
               "draw from a distribution that has them, such as normal or lognormal; docs/distributions.md lists them");
     }

@@ -123,7 +123,7 @@ Value Emitter::call(const check::Function& callee, const std::map<std::string, S
       std::all_of(callee.results.begin(), callee.results.end(), [](const check::Type& t) { return t.is_scalar(); });
   if (scalar_call) {
     // Overloads share a name; the element types tell them apart.
-    std::string name = callee.name;
+    std::string name = callee.symbol;
     for (const Declaration* p : callee.parameters)
       name += p->type.element == check::Element::real ? "" : ".int";
     add_scalar_function(context_, name, callee.parameters, callee.results, callee.body);

@@ -1,7 +1,9 @@
 // Conditions on data, checked once at load: `require`s, and the index ranges that could not be proved.
 // They run in an integer skeleton of the model: its load-time statements, without the rest.
 #include "compiler/lower/master.h"
+#include "compiler/lower/reads.h"
 
+#include <algorithm>
 #include <deque>
 
 namespace vmodel::lower {
@@ -21,15 +23,19 @@ public:
       if (const auto found = checked_.find(&s); found != checked_.end())
         statement(*found->second);
     };
-    e_.block(skeleton(context_.body.statements()));
+    e_.block(skeleton(context_.body.statements(), {}));
     for (const check::Family& family : context_.module.program.families)
-      e_.block(skeleton(family.body));
+      e_.block(skeleton(family.body, {}));
     master_.finish();
   }
 
 private:
-  /// The statements that are load-time, each preceded by a marker at which its checks are made.
-  check::Block skeleton(const check::Block& block) {
+  /// The statements whose values are known at load, each statement preceded by a marker at which its checks are made.
+  check::Block skeleton(const check::Block& block, const Reads& unknown) {
+    const auto is_known = [&](const Declaration* d, const Expr* value) {
+      return d && (d->load_time || callee_depth_ > 0) && unknown.count(d) == 0 &&
+             (!value || value->load_time || callee_depth_ > 0);
+    };
     check::Block result;
     for (const Statement* s : block) {
       Statement& marker = made_.emplace_back();
@@ -39,25 +45,34 @@ private:
       result.push_back(&marker);
       switch (s->kind) {
       case StatementKind::let:
+        if (is_known(s->declaration, s->value))
+          result.push_back(s);
+        break;
       case StatementKind::let_tuple:
-        if (s->value->load_time)
+        if (std::all_of(s->declarations.begin(), s->declarations.end(),
+                        [&](const Declaration* d) { return is_known(d, s->value); }))
           result.push_back(s);
         break;
       case StatementKind::var:
-        if (s->declaration->load_time && (!s->value || s->value->load_time))
+        if (is_known(s->declaration, s->value))
           result.push_back(s);
         break;
       case StatementKind::assign: {
         const Expr* base = s->target->kind == ExprKind::index ? s->target->operands[0] : s->target;
-        if (base->declaration && base->declaration->load_time && s->value->load_time)
+        if (is_known(base->declaration, s->value))
           result.push_back(s);
         break;
       }
       case StatementKind::for_:
       case StatementKind::if_: {
+        Reads limits;
+        for (const Expr* e : {s->value, s->from, s->to})
+          collect(e, limits);
+        if (reads_any(limits, unknown))
+          break;
         Statement& copy = made_.emplace_back(*s);
-        copy.body = skeleton(s->body);
-        copy.otherwise = skeleton(s->otherwise);
+        copy.body = skeleton(s->body, unknown);
+        copy.otherwise = skeleton(s->otherwise, unknown);
         result.push_back(&copy);
         break;
       }
@@ -67,6 +82,31 @@ private:
     return result;
   }
 
+  static bool reads_any(const Reads& reads, const Reads& unknown) {
+    return std::any_of(reads.begin(), reads.end(), [&](const Declaration* d) { return unknown.count(d) > 0; });
+  }
+
+  /// Adds the names of a callee's body whose values follow from unknown ones, also by conditions and loops.
+  static void spread(const check::Block& block, const Reads& around, Reads& unknown) {
+    for (const Statement* s : block) {
+      Reads reads = around;
+      for (const Expr* e : {s->value, s->from, s->to})
+        collect(e, reads);
+      if (s->target && s->target->kind == ExprKind::index)
+        collect(s->target, reads);
+      if (reads_any(reads, unknown)) {
+        if (s->declaration)
+          unknown.insert(s->declaration);
+        unknown.insert(s->declarations.begin(), s->declarations.end());
+        if (s->kind == StatementKind::assign)
+          unknown.insert((s->target->kind == ExprKind::index ? s->target->operands[0] : s->target)->declaration);
+      }
+      const bool nested = s->kind == StatementKind::for_ || s->kind == StatementKind::if_;
+      spread(s->body, nested ? reads : around, unknown);
+      spread(s->otherwise, nested ? reads : around, unknown);
+    }
+  }
+
   void statement(const Statement& s) {
     if (s.kind == StatementKind::require) {
       fail_unless(e_.scalar(*s.value), s.text.empty() ? "a requirement of the model does not hold" : s.text,
@@ -74,12 +114,15 @@ private:
     }
     for (const Expr* e : {s.value, s.target, s.from, s.to})
       expression(e);
-    distribution(s.distribution);
+    distribution(s.distribution, s.kind == StatementKind::observe ? s.target : nullptr);
   }
 
-  void distribution(const DistributionExpr* d) {
+  void distribution(const DistributionExpr* d, const Expr* value = nullptr) {
     if (!d)
       return;
+    if (d->kind == check::DistributionKind::named && !d->distribution->library &&
+        (member_has_checks(*d) || has_bounded_ints(d->distribution->parameters)))
+      member(*d, value);
     for (const Expr* a : d->arguments)
       expression(a);
     for (const DistributionExpr* c : d->components)
@@ -90,33 +133,34 @@ private:
 
   /// True if every name in the expression has a value here (a callee's varying arguments have none).
   bool known(const Expr* e) const {
-    if (!e)
-      return true;
-    if (e->kind == ExprKind::name && !e_.environment.count(e->declaration))
-      return false;
-    if (e->kind == ExprKind::size) {
-      for (const auto& [key, atom] : e->size.atoms()) {
-        if (atom.declaration && !e_.environment.count(atom.declaration))
-          return false;
-      }
-    }
-    for (const Expr* operand : e->operands) {
-      if (!known(operand))
-        return false;
-    }
-    for (const check::Index& i : e->indices) {
-      if (!known(i.at) || !known(i.from) || !known(i.to))
-        return false;
-    }
-    return true;
+    Reads reads, inner;
+    collect(e, reads);
+    own_indices(e, inner);
+    return std::all_of(reads.begin(), reads.end(),
+                       [&](const Declaration* d) { return e_.environment.count(d) > 0 || inner.count(d) > 0; });
   }
 
   bool known(const Size& size) const {
-    for (const auto& [key, atom] : size.atoms()) {
-      if (atom.declaration ? !e_.environment.count(atom.declaration) : !known(atom.expression))
-        return false;
+    Reads reads, inner;
+    collect(size, reads);
+    for (const auto& [key, atom] : size.atoms())
+      own_indices(atom.expression, inner);
+    return std::all_of(reads.begin(), reads.end(),
+                       [&](const Declaration* d) { return e_.environment.count(d) > 0 || inner.count(d) > 0; });
+  }
+
+  /// The indices of comprehensions inside of an expression.
+  static void own_indices(const Expr* e, Reads& indices) {
+    if (!e)
+      return;
+    for (const check::Generator& g : e->generators)
+      indices.insert(g.index);
+    for (const Expr* operand : e->operands)
+      own_indices(operand, indices);
+    for (const check::Index& i : e->indices) {
+      for (const Expr* x : {i.at, i.from, i.to})
+        own_indices(x, indices);
     }
-    return true;
   }
 
   void expression(const Expr* e) {
@@ -126,12 +170,27 @@ private:
       comprehension(*e);
       return;
     }
+    if (e->kind == ExprKind::conditional && (e->operands[0]->load_time || callee_depth_ > 0) && known(e->operands[0])) {
+      // What is not taken may be out of range.
+      expression(e->operands[0]);
+      const auto side = [&](std::size_t k) {
+        expression(e->operands[k]);
+        return std::vector<ValueId>{};
+      };
+      e_.builder().if_(e_.scalar(*e->operands[0]), [&] { return side(1); }, [&] { return side(2); });
+      return;
+    }
     for (const Expr* operand : e->operands)
       expression(operand);
-    distribution(e->distribution);
+    for (const check::Index& i : e->indices) {
+      for (const Expr* x : {i.at, i.from, i.to})
+        expression(x);
+    }
+    distribution(e->distribution,
+                 e->method == check::Method::log_density && !e->operands.empty() ? e->operands[0] : nullptr);
     if (e->kind == ExprKind::index)
       index(*e);
-    if (e->kind == ExprKind::call && !e->function->builtin && !e->function->size_names.empty())
+    if (e->kind == ExprKind::call && (has_checks(e->function->body) || has_bounded_ints(e->function->parameters)))
       callee(*e);
   }
 
@@ -156,9 +215,98 @@ private:
     });
   }
 
+  /// True if something in a callee, or in what it calls, is checked at load.
+  bool has_checks(const check::Block& block) {
+    const auto [known, is_new] = has_checks_.emplace(&block, false);
+    if (!is_new)
+      return known->second;
+    bool result = false;
+    for (const Statement* s : block) {
+      for (const Expr* e : {s->value, s->target, s->from, s->to})
+        result = result || has_checks(e);
+      result = result || has_checks(s->distribution) || has_checks(s->body) || has_checks(s->otherwise);
+    }
+    return has_checks_[&block] = result;
+  }
+
+  bool has_checks(const Expr* e) {
+    if (!e)
+      return false;
+    for (const check::Index& i : e->indices) {
+      if (i.check_at_load || has_checks(i.at) || has_checks(i.from) || has_checks(i.to))
+        return true;
+    }
+    for (const Expr* operand : e->operands) {
+      if (has_checks(operand))
+        return true;
+    }
+    for (const check::Generator& g : e->generators) {
+      if (has_checks(g.from) || has_checks(g.to))
+        return true;
+    }
+    return (e->kind == ExprKind::call &&
+            (has_bounded_ints(e->function->parameters) || has_checks(e->function->body))) ||
+           has_checks(e->distribution);
+  }
+
+  bool has_checks(const DistributionExpr* d) {
+    if (!d)
+      return false;
+    for (const Expr* a : d->arguments) {
+      if (has_checks(a))
+        return true;
+    }
+    for (const DistributionExpr* c : d->components) {
+      if (has_checks(c))
+        return true;
+    }
+    return has_checks(d->weights) || has_checks(d->lower) || has_checks(d->upper) || member_has_checks(*d);
+  }
+
+  bool member_has_checks(const DistributionExpr& d) {
+    return d.distribution && !d.distribution->library && d.distribution->log_density &&
+           has_checks(d.distribution->log_density->body);
+  }
+
+  /// Int parameters with bounds, on which the callee's indices rely.
+  static bool has_bounded_ints(const std::vector<const Declaration*>& parameters) {
+    return std::any_of(parameters.begin(), parameters.end(), [](const Declaration* p) {
+      return p->type.element == check::Element::integer && p->type.support.kind == check::SupportKind::bounded;
+    });
+  }
+
+  /// The known arguments against the bounds of their parameters; all that the bounds read is in `inner`.
+  void arguments_in_bounds(const std::vector<const Declaration*>& parameters, Environment inner, SourceRange range) {
+    ir::Builder& b = e_.builder();
+    for (const Declaration* p : parameters) {
+      const check::Support& support = p->type.support;
+      if (inner.count(p) == 0 || p->type.element != check::Element::integer ||
+          support.kind != check::SupportKind::bounded)
+        continue;
+      for (const bool low : {true, false}) {
+        const Expr* bound = low ? support.lower : support.upper;
+        std::swap(e_.environment, inner);
+        const Value limit = bound && known(bound) ? e_.expression(*bound) : Value();
+        const Value argument = e_.environment.at(p);
+        std::swap(e_.environment, inner);
+        if (!limit.id)
+          continue;
+        const auto one = [&](Indices i) {
+          const ValueId x = e_.element(argument, i), l = e_.element(limit, i);
+          fail_unless(b.compare(low ? Opcode::ge : Opcode::le, x, l),
+                      "'" + p->name + "' is {0}, " + (low ? "below" : "above") + " its bound {1}", range, {x, l});
+        };
+        if (e_.rank_of(argument) == 0)
+          one({});
+        else
+          b.for_each(e_.shape_of(argument), one);
+      }
+    }
+  }
+
   void callee(const Expr& call) {
-    const Environment outer = e_.environment;
     Environment inner;
+    std::vector<std::pair<const Declaration*, Value>> elements; // of a function of scalars applied to arrays
     for (const Declaration* name : call.function->size_names) {
       const auto found = call.sizes.find(name->name);
       if (found != call.sizes.end() && known(found->second))
@@ -166,21 +314,90 @@ private:
     }
     for (std::size_t k = 0; k < call.operands.size(); ++k) {
       const Expr& operand = *call.operands[k];
-      if (operand.load_time && operand.type.shape.empty() && known(&operand))
-        inner[call.function->parameters[k]] = e_.expression(operand);
+      const Declaration* parameter = call.function->parameters[k];
+      if (!(operand.load_time || callee_depth_ > 0) || !known(&operand))
+        continue;
+      const Value value = e_.expression(operand);
+      if (parameter->type.is_scalar() && !operand.type.shape.empty())
+        elements.emplace_back(parameter, value);
+      else
+        inner[parameter] = value;
     }
-    e_.environment = std::move(inner);
-    check::Block body = skeleton(call.function->body);
-    // Load-time lets of a callee may still read arguments that vary: only what is known stays.
-    std::erase_if(body, [&](const Statement* s) {
-      return s->kind == StatementKind::return_ || (s->kind == StatementKind::let && !known(s->value));
+    const auto run = [&](const Environment& arguments) {
+      arguments_in_bounds(call.function->parameters, arguments, call.range);
+      if (has_checks(call.function->body))
+        run_callee(call.function->body, call.function->parameters, arguments);
+    };
+    if (elements.empty()) {
+      run(inner);
+      return;
+    }
+    e_.builder().for_each(e_.shape_of(elements[0].second), [&](Indices i) {
+      Environment here = inner;
+      for (const auto& [parameter, value] : elements)
+        here[parameter] = e_.element(value, i);
+      run(here);
     });
-    std::erase_if(body, [&](const Statement* s) {
-      return (s->kind == StatementKind::for_ && (!known(s->from) || !known(s->to))) ||
-             (s->kind == StatementKind::if_ && !known(s->value));
-    });
-    e_.block(body);
-    e_.environment = outer;
+  }
+
+  void run_callee(const check::Block& body, const std::vector<const Declaration*>& parameters, Environment inner) {
+    Reads unknown;
+    for (const Declaration* p : parameters) {
+      if (inner.count(p) == 0)
+        unknown.insert(p);
+    }
+    for (std::size_t before = parameters.size() + 1; before != unknown.size();) {
+      before = unknown.size();
+      spread(body, {}, unknown);
+    }
+    ++callee_depth_;
+    std::swap(e_.environment, inner);
+    e_.block(skeleton(body, unknown));
+    std::swap(e_.environment, inner);
+    --callee_depth_;
+  }
+
+  /// The body of a distribution's log density for each of the batch; `value` may be unknown (null).
+  void member(const DistributionExpr& d, const Expr* value) {
+    const check::Distribution& named = *d.distribution;
+    for (const Size& size : d.batch) {
+      if (!known(size))
+        return;
+    }
+    Environment sizes;
+    for (const Declaration* name : named.size_names) {
+      if (known(d.sizes.at(name->name)))
+        sizes[name] = e_.size(d.sizes.at(name->name));
+    }
+    const auto usable = [&](const Expr* e) { return e && (e->load_time || callee_depth_ > 0) && known(e); };
+    std::vector<Value> arguments(d.arguments.size());
+    for (std::size_t k = 0; k < arguments.size(); ++k) {
+      if (usable(d.arguments[k]))
+        arguments[k] = e_.expression(*d.arguments[k]);
+    }
+    const Value x = usable(value) ? e_.expression(*value) : Value();
+    std::vector<const Declaration*> parameters = named.parameters;
+    parameters.insert(parameters.end(), named.log_density->parameters.begin(), named.log_density->parameters.end());
+    const auto at = [&](const Value& v, std::size_t own, Indices batch) {
+      const std::size_t rank = e_.rank_of(v);
+      return rank > own ? e_.slice(v, batch.last(std::min(rank - own, batch.size()))) : v;
+    };
+    const auto one = [&](Indices batch) {
+      Environment inner = sizes;
+      for (std::size_t k = 0; k < arguments.size(); ++k) {
+        if (arguments[k].id)
+          inner[named.parameters[k]] = at(arguments[k], named.parameters[k]->type.rank(), batch);
+      }
+      if (x.id)
+        inner[named.log_density->parameters[0]] = at(x, d.event.size(), batch);
+      arguments_in_bounds(named.parameters, inner, d.range);
+      if (has_checks(named.log_density->body))
+        run_callee(named.log_density->body, parameters, inner);
+    };
+    if (d.batch.empty())
+      one({});
+    else
+      e_.builder().for_each(e_.dims(d.batch), one);
   }
 
   void index(const Expr& e) {
@@ -198,14 +415,21 @@ private:
       switch (i.kind) {
       case check::Index::Kind::scalar: {
         const ValueId at = e_.scalar(*i.at);
-        fail_unless(inside(at), "index {0} is outside 1..{1}", i.range, {at, extent});
+        std::vector<ValueId> values = {at, extent};
+        const std::string name = element_text(*i.at, values);
+        fail_unless(inside(at), outside_text(name), i.range, values);
         break;
       }
       case check::Index::Kind::gather: {
         const Value indices = e_.expression(*i.at);
         b.for_each(e_.shape_of(indices), [&](Indices k) {
           const ValueId at = e_.element(indices, k);
-          fail_unless(inside(at), "index {0} is outside 1..{1}", i.range, {at, extent});
+          std::vector<ValueId> values = {at, extent};
+          for (const ValueId place : k)
+            values.push_back(b.add(place, one));
+          const bool named = i.at->kind == ExprKind::name;
+          fail_unless(inside(at), outside_text(named ? i.at->declaration->name + places(2, values.size()) : ""),
+                      i.range, values);
         });
         break;
       }
@@ -222,6 +446,35 @@ private:
     }
   }
 
+  /// `[{2},{3}]` for the values first .. last - 1 of a message.
+  static std::string places(std::size_t first, std::size_t last) {
+    std::string text;
+    for (std::size_t k = first; k < last; ++k)
+      text += (k == first ? "[{" : ",{") + std::to_string(k) + "}";
+    return text + "]";
+  }
+
+  static std::string outside_text(const std::string& name) {
+    return name.empty() ? "index {0} is outside 1..{1}" : name + " is {0}, outside 1..{1}";
+  }
+
+  /// What a message calls a scalar index: the name, an element of an array (whose place is added to
+  /// the values of the message), or nothing.
+  std::string element_text(const Expr& e, std::vector<ValueId>& values) {
+    if (e.kind == ExprKind::name)
+      return e.declaration->name;
+    if (e.kind != ExprKind::index || e.operands[0]->kind != ExprKind::name)
+      return "";
+    for (const check::Index& i : e.indices) {
+      if (i.kind != check::Index::Kind::scalar || !known(i.at))
+        return "";
+    }
+    const std::size_t first = values.size();
+    for (const check::Index& i : e.indices)
+      values.push_back(e_.scalar(*i.at));
+    return e.operands[0]->declaration->name + places(first, values.size());
+  }
+
   void fail_unless(ValueId condition, const std::string& text, SourceRange range, const std::vector<ValueId>& values) {
     auto& messages = context_.module.messages;
     e_.builder().require(condition, std::to_string(messages.size()), values);
@@ -233,6 +486,8 @@ private:
   Emitter& e_;
   std::deque<Statement> made_;
   std::map<const Statement*, const Statement*> checked_;
+  std::map<const check::Block*, bool> has_checks_;
+  int callee_depth_ = 0; // in a callee nothing is marked as load-time: what is known follows from the arguments
 };
 
 } // namespace

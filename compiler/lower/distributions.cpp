@@ -111,7 +111,7 @@ Value Emitter::call_member(const LoweredDistribution& d, Method method, Indices 
   const check::Distribution& named = *d.expr->distribution;
   for (const Declaration* name : named.size_names)
     bind_size_name(name, d.expr->sizes.at(name->name));
-  return member({named.name, named.parameters, named.size_names}, name_of(method), *direct(named, method),
+  return member({named.symbol, named.parameters, named.size_names}, name_of(method), *direct(named, method),
                 arguments_at(d, batch), sizes_of(*this, *d.expr), arguments);
 }
 
@@ -144,7 +144,18 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
     const ValueId width = b.sub(element(d.upper, batch), element(d.lower, batch));
     return b.neg(b.unary(Opcode::log, width));
   }
-  case DistributionKind::named: return call_member(d, Method::log_density, batch, {event}).id;
+  case DistributionKind::named: {
+    const auto density = [&] { return call_member(d, Method::log_density, batch, {event}).id; };
+    const check::Distribution& named = *d.expr->distribution;
+    // Densities over ints may use the value as an index, which is proved for values in the support only; the library's
+    // own look after themselves.
+    if (named.library || named.on.element != check::Element::integer ||
+        named.on.support.kind != check::SupportKind::bounded)
+      return density();
+    return b.if_(
+        in_support(d, batch, event), [&] { return std::vector{density()}; },
+        [&] { return std::vector{b.constant(-infinity)}; })[0];
+  }
   case DistributionKind::unnormalised: {
     const LoweredDistribution& base = d.components[0];
     if (d.expr->event.size() == base.expr->event.size())

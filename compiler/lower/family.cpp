@@ -1,5 +1,6 @@
 // Families: drawing, densities at given points, learnables.
 #include "compiler/lower/master.h"
+#include "compiler/lower/reads.h"
 
 #include <algorithm>
 #include <functional>
@@ -15,6 +16,29 @@ using ir::SiteKind;
 
 namespace {
 
+/// What follows from the data, as far as the family needs it: values of the model that bounds, locations and sizes
+/// read, and the family's own, which its learnables may read.
+void run_load_time(Master& master, const MasterContext& context, const check::Family& family) {
+  Reads reads;
+  collect(family.body, reads);
+  for (const check::Learnable& l : family.learnables) {
+    collect(l.declaration->type, reads);
+    collect(l.initial, reads);
+    for (const Expr* e : l.bijector_arguments)
+      collect(e, reads);
+  }
+  for (const check::ModelParameter& p : context.module.program.model.parameters) {
+    collect(p.declaration->type, reads);
+    collect(p.location, reads);
+    collect(p.scale, reads);
+    for (const Expr* e : p.bijector_arguments)
+      collect(e, reads);
+  }
+  const Reads wanted = through_definitions(context.body.statements(), std::move(reads));
+  master.emitter().load_time_block(context.body.statements(), &wanted);
+  master.emitter().load_time_block(family.body);
+}
+
 /// One pass through a family's statements: drawing (values are sampled and z is stored), or at a given z.
 class FamilyLowering {
 public:
@@ -28,9 +52,8 @@ public:
   }
 
   void run() {
+    run_load_time(master_, context_, *layout_.family);
     bind_learnables(nullptr);
-    // Values of the model that bounds and locations may read: what follows from its data.
-    e_.load_time_block(context_.body.statements());
     find_partial(layout_.family->body);
     if (drawing_) {
       for (const ParameterLayout* p : partial_) {
@@ -417,7 +440,7 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
   const ValueId phi = master.output("phi", family.phi, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  e.load_time_block(context.body.statements());
+  run_load_time(master, context, *family.family);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);
@@ -453,7 +476,7 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
   const ValueId values = master.output("values", family.values, Axis::step);
   Emitter& e = master.emitter();
   ir::Builder& b = master.b();
-  e.load_time_block(context.body.statements());
+  run_load_time(master, context, *family.family);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l, context.layout);

@@ -211,7 +211,7 @@ private:
     if (generic.body.size() != 1 || generic.body[0]->kind != StatementKind::draw || generic.learnables.size() != 2)
       return;
     const DistributionExpr& d = *generic.body[0]->distribution;
-    if (d.kind != check::DistributionKind::named || d.arguments.size() != 2)
+    if (d.kind != check::DistributionKind::named || !d.distribution->library || d.arguments.size() != 2)
       return;
     const auto argument = [&](std::size_t k) {
       return d.arguments[k]->kind == check::ExprKind::name ? d.arguments[k]->declaration->name : "";

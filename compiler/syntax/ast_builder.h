@@ -5,6 +5,7 @@
 #include "compiler/syntax/tokens.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -111,8 +112,12 @@ private:
   ast::Name name(const antlr4::Token* token) const;
   ast::StringLiteral string(const antlr4::Token* token) const;
 
+  // Notes the names after `as`, so that `name.f(x)` is known as a call of an imported function.
+  void collect_aliases(const Context* file);
+
   const Tokens& tokens_;
   DiagnosticEngine& diagnostics_;
+  std::set<std::string> aliases_;
   bool reported_height_ = false;
 
   friend class ChainResolver;

@@ -251,9 +251,25 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
     return node;
   }
   if (children.token(VModelParser::DOT) != nullptr) {
+    ast::Name method = name(children.token(VModelParser::NAME));
+    const auto* before = ast::as_if<ast::NameReference>(*base);
+    if (before != nullptr && aliases_.count(before->name) != 0) {
+      auto node = std::make_unique<ast::Call>();
+      node->range = whole;
+      auto callee = std::make_unique<ast::NameReference>();
+      callee->range = base->range;
+      callee->range.end = method.range.end;
+      callee->name = before->name + "." + method.text;
+      node->callee = std::move(callee);
+      node->arguments = arguments(children.rule(VModelParser::RuleArguments));
+      grow(*node, node->callee);
+      for (ast::Argument& argument : node->arguments)
+        grow(*node, argument.value);
+      return node;
+    }
     auto node = std::make_unique<ast::MethodCall>();
     node->range = whole;
-    node->method = name(children.token(VModelParser::NAME));
+    node->method = std::move(method);
     node->arguments = arguments(children.rule(VModelParser::RuleArguments));
     grow(*node, base);
     for (ast::Argument& argument : node->arguments)

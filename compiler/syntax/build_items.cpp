@@ -36,6 +36,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 17> foreign_
 ast::File AstBuilder::file(const Context* context) {
   ast::File result;
   result.file = tokens_.source().id();
+  collect_aliases(context);
   Children children(context);
   while (!children.done()) {
     const Context* next = children.rule(VModelParser::RuleItem);
@@ -49,6 +50,29 @@ ast::File AstBuilder::file(const Context* context) {
       result.items.push_back(std::move(node));
   }
   return result;
+}
+
+void AstBuilder::collect_aliases(const Context* file) {
+  Children children(file);
+  while (!children.done()) {
+    const Context* next = children.rule(VModelParser::RuleItem);
+    if (next == nullptr) {
+      children.skip();
+      continue;
+    }
+    const auto* inner = next->exception ? nullptr : static_cast<const Context*>(next->children.at(0));
+    if (inner == nullptr || inner->exception != nullptr || inner->getRuleIndex() != VModelParser::RuleImportItem)
+      continue;
+    Children parts(inner);
+    while (!parts.done()) {
+      if (parts.token(VModelParser::AS) == nullptr) {
+        parts.skip();
+        continue;
+      }
+      if (const antlr4::Token* alias = parts.token(name_token))
+        aliases_.insert(name(alias).text);
+    }
+  }
 }
 
 ast::ItemPtr AstBuilder::item(const Context* context) {

@@ -130,6 +130,35 @@ class Truncations(Meaning):
                     + normal(d["y"], a + b + c + sum(p["d"]) + p["e"][0]))
         self.same(model, {"y": 1.0, "lo": [-1, 0, 1.5]}, {"a": 2.5, "b": -0.3, "c": 0.8, "d": [0.2, 0.5, 2.2], "e": [0.1, 0.4]}, lp)
 
+    def test_elementwise_under_array_bounds(self):
+        # Each element is truncated to its own bounds.
+        model = """model M { data N: int<lower=2>; data low: real[N]; data high: real[N]; param m: real ~ normal(0, 1);
+          param a: real<lower=low, upper=high>[N]; a[1] ~ normal(m, 1); for n in 2:N { a[n] ~ normal(a[n - 1], 2); }
+          param c: real<lower=low>[N]; c[1:2] ~ normal(m, 1); for n in 3:N { c[n] ~ cauchy(0, 1); } observe low ~ normal(c, 1); }"""
+        data = {"N": 3, "low": [-1, 0, 0.5], "high": [1, 2, 3]}
+        between = lambda x, c, s, a, b: normal(x, c, s) - math.log(normal_cdf(b, c, s) - normal_cdf(a, c, s))
+        above = lambda x, c, a: normal(x, c, 1) - math.log(1 - normal_cdf(a, c, 1))
+        self.same(model, data, [{"m": 0.3, "a": [0.2, 1.5, 2.5], "c": [0, 0.4, 3]}], lambda d, p: normal(p["m"]) + between(p["a"][0], p["m"], 1, -1, 1) + between(p["a"][1], p["a"][0], 2, 0, 2)
+                  + between(p["a"][2], p["a"][1], 2, 0.5, 3) + above(p["c"][0], p["m"], -1) + above(p["c"][1], p["m"], 0) + cauchy(p["c"][2]) - math.log(0.5 - math.atan(0.5) / math.pi) + normals(d["low"], p["c"]))
+
+    def test_truncated_twice(self):
+        model = """model M { data N: int; data low: real[N]; data y: real[N]; param a: real<lower=0, upper=3> ~ truncated(normal(1, 2), upper = 3); param b: real<lower=low>[N] ~ truncated(normal(a, 1), lower = -0.5);
+          param c: real<lower=-1, upper=2> ~ truncated(normal(0, 1), lower = -2, upper = 5); observe y ~ normal(b, c + 2); }"""
+        data = {"N": 2, "low": [-1, 0.25], "y": [0.3, 1]}
+        self.same(model, data, [{"a": 1.2, "b": [0.1, 0.7], "c": 0.5}],
+                  lambda d, p: normal(p["a"], 1, 2) - math.log(normal_cdf(3, 1, 2) - normal_cdf(0, 1, 2)) + sum(normal(b, p["a"]) - math.log(1 - normal_cdf(max(l, -0.5), p["a"])) for b, l in zip(p["b"], d["low"]))
+                  + normal(p["c"]) - math.log(normal_cdf(2) - normal_cdf(-1)) + normals(d["y"], p["b"], p["c"] + 2))
+        # Outside of the inner limits the density is zero.
+        executable = self.compiled(model, "--families=mean_field")
+        found = self.densities(executable, self.write("data.json", data), self.write("points.json", [{"a": 1, "b": [-0.75, 0.7], "c": 0.5}]), "1")
+        self.assertEqual([entry["log_density"] for entry in found], ["-inf"])
+
+    def test_only_log_ccdf(self):
+        # Every tail follows from the one that is given.
+        self.same("distribution expo(r: real<lower=0>) on real<lower=0> { log_density(x) = log(r) - r * x; log_ccdf(x) = -r * x; }\n" + HEAD
+                  + "param e: real<lower=0.5, upper=2> ~ expo(s); factor expo(s).cdf(e) + expo(s).log_cdf(e) + expo(s).log_ccdf(e); observe y ~ normal(e, 1); }", DATA, [POINT[0] | {"e": 0.9}],
+                  lambda d, p: prior(p) + exponential(p["e"], p["s"]) - math.log(math.exp(-0.5 * p["s"]) - math.exp(-2 * p["s"])) + 1 - math.exp(-p["s"] * p["e"]) + math.log1p(-math.exp(-p["s"] * p["e"])) - p["s"] * p["e"] + normals(Y, p["e"]))
+
     def test_far_in_the_tail(self):
         self.same("model M { data y: real; param a: real<lower=10> ~ normal(0, 1); param b: real<lower=-12, upper=-10> ~ normal(0, 1); observe y ~ normal(a + b, 1); }", {"y": 0.2}, {"a": 10.1, "b": -10.2},
                   lambda d, p: normal(p["a"]) - math.log(0.5 * math.erfc(10 / math.sqrt(2))) + normal(p["b"]) - math.log(0.5 * (math.erfc(10 / math.sqrt(2)) - math.erfc(12 / math.sqrt(2)))) + normal(0.2, p["a"] + p["b"]))
@@ -153,6 +182,22 @@ class Supports(Meaning):
     def test_transition_matrix(self):
         self.model("param A: simplex<2>[2]; for k in 1:2 { A[k] ~ dirichlet([k, 3 - k] * 2.0); } factor log(A[1, 2]) * 3 + sum(log(A[:, 1]));", {"N": 0, "y": []}, {"A": [[0.2, 0.8], [0.6, 0.4]]},
                    lambda d, p: dirichlet([0.2, 0.8], [2, 4]) + dirichlet([0.6, 0.4], [4, 2]) + 3 * math.log(0.8) + math.log(0.2) + math.log(0.6))
+
+    def test_correlation_factors(self):
+        # Against the density on the correlation matrix, and its map: the derivatives by `check`.
+        def lkj(L, eta):
+            K = len(L)
+            constant = sum(0.5 * k * math.log(math.pi) + math.lgamma(eta + (K - 1 - k) / 2) - math.lgamma(eta + (K - 1) / 2) for k in range(1, K))
+            det = 2 * sum(math.log(L[i][i]) for i in range(K))
+            # From the matrix to its factor: L[i][i]^(K - i - 1), counted from 0.
+            return (eta - 1) * det + sum((K - 1 - i) * math.log(L[i][i]) for i in range(K)) - constant
+        L2 = [[1, 0], [0.6, 0.8]]
+        L3 = [[1, 0, 0], [-0.6, 0.8, 0], [0.48, 0.6, 0.64]]
+        model = """model M { data y: real[3]; param eta: real<lower=0.1> ~ exponential(1); param A: corr_cholesky<2> ~ lkj_corr_cholesky(2); param B: corr_cholesky<3> ~ lkj_corr_cholesky(eta);
+          param C: corr_cholesky<1> ~ lkj_corr_cholesky(1); param D: corr_cholesky<3>[2] ~ flat(); observe y ~ multi_normal_cholesky(rep(0, 3), B); factor A[2, 1] * C[1, 1] + D[1, 3, 2]; quantity R = B @ B'; }"""
+        self.same(model, {"y": [0.2, -0.4, 1]}, [{"eta": 1.4, "A": L2, "B": L3, "C": [[1.0]], "D": [L3, L3]}],
+                  lambda d, p: exponential(p["eta"]) + 0.1 + lkj(p["A"], 2) + lkj(p["B"], p["eta"]) + multi_normal_cholesky(d["y"], [0, 0, 0], p["B"]) + p["A"][1][0] + p["D"][0][2][1],
+                  lambda d, p: {"R": [[sum(a * b for a, b in zip(r, s)) for s in p["B"]] for r in p["B"]]})
 
     def test_sorted(self):
         self.model("param c: ordered<3> ~ sorted(normal(0, 2)); observe y ~ normal(c[1] + c[3], 1);", {"N": 5, "y": Y}, {"c": [-1, 0.3, 0.9]}, lambda d, p: normals(p["c"], 0, 2) + math.log(6) + normals(Y, -0.1))
@@ -240,6 +285,16 @@ class Own(Meaning):
     def test_methods(self):
         self.same(HEAD + "factor sum(normal(m, s).log_density(m + 1)) + sum(normal(m[1], s).cdf(y)) + normal(m, s).log_ccdf(m[1] + 0 * m)[2] + exponential(s).quantile(p) + normal(0, s).entropy(); }", DATA, POINT,
                   lambda d, p: prior(p) + 2 * normal(1, 0, p["s"]) + sum(normal_cdf(v, p["m"][0], p["s"]) for v in Y) + math.log(normal_cdf(-(p["m"][0] - p["m"][1]) / p["s"])) - math.log1p(-p["p"]) / p["s"] + 0.5 * math.log(2 * math.pi * math.e) + math.log(p["s"]))
+
+    def test_outside_of_an_int_support(self):
+        # The value is an index, which is not read outside of the support.
+        model = ("distribution pick(w: real[K]) on int<lower=1, upper=K> { log_density(k) = w[k]; }\nmodel M { data N: int; data k: int[N]; param w: real[3] ~ normal(0, 1);"
+                 " for n in 1:N { factor exp(pick(w).log_density(k[n])); } factor sum(exp(pick(w).log_density(k))); }")
+        self.same(model, {"N": 4, "k": [2, 0, 100000000, 3]}, [{"w": [0.3, -0.5, 1.2]}], lambda d, p: normals(p["w"]) + 2 * math.exp(-0.5) + 2 * math.exp(1.2))
+
+    def test_methods_repeat_scalars(self):
+        self.same(HEAD + "factor sum(normal(m, s).log_density(0.5)) + sum(normal(m, [s, 1]).log_ccdf(y[1])) + sum(exponential([s, p]).quantile(0.5)) + sum(mixture([p, 1 - p], [normal(m, 1), normal(0, s)]).log_density(m)); require N >= 1; }", DATA, POINT,
+                  lambda d, p: prior(p) + normals(p["m"], 0.5, p["s"]) + sum(math.log(1 - normal_cdf(Y[0], m, s)) for m, s in zip(p["m"], [p["s"], 1])) + math.log(2) / p["s"] + math.log(2) / p["p"] + sum(mix(p["p"], normal(0), normal(m, 0, p["s"])) for m in p["m"]))
 
     def test_multivariate_batches(self):
         self.same(HEAD + "let S = [[1 + s, 0.3], [0.3, 2]]; let L = cholesky(S); observe Y ~ multi_normal([m * y[n] for n in 1:N], S); observe Y[2] ~ multi_normal_cholesky(m, L); for n in 3:N { observe Y[n] ~ multi_normal(m, S * n); } observe Y[1:2, :] ~ multi_normal(m, S); require N == 5; }", DATA, POINT,

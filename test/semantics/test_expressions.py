@@ -181,6 +181,28 @@ class Functions(Meaning):
         model = 'import "library_of_functions.vmodel";\n' + HEAD + "factor twice(m) + sum(twice(b)); observe y ~ shifted(m); }"
         self.same(model, DATA, POINT, lambda d, p: prior(p) + 2 * p["m"] + 2 * sum(p["b"]) + normals(Y, p["m"]))
 
+    def test_import_under_names(self):
+        # The same names in three files and in the library: each means its own file's.
+        (self.folder() / "library_one.vmodel").write_text("""import "library_two.vmodel" as inner;
+          fn scale(x: real) -> real = 10 * x; fn both(x: real) -> real = scale(x) + inner.scale(x) + square(x);
+          distribution normal(m: real) on real { log_density(x) = -inner.scale(1) * (x - m)^2; }
+          family shifted() on x: real[D] { learn c: real[D]; x ~ normal(c, 1); }\n""".replace("x ~ normal(c, 1)", "x ~ cauchy(c, scale(1))"))
+        (self.folder() / "library_two.vmodel").write_text("fn scale(x: real) -> real = 100 * x; fn vector(x: real[N]) -> real = scale(sum(x));\n")
+        model = ('import "library_one.vmodel" as one;\nimport "library_two.vmodel" as two;\nfn scale(x: real) -> real = 1000 * x;\nfn square(x: real) -> real = 7 * x;\n' + HEAD
+                 + "factor one.both(m) + sum(one.scale(b)) + scale(m) + two.vector(b) + one.inner.scale(m); observe y ~ one.normal(m); factor sum(one.normal(0).log_density(b)); }\nfamily F for M = one.shifted();").replace("one.inner.scale(m)", "square(m)")
+        self.same(model, DATA, POINT, lambda d, p: prior(p) + 110 * p["m"] + p["m"] ** 2 + 10 * sum(p["b"]) + 1000 * p["m"] + 100 * sum(p["b"]) + 7 * p["m"]
+                  - 100 * sum((v - p["m"]) ** 2 for v in Y) - 100 * sum(v * v for v in p["b"]), families=("mean_field", "F"))
+
+    def test_library_is_not_shadowed(self):
+        # The library's own functions and distributions go on using the library's names.
+        model = ("fn log1m(x: real) -> real = 1e6 * x;\nfn lbeta(a: real, b: real) -> real = 1e6;\nfn square(x: real) -> real = 1e6;\ndistribution normal(m: real, s: real) on real { log_density(x) = -(x - m)^4 / s; }\n" + HEAD
+                 + "factor bernoulli(inv_logit(m)).log_density(0) + beta(2, 3).log_density(inv_logit(m)) + 1e-6 * log1m(m); observe y ~ student_t(3, m, 1); }").replace("~ normal", "~ cauchy")
+        from math import exp, gamma, lgamma, log, pi, sqrt
+        logit = lambda p: 1 / (1 + exp(-p["m"]))
+        t3 = lambda x: lgamma(2) - lgamma(1.5) - 0.5 * log(3 * pi) - 2 * math.log1p(x * x / 3)
+        cauchy_prior = lambda p: -log(pi) - math.log1p(p["m"] ** 2) - sum(log(2 * pi) + math.log1p(v * v / 4) for v in p["b"])
+        self.same(model, DATA, POINT, lambda d, p: cauchy_prior(p) + log(1 - logit(p)) + log(12 * logit(p) * (1 - logit(p)) ** 2) + p["m"] + sum(t3(v - p["m"]) for v in Y))
+
     def folder(self):
         from semantics_support import BUILD
         folder = BUILD / "test" / "semantics"

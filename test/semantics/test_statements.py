@@ -3,7 +3,7 @@
 import math
 import unittest
 
-from semantics_support import Meaning, dot, log_sum_exp, normal, normals
+from semantics_support import Meaning, dot, log_sum_exp, normal, normals, run
 
 Y = [0.3, -1.2, 2.5, 0.7, -0.4]
 HEAD = "model M { data N: int<lower=0>; data y: real[N]; param m: real ~ normal(0, 1); param s: real<lower=0> ~ exponential(1);"
@@ -350,6 +350,34 @@ class Loops(Meaning):
             from semantics_support import normal_cdf
             return normal(p["m"]) - math.log(normal_cdf(-3.5)) - math.log(4.5 - 0.3) + normals(Y, p["m"], 1 + p["s"])
         self.same(model, DATA, [{"m": 4.0, "s": 1.0}], lp)
+
+    def test_indices_in_callees_are_checked_at_load(self):
+        # In functions of fixed sizes, through lets and loops of a callee, in comprehensions, in distributions, elementwise.
+        head = """fn pick(x: real[3], i: int) -> real = x[i]; fn later(x: real[N], i: int) -> real { let j = i + 1; let k = 2 * j; return x[k]; }
+          fn within(i: int) -> real { var a: real[3] = 0; for j in 1:3 { a[j] = j; } return a[i]; } fn total(x: real[N], g: int[M]) -> real = sum([x[g[m]] for m in 1:M]);
+          fn bounded(x: real[N], i: int<lower=1, upper=N>) -> real = x[i]; fn twice(x: real[N], i: int<lower=1, upper=N>) -> real = 2 * bounded(x, i);
+          distribution at(i: int<lower=1, upper=K>, m: real[K]) on real { log_density(x) = normal(m[i], 1).log_density(x); }
+          fn either(x: real[3], i: int) -> real = i > 3 ? 0 : x[i];
+          distribution third(m: real[K]) on real { log_density(x) = normal(m[3], 1).log_density(x); }
+          model M { data k: int; data N: int<lower=1>; data g: int[N]; param b: real[3] ~ normal(0, 1); """
+        good, bad = {"k": 2, "N": 2, "g": [1, 3]}, {"k": 70000000, "N": 2, "g": [1, 40000000]}
+        for statement in ("factor pick(b, k);", "factor later(b, k - 2);", "factor b[1] * within(k);", "factor b[1] * sum(within(g));", "factor total(b, g);", "factor sum(b[[g[n] + 0 for n in 1:N]]);",
+                          "factor sum([pick(b, g[n]) for n in 1:N]);", "let f = pick(b, g[2]); factor f;"):
+            executable = self.compiled(head + statement + " }", "--families=mean_field")
+            points = self.write("points.json", [{"b": [1, 2, 3]}])
+            run([executable, "log-density", "--data", self.write("data.json", good), "--at", points])
+            refused = run([executable, "log-density", "--data", self.write("bad.json", bad), "--at", points], status=1)
+            self.assertIn("outside 1..3", refused.stderr, statement)
+        for statement in ("factor bounded(b, k);", "factor twice(b, k);", "factor sum([bounded(b, g[n]) for n in 1:N]);", "observe k ~ at(k, b);", "observe g ~ at(g, b);", "factor at(k, b).log_density(1);"):
+            executable = self.compiled(head + statement + " }", "--families=mean_field")
+            run([executable, "log-density", "--data", self.write("data.json", good), "--at", points])
+            self.assertIn("'i' is ", run([executable, "log-density", "--data", self.write("bad.json", bad), "--at", points], status=1).stderr, statement)
+        for statement in ("observe g ~ third(b[1:k]);", "factor third(b[1:k]).log_density(1);"):
+            executable = self.compiled(head + statement + " }", "--families=mean_field")
+            run([executable, "log-density", "--data", self.write("data.json", good | {"k": 3}), "--at", points])
+            self.assertIn("outside 1..2", run([executable, "log-density", "--data", self.write("bad.json", good), "--at", points], status=1).stderr)
+        executable = self.compiled(head + "factor either(b, k) + sum([g[n] > 3 ? 0 : b[g[n]] for n in 1:N]); }", "--families=mean_field")
+        run([executable, "log-density", "--data", self.write("worse.json", bad), "--at", points])
 
     def test_sizes_read_data_of_computed_extents(self):
         # The sizes, shapes and bounds of data and parameters read arrays whose own extents are computed.
