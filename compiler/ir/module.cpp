@@ -65,6 +65,24 @@ bool is_compare(Opcode opcode) {
   }
 }
 
+bool is_pure_scalar(Opcode opcode) {
+  if (is_unary(opcode) || is_binary(opcode) || is_compare(opcode))
+    return true;
+  switch (opcode) {
+  case Opcode::constant_:
+  case Opcode::select_:
+  case Opcode::logical_and_:
+  case Opcode::logical_or_:
+  case Opcode::logical_not_:
+  case Opcode::is_nan_:
+  case Opcode::to_real_:
+  case Opcode::to_index_:
+  case Opcode::stop_:
+  case Opcode::strong_mul_: return true;
+  default: return false;
+  }
+}
+
 bool has_effect(Opcode opcode) {
   switch (opcode) {
   case Opcode::store_:

@@ -120,6 +120,9 @@ struct Module {
 bool is_unary(Opcode opcode);
 bool is_binary(Opcode opcode);
 bool is_compare(Opcode opcode);
+/// Arithmetic on scalars without memory, effects or randomness: operands in, one value out. Integer division may
+/// trap, so whether it may be done where it was not asked for is the caller's question.
+bool is_pure_scalar(Opcode opcode);
 /// True for operations that write memory or must not be removed or reordered (store, accumulate,
 /// site, output, require, random is pure: its value is a function of its counter).
 bool has_effect(Opcode opcode);

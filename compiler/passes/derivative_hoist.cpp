@@ -103,21 +103,7 @@ private:
   bool is_pure(const Op& op) const {
     if (op.opcode == Opcode::idiv || op.opcode == Opcode::imod)
       return number_[op.operands[1].id].value_or(0) != 0;
-    if (ir::is_unary(op.opcode) || ir::is_binary(op.opcode) || ir::is_compare(op.opcode))
-      return true;
-    switch (op.opcode) {
-    case Opcode::constant_:
-    case Opcode::select_:
-    case Opcode::logical_and_:
-    case Opcode::logical_or_:
-    case Opcode::logical_not_:
-    case Opcode::is_nan_:
-    case Opcode::to_real_:
-    case Opcode::to_index_:
-    case Opcode::stop_:
-    case Opcode::strong_mul_: return true;
-    default: return false;
-    }
+    return ir::is_pure_scalar(op.opcode);
   }
 
   // Elements of what varies over particles; data is the business of the pass `hoist`.

@@ -37,22 +37,7 @@ private:
   bool is_shareable(const Op& op) const {
     if (op.results.size() != 1 || !op.regions.empty())
       return false;
-    if (ir::is_unary(op.opcode) || ir::is_binary(op.opcode) || ir::is_compare(op.opcode))
-      return true;
-    switch (op.opcode) {
-    case Opcode::constant_:
-    case Opcode::select_:
-    case Opcode::logical_and_:
-    case Opcode::logical_or_:
-    case Opcode::logical_not_:
-    case Opcode::is_nan_:
-    case Opcode::to_real_:
-    case Opcode::to_index_:
-    case Opcode::stop_:
-    case Opcode::strong_mul_: return true;
-    case Opcode::load_: return !l_.function.type(op.operands[0]).reference;
-    default: return false;
-    }
+    return ir::is_pure_scalar(op.opcode) || (op.opcode == Opcode::load_ && !l_.function.type(op.operands[0]).reference);
   }
 
   void replace(std::vector<ValueId>& values) const {

@@ -40,7 +40,7 @@ const DerivativeName* find(const std::vector<DerivativeName>& names, const std::
 
 Lineariser::Lineariser(const Function& source, const LinearisePlan& plan)
     : source_(source), plan_(plan), activity_(source, input_values(source, plan)), tangent_(source.values.size()),
-      memory_depth_(source.values.size()) {
+      memory_depth_(source.values.size()), axis_(ir::axes(source)) {
   out_.name = source.name;
   builder_.emplace(out_);
   map_.emplace(source, *builder_, [this](Rewriter&, const Op& op) { return emit(op); });
@@ -145,6 +145,13 @@ bool Lineariser::emit(const Op& op) {
       scalar(op);
     return true;
   }
+  const auto kept = kept_.find(&op);
+  if (kept != kept_.end() && linear_depth_ > kept->second.depth) {
+    map_->set(op.results[0], builder_->load(kept->second.memory, {(*map_)(kept->second.index)}));
+    if (with_tangents_ && activity_.active(op))
+      scalar(op);
+    return true;
+  }
   switch (op.opcode) {
   case Opcode::load_: load(op); break;
   case Opcode::store_:
@@ -170,6 +177,8 @@ bool Lineariser::emit(const Op& op) {
     break;
   default:
     map_->copy(op, false);
+    if (kept != kept_.end())
+      builder_->store(kept->second.memory, std::vector{(*map_)(kept->second.index)}, (*map_)(op.results[0]));
     if (op.results.size() == 1) {
       set_tangent(op.results[0], {});
       if (with_tangents_ && activity_.active(op.results[0]))

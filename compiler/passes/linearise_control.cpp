@@ -370,6 +370,28 @@ void Lineariser::reduce_extremum(const Op& op) {
 
 // --- Recurrences ------------------------------------------------------------------------------------
 
+// Memory for what is dearer to compute again than to load: exponentials, logarithms, quotients that change from
+// iteration to iteration. What the reverse loop does not need of it is pruned.
+void Lineariser::plan_kept(const Op& loop) {
+  const Region& body = loop.regions[0];
+  std::set<ValueId> varying(body.arguments.begin(), body.arguments.end());
+  const Dim extent = builder_->dim((*map_)(loop.operands[0]));
+  for (const Op& op : body.ops) {
+    // Arrays that are not memory do not change; anything else that is not arithmetic may.
+    bool varies = op.opcode == Opcode::load_ ? source_.type(op.operands[0]).reference
+                                             : op.opcode != Opcode::constant_ && !ir::is_pure_scalar(op.opcode);
+    for (ValueId v : op.operands)
+      varies |= varying.contains(v);
+    if (!varies)
+      continue;
+    varying.insert(op.results.begin(), op.results.end());
+    if (!is_dear(op.opcode) || axis_[op.results[0].id] == ir::Axis::load ||
+        source_.type(op.results[0]).element != Element::f64)
+      continue;
+    kept_[&op] = {builder_->alloc(std::span(&extent, 1), Element::f64, false), body.arguments[0], linear_depth_};
+  }
+}
+
 // The forward loop, which keeps the carried values at the start of every iteration.
 void Lineariser::primal_loop_with_saves(const Op& op, std::vector<ValueId>& saves) {
   const Region& body = op.regions[0];
@@ -423,6 +445,7 @@ void Lineariser::loop(const Op& op) {
   if (apart()) {
     const Saves saved_loads(*this, op);
     std::vector<ValueId> saves;
+    plan_kept(op);
     primal_loop_with_saves(op, saves);
     initial_tangents();
     const ValueId index = out_.add_value(index_type, source_.values[body.arguments[0].id].hint);
@@ -444,6 +467,8 @@ void Lineariser::loop(const Op& op) {
     operands.insert(operands.end(), initial.begin(), initial.end());
     tangents = append(Opcode::loop_, std::move(operands), std::vector<Type>(active.size(), real),
                       list(std::move(region)), {}, op.integer);
+    for (const Op& inner : body.ops)
+      kept_.erase(&inner);
   } else {
     initial_tangents();
     std::vector<ValueId> operands = (*map_)(op.operands);

@@ -2,6 +2,7 @@
 // linearise_control.cpp (regions).
 #pragma once
 
+#include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_activity.h"
 #include "compiler/passes/derivative_rules.h"
@@ -66,6 +67,7 @@ private:
   bool saves_inside(const ir::Region& region) const;
   void build_in_memory(const ir::Op& op);
   void primal_loop_with_saves(const ir::Op& op, std::vector<ir::ValueId>& saves);
+  void plan_kept(const ir::Op& loop);
   ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);
   ir::ValueId copy_index(ir::ValueId source, std::size_t depth);
   void plan_read_back(const ir::Region& region);
@@ -117,6 +119,13 @@ private:
   };
   std::map<const ir::Op*, Saved> saved_;
   std::map<const ir::Op*, const ir::Op*> read_back_; // definition -> store that holds its value
+  struct Kept {
+    ir::ValueId memory; // of the new function, by the index of the loop
+    ir::ValueId index;  // of the source
+    int depth;          // linear depth at which it is filled
+  };
+  std::map<const ir::Op*, Kept> kept_; // dear operations of a recurrence
+  std::vector<ir::Axis> axis_;
 };
 
 } // namespace vmodel::passes
