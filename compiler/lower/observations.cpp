@@ -153,16 +153,31 @@ void ModelBody::count(const Statement& observe, const Declaration& counter, chec
   target.type = int_type();
   target.load_time = true;
   target.declaration = &counter;
-  Expr& values = expressions_.emplace_back();
-  values.kind = ExprKind::size;
-  values.type = int_type();
-  values.load_time = true;
-  values.size = element_count(observe.target->type.shape);
+  // An empty slice may have a negative polynomial for its size.
+  const auto node = [&](ExprKind kind, std::vector<const Expr*> operands) -> Expr* {
+    Expr& e = expressions_.emplace_back();
+    e.kind = kind;
+    e.type = int_type();
+    e.range = observe.range;
+    e.load_time = true;
+    e.operands = std::move(operands);
+    return &e;
+  };
+  Expr* values = node(ExprKind::int_literal, {});
+  values->integer = 1;
+  for (const Size& size : observe.target->type.shape) {
+    Expr* extent = node(ExprKind::size, {});
+    extent->size = size;
+    Expr* turns = node(ExprKind::builtin, {node(ExprKind::int_literal, {}), extent});
+    turns->builtin_name = "max";
+    values = node(ExprKind::binary, {values, turns});
+    values->op = check::Operator::mul;
+  }
   Statement& step = made_.emplace_back();
   step.kind = StatementKind::assign;
   step.range = observe.range;
   step.target = &target;
-  step.value = &values;
+  step.value = values;
   step.add = true;
   into.push_back(&step);
 }

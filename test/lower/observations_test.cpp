@@ -135,6 +135,7 @@ TEST(Observations, OfRaggedValuesFollowEachOther) {
       observe v ~ normal(mu, 1);
       first += m[n];
       for k in n:N { observe exp(z[k]) ~ normal(mu, 2); }
+      observe exp(z[n + 2 : N]) ~ normal(mu, 4);
     }
     observe z ~ normal(mu, 3);
   })",
@@ -142,12 +143,13 @@ TEST(Observations, OfRaggedValuesFollowEachOther) {
        {"data.m", Array::indices({2, 0, 1})},
        {"data.Z", Array::index(3)},
        {"data.z", Array::vector({1, 2, 3})}});
-  EXPECT_EQ(model.size("observed"), 3 + 6 + 3);
+  EXPECT_EQ(model.size("observed"), 3 + 6 + 1 + 3);
   std::vector<double> reference;
   for (const double z : {1, 2, 3})
     reference.push_back(normal(z, 0.25, 1));
   for (const double z : {1, 2, 3, 2, 3, 3})
     reference.push_back(normal(std::exp(z), 0.25, 2));
+  reference.push_back(normal(std::exp(3), 0.25, 4)); // the other slices are empty
   for (const double z : {1, 2, 3})
     reference.push_back(normal(z, 0.25, 3));
   expect_near(model.run("log_likelihood", {0.25}), reference);
