@@ -6,8 +6,10 @@
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 namespace vmodel::runtime {
 namespace {
@@ -84,6 +86,92 @@ private:
   double left_ = 0, seconds_ = 0;
 };
 
+// What holds for a fit and for those that it starts from.
+struct Common {
+  const Session& session;
+  const PreparedModel& model;
+  const FitFlags& flags;
+  bool progress, quiet;
+};
+
+int fit_into(const Common& common, FitSettings settings, const std::string& folder, std::vector<std::string> chain);
+
+// The result of the fit block that `settings` starts from: in a folder of its name, made now where it
+// is not there.
+OtherFit other_fit(const Common& common, const FitSettings& settings, const std::string& folder,
+                   std::vector<std::string> chain) {
+  const Session& session = common.session;
+  const std::string& name = settings.start_run;
+  chain.push_back(settings.run);
+  if (std::find(chain.begin(), chain.end(), name) != chain.end()) {
+    std::string list;
+    for (const std::string& run : chain)
+      list += (run.empty() ? "the first fit" : run) + " from ";
+    throw InputError("a fit starts from itself: " + list + name);
+  }
+  const std::string inner = folder + "/" + name, path = inner + "/fit.json";
+  if (!std::filesystem::exists(path)) {
+    FitFlags flags;
+    flags.run = name;
+    flags.seed = common.flags.seed;
+    flags.threads = common.flags.threads;
+    session.out << "fit " << name << ":\n";
+    fit_into(common, make_settings(session.model.metadata(), flags), inner, chain);
+    if (!std::filesystem::exists(path))
+      throw InputError("the fit " + name + ", from which this one starts, has no result");
+  }
+  const StoredFit stored = read_fit(session, path);
+  if (stored.data_hash != common.model.data_hash())
+    throw InputError(path + ": it is a fit of other data; remove it, and it is made again");
+  return {name, stored.family, stored.phi};
+}
+
+int fit_into(const Common& common, FitSettings settings, const std::string& output, std::vector<std::string> chain) {
+  const Session& session = common.session;
+  make_folder(output);
+  // Found out before the work rather than after it.
+  {
+    AtomicFile probe(output + "/fit.json");
+  }
+  if (!settings.start_run.empty())
+    settings.from = other_fit(common, settings, output, std::move(chain));
+  if (!common.quiet && !settings.defaults.empty()) {
+    std::string list;
+    for (const std::string& entry : settings.defaults)
+      list += (list.empty() ? "" : ", ") + entry;
+    session.note("defaults: " + list);
+  }
+  Progress progress(session, common.progress);
+  FitObserver observer;
+  if (!common.quiet)
+    observer = [&](const FitProgress& p) { progress(p); };
+  FitResult result;
+  try {
+    result = run_fit(common.model, settings, observer);
+  } catch (const NoFit& error) {
+    session.err << "not to be relied on: " << error.what() << "\n";
+    return not_to_be_relied_on;
+  }
+  write_fit(output, common.model, settings, result);
+  const FitState& s = result.state;
+  for (const std::string& note : s.notes)
+    session.note(note);
+  session.out << "family " << settings.family << ", start: " << s.start << "\n"
+              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
+  if (s.particles > 0) {
+    session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle") << ", estimator "
+                << s.estimator;
+  }
+  session.out << "\nwrote " << output << "/fit.json and " << output << "/trace.csv\n";
+  if (s.problems.empty())
+    return done;
+  session.out.flush();
+  for (const std::string& problem : s.problems) {
+    session.err << "not to be relied on: " << problem << "\n";
+  }
+  return not_to_be_relied_on;
+}
+
 } // namespace
 
 int command_fit(const Session& session, const Arguments& arguments) {
@@ -113,47 +201,7 @@ int command_fit(const Session& session, const Arguments& arguments) {
                        options.get("threads"), options.get("steps"),  options.all("set")};
   const FitSettings settings = make_settings(session.model.metadata(), flags);
   const auto model = load_data(session, data, options.has("strict"));
-  make_folder(output);
-  // Found out before the work rather than after it.
-  {
-    AtomicFile probe(output + "/fit.json");
-  }
-  const bool quiet = options.has("quiet");
-  if (!quiet && !settings.defaults.empty()) {
-    std::string list;
-    for (const std::string& entry : settings.defaults)
-      list += (list.empty() ? "" : ", ") + entry;
-    session.note("defaults: " + list);
-  }
-  Progress progress(session, options.has("progress"));
-  FitObserver observer;
-  if (!quiet)
-    observer = [&](const FitProgress& p) { progress(p); };
-  FitResult result;
-  try {
-    result = run_fit(*model, settings, observer);
-  } catch (const NoFit& error) {
-    session.err << "not to be relied on: " << error.what() << "\n";
-    return not_to_be_relied_on;
-  }
-  write_fit(output, *model, settings, result);
-  const FitState& s = result.state;
-  for (const std::string& note : s.notes)
-    session.note(note);
-  session.out << "family " << settings.family << ", start: " << s.start << "\n"
-              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
-  if (s.particles > 0) {
-    session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle") << ", estimator "
-                << s.estimator;
-  }
-  session.out << "\nwrote " << output << "/fit.json and " << output << "/trace.csv\n";
-  if (s.problems.empty())
-    return done;
-  session.out.flush();
-  for (const std::string& problem : s.problems) {
-    session.err << "not to be relied on: " << problem << "\n";
-  }
-  return not_to_be_relied_on;
+  return fit_into({session, *model, flags, options.has("progress"), options.has("quiet")}, settings, output, {});
 }
 
 } // namespace vmodel::runtime

@@ -1,5 +1,6 @@
 #include "runtime/fit/settings.h"
 
+#include "runtime/abi/fit_settings.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 
@@ -19,83 +20,125 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// One setting: how it is read and how it is shown.
+constexpr int64_t most_seed = static_cast<int64_t>(find_fit_setting("seed")->most);
+constexpr int64_t most_threads = static_cast<int64_t>(find_fit_setting("threads")->most);
+
+using S = FitSettings;
+using T = std::string;
+
+// One setting: how its value is taken and how it is shown. Limits and words stand in fit_settings.
 struct Setting {
   const char* name;
-  std::function<void(FitSettings&, const std::string&)> read;
-  std::function<std::string(const FitSettings&)> show;
+  // One of these.
+  std::function<void(S&, double)> number;
+  std::function<void(S&, const T&)> word;
+  std::function<T(const S&)> show;
 };
 
+// The words of a setting with what they mean, in the order of fit_settings.
 template <typename Enum>
-Enum one_of(const char* what, const std::string& text, const std::vector<std::pair<const char*, Enum>>& choices) {
-  std::string list;
-  for (const auto& [name, value] : choices) {
-    if (text == name)
-      return value;
-    list += (list.empty() ? "" : ", ") + std::string(name);
-  }
-  throw InputError(std::string(what) + " = " + text + ": expected one of " + list);
+using Words = std::vector<std::pair<const char*, Enum>>;
+
+const Words<EstimatorChoice> estimators = {{"auto", EstimatorChoice::automatic},
+                                           {"total", EstimatorChoice::total},
+                                           {"stl", EstimatorChoice::stl},
+                                           // The language's longer names.
+                                           {"pathwise", EstimatorChoice::total},
+                                           {"sticking_the_landing", EstimatorChoice::stl}};
+const Words<StartChoice> starts = {
+    {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace}, {"plain", StartChoice::plain}};
+const Words<RateSchedule::Kind> schedules = {{"cosine", RateSchedule::Kind::cosine},
+                                             {"constant", RateSchedule::Kind::constant}};
+
+template <typename Enum>
+Enum meaning(const T& word, const Words<Enum>& words) {
+  return std::find_if(words.begin(), words.end(), [&](const auto& w) { return word == w.first; })->second;
 }
 
-const std::vector<std::pair<const char*, EstimatorChoice>> estimators = {
-    {"auto", EstimatorChoice::automatic},
-    {"total", EstimatorChoice::total},
-    {"stl", EstimatorChoice::stl},
-    // The language's longer names.
-    {"pathwise", EstimatorChoice::total},
-    {"sticking_the_landing", EstimatorChoice::stl}};
-const std::vector<std::pair<const char*, StartChoice>> starts = {
-    {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace}, {"plain", StartChoice::plain}};
-const std::vector<std::pair<const char*, RateSchedule::Kind>> schedules = {{"cosine", RateSchedule::Kind::cosine},
-                                                                           {"constant", RateSchedule::Kind::constant}};
-const std::vector<std::pair<const char*, bool>> booleans = {
-    {"on", true}, {"true", true}, {"off", false}, {"false", false}};
-
 template <typename Enum>
-std::string name_of(Enum value, const std::vector<std::pair<const char*, Enum>>& choices) {
-  for (const auto& [name, choice] : choices) {
-    if (choice == value)
-      return name;
-  }
-  return "";
+T name_of(Enum value, const Words<Enum>& words) {
+  return std::find_if(words.begin(), words.end(), [&](const auto& w) { return value == w.second; })->first;
 }
 
 const std::vector<Setting>& settings_table() {
-  using S = FitSettings;
-  using T = std::string;
   static const std::vector<Setting> table = {
-      {"steps", [](S& s, const T& t) { s.steps = parse_integer("steps", t, 0, 1000000000); },
+      {"steps",
+       [](S& s, double x) { s.steps = static_cast<int64_t>(x); },
+       {},
        [](const S& s) { return std::to_string(s.steps); }},
-      {"particles", [](S& s, const T& t) { s.particles = t == "auto" ? 0 : parse_integer("particles", t, 1, 1 << 24); },
+      {"particles", [](S& s, double x) { s.particles = static_cast<int64_t>(x); },
+       [](S& s, const T&) { s.particles = 0; },
        [](const S& s) { return s.particles == 0 ? T("auto") : std::to_string(s.particles); }},
-      {"estimator", [](S& s, const T& t) { s.estimator = one_of("estimator", t, estimators); },
+      {"estimator",
+       {},
+       [](S& s, const T& t) { s.estimator = meaning(t, estimators); },
        [](const S& s) { return name_of(s.estimator, estimators); }},
-      {"optimizer.rate", [](S& s, const T& t) { s.schedule.rate = parse_real("optimizer.rate", t, 0, 1e6); },
+      {"optimizer.rate",
+       [](S& s, double x) { s.schedule.rate = x; },
+       {},
        [](const S& s) { return brief(s.schedule.rate); }},
-      {"optimizer.schedule", [](S& s, const T& t) { s.schedule.kind = one_of("optimizer.schedule", t, schedules); },
+      {"optimizer.schedule",
+       {},
+       [](S& s, const T& t) { s.schedule.kind = meaning(t, schedules); },
        [](const S& s) { return name_of(s.schedule.kind, schedules); }},
-      {"optimizer.last_rate", [](S& s, const T& t) { s.schedule.last = parse_real("optimizer.last_rate", t, 0, 1); },
+      {"optimizer.last_rate",
+       [](S& s, double x) { s.schedule.last = x; },
+       {},
        [](const S& s) { return brief(s.schedule.last); }},
-      {"optimizer.clip", [](S& s, const T& t) { s.adam.clip = parse_real("optimizer.clip", t, 0, 1e300); },
+      {"optimizer.clip",
+       [](S& s, double x) { s.adam.clip = x; },
+       {},
        [](const S& s) { return s.adam.clip == 0 ? T("off") : brief(s.adam.clip); }},
-      {"optimizer.epsilon", [](S& s, const T& t) { s.adam.epsilon = parse_real("optimizer.epsilon", t, 0, 1e6); },
+      {"optimizer.epsilon",
+       [](S& s, double x) { s.adam.epsilon = x; },
+       {},
        [](const S& s) { return brief(s.adam.epsilon); }},
-      {"optimizer.beta1", [](S& s, const T& t) { s.adam.beta1 = parse_real("optimizer.beta1", t, 0, 0.999999); },
-       [](const S& s) { return brief(s.adam.beta1); }},
-      {"optimizer.beta2", [](S& s, const T& t) { s.adam.beta2 = parse_real("optimizer.beta2", t, 0, 0.9999999); },
+      {"optimizer.beta1", [](S& s, double x) { s.adam.beta1 = x; }, {}, [](const S& s) { return brief(s.adam.beta1); }},
+      {"optimizer.beta2",
+       [](S& s, double x) { s.adam.beta2 = x; },
+       {},
        [](const S& s) { return brief(s.adam.beta2, 8); }},
-      {"average", [](S& s, const T& t) { s.average = parse_real("average", t, 0, 1); },
-       [](const S& s) { return brief(s.average); }},
-      {"settle", [](S& s, const T& t) { s.settle = t == "auto" ? -1 : parse_integer("settle", t, 0, 1000000); },
+      {"average", [](S& s, double x) { s.average = x; }, {}, [](const S& s) { return brief(s.average); }},
+      {"settle", [](S& s, double x) { s.settle = static_cast<int64_t>(x); }, [](S& s, const T&) { s.settle = -1; },
        [](const S& s) { return std::to_string(s.settling_steps()); }},
-      {"start", [](S& s, const T& t) { s.start = one_of("start", t, starts); },
-       [](const S& s) { return name_of(s.start, starts); }},
-      {"precondition", [](S& s, const T& t) { s.precondition = one_of("precondition", t, booleans); },
+      {"start",
+       {},
+       [](S& s, const T& t) { s.start = meaning(t, starts); },
+       [](const S& s) { return s.start == StartChoice::other_fit ? s.start_run : name_of(s.start, starts); }},
+      {"precondition",
+       {},
+       [](S& s, const T& t) { s.precondition = t == "on"; },
        [](const S& s) { return T(s.precondition ? "on" : "off"); }},
-      {"warm_up", [](S& s, const T& t) { s.warm_up = one_of("warm_up", t, booleans); },
+      {"warm_up",
+       {},
+       [](S& s, const T& t) { s.warm_up = t == "on"; },
        [](const S& s) { return T(s.warm_up ? "on" : "off"); }},
   };
   return table;
+}
+
+// Checks a value against fit_settings and hands it over. Throws InputError.
+void read_setting(const Setting& setting, const T& text, S& settings) {
+  const FitSetting& limits = *find_fit_setting(setting.name);
+  T list;
+  for (const std::string_view word : limits.words) {
+    if (word.empty())
+      continue;
+    if (text == word)
+      return setting.word(settings, text);
+    list += (list.empty() ? "" : ", ") + T(word);
+  }
+  if (limits.kind == FitSetting::Kind::word)
+    throw InputError(T(setting.name) + " = " + text + ": expected one of " + list);
+  if (limits.kind == FitSetting::Kind::whole) {
+    setting.number(settings, static_cast<double>(parse_integer(setting.name, text, static_cast<int64_t>(limits.least),
+                                                               static_cast<int64_t>(limits.most))));
+    return;
+  }
+  const double value = parse_real(setting.name, text, limits.least, limits.most);
+  if (limits.above_least && value == limits.least)
+    throw InputError(T(setting.name) + " " + text + ": a number above " + brief(limits.least) + " is expected");
+  setting.number(settings, value);
 }
 
 // `elbo(particles = 8, estimator = stl)` gives the name and the settings.
@@ -117,6 +160,23 @@ std::string parse_objective(const std::string& text, std::map<std::string, std::
     given[trimmed(part.substr(0, equals))] = trimmed(part.substr(equals + 1));
   }
   return trimmed(text.substr(0, open));
+}
+
+// `start = First;` names another fit block. False where the value is one of the other choices.
+bool read_start(const Metadata& metadata, const std::string& value, FitSettings& settings) {
+  std::string names;
+  for (const FitBlock& fit : metadata.fits) {
+    if (!fit.name.empty() && fit.name == value) {
+      settings.start = StartChoice::other_fit;
+      settings.start_run = value;
+      return true;
+    }
+    if (!fit.name.empty())
+      names += (names.empty() ? "" : ", ") + fit.name;
+  }
+  if (names.empty() || std::any_of(starts.begin(), starts.end(), [&](const auto& s) { return value == s.first; }))
+    return false;
+  throw InputError("start = " + value + ": expected one of auto, laplace, plain, or a fit of the file: " + names);
 }
 
 const FitBlock* choose_block(const Metadata& metadata, const std::string& run) {
@@ -232,11 +292,15 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
       continue;
     }
     if (name == "seed") {
-      settings.seed = static_cast<uint64_t>(parse_integer("seed", value, 0, (int64_t{1} << 48) - 1));
+      settings.seed = static_cast<uint64_t>(parse_integer("seed", value, 0, most_seed));
       continue;
     }
     if (name == "threads") {
-      settings.threads = static_cast<int>(parse_integer("threads", value, 1, 1024));
+      settings.threads = static_cast<int>(parse_integer("threads", value, 1, most_threads));
+      continue;
+    }
+    if (name == "start" && read_start(metadata, value, settings)) {
+      set.push_back(name);
       continue;
     }
     const auto& table = settings_table();
@@ -247,7 +311,7 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
         names += (names.empty() ? "" : ", ") + std::string(s.name);
       throw InputError("unknown setting `" + name + "`; the settings are " + names);
     }
-    found->read(settings, value);
+    read_setting(*found, value, settings);
     set.push_back(name);
   }
   for (const Setting& setting : settings_table()) {
@@ -256,10 +320,10 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
   }
   if (!flags.seed.empty()) {
-    settings.seed = static_cast<uint64_t>(parse_integer("--seed", flags.seed, 0, (int64_t{1} << 48) - 1));
+    settings.seed = static_cast<uint64_t>(parse_integer("--seed", flags.seed, 0, most_seed));
   }
   if (!flags.threads.empty()) {
-    settings.threads = static_cast<int>(parse_integer("--threads", flags.threads, 1, 1024));
+    settings.threads = static_cast<int>(parse_integer("--threads", flags.threads, 1, most_threads));
   }
   if (settings.objective != "elbo") {
     throw InputError("objective " + settings.objective + ": this executable holds the objective elbo only");

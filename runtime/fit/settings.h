@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,13 @@
 namespace vmodel::runtime {
 
 enum class EstimatorChoice { automatic, total, stl };
-enum class StartChoice { automatic, laplace, plain };
+enum class StartChoice { automatic, laplace, plain, other_fit };
+
+// The result of another fit block, to start from.
+struct OtherFit {
+  std::string run, family;
+  std::vector<double> phi;
+};
 
 struct FitSettings {
   std::string run;
@@ -26,6 +33,9 @@ struct FitSettings {
   int64_t particles = 0;
   EstimatorChoice estimator = EstimatorChoice::automatic;
   StartChoice start = StartChoice::automatic;
+  // With StartChoice::other_fit: the fit block, and its result once it is known.
+  std::string start_run;
+  std::optional<OtherFit> from;
   RateSchedule schedule;
   AdamSettings adam;
   // The share of Adam's steps, counted from the end, whose iterates are averaged.

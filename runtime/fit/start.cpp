@@ -45,6 +45,13 @@ public:
       fit_.state.start = "plain";
       return;
     }
+    if (fit_.settings.start == StartChoice::other_fit && fit_.settings.from && !only_laplace_) {
+      fit_.begin("start by another fit");
+      const std::string name = "the fit " + fit_.settings.from->run;
+      const std::string refused = from_fit(*fit_.settings.from);
+      fit_.state.start = refused.empty() ? name : "plain (" + name + " refused: " + refused + ")";
+      return;
+    }
     if (only_laplace_ && fit_.model.dimension() > largest_dense_dimension) {
       throw InputError("family laplace: it needs dense Hessians, which are computed up to dimension " +
                        std::to_string(largest_dense_dimension) + "; this posterior has dimension " +
@@ -86,11 +93,35 @@ private:
     if (gaussian) {
       fit_.state.start = "laplace";
       fit_.started_at_mode = true;
-    } else if (likelihood_start(fit_.model, fit_.family, laplace, fit_.settings.seed, phi)) {
+    } else if (by_likelihood(laplace, phi)) {
       fit_.state.start = "maximum likelihood of Laplace draws";
     } else {
       return "the family's likelihood has no optimum";
     }
+    fit_.state.phi = phi;
+    return "";
+  }
+
+  bool by_likelihood(const Laplace& laplace, std::vector<double>& phi) {
+    const PointBlocks points = draws_of(fit_.model, laplace, fit_.settings.seed, points_for(fit_.size));
+    return likelihood_start(fit_.model, fit_.family, points, phi);
+  }
+
+  // The result of another fit block: its learnables where the family is the same, else those that
+  // make its draws likely. Empty, or why not.
+  std::string from_fit(const OtherFit& other) {
+    const Family& family = family_of(fit_.model.metadata(), other.family);
+    std::vector<double> phi = fit_.state.phi;
+    if (family.name == fit_.family.name) {
+      phi = other.phi;
+    } else {
+      const PointBlocks points = draws_of(fit_.model, family, other.phi, fit_.settings.seed, points_for(fit_.size));
+      if (!likelihood_start(fit_.model, fit_.family, points, phi))
+        return "the family's likelihood has no optimum for its draws";
+    }
+    const Comparison c = fit_.compare(fit_.state.phi, phi, fit_.evaluation_draws(few_draws), 0);
+    if (!c.second_is_sound())
+      return "its ELBO " + brief(c.second) + " is below the plain start's " + brief(c.first);
     fit_.state.phi = phi;
     return "";
   }
@@ -151,8 +182,7 @@ private:
     if (static_cast<int64_t>(gaussian.mode.size()) != fit_.model.dimension())
       return false;
     std::vector<double> phi = fit_.state.phi;
-    if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) &&
-        !likelihood_start(fit_.model, fit_.family, gaussian, fit_.settings.seed, phi)) {
+    if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) && !by_likelihood(gaussian, phi)) {
       return false;
     }
     if (!fit_.compare(fit_.state.phi, phi, few_draws, 0).second_is_sound())

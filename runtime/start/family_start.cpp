@@ -14,6 +14,9 @@ const LearnableValue* find(const std::vector<LearnableValue>& values, const std:
   return found == values.end() ? nullptr : &*found;
 }
 
+// A step of the random stream of starts that is no other's.
+constexpr uint32_t step_of_draws = 300;
+
 } // namespace
 
 double unconstrain_positive(const std::string& map, double value) {
@@ -61,25 +64,51 @@ bool gaussian_start(const PreparedModel& model, const Family& family, const Lapl
   return true;
 }
 
-bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace, uint64_t seed,
+int64_t points_for(int64_t learned) {
+  return std::min<int64_t>(4096, std::max<int64_t>(512, 4 * learned));
+}
+
+PointBlocks draws_of(const PreparedModel& model, const Laplace& laplace, uint64_t seed, int64_t count) {
+  const int64_t d = model.dimension(), lanes = model.lanes();
+  PointBlocks result;
+  result.blocks = (count + lanes - 1) / lanes;
+  const int64_t block_size = d * lanes;
+  result.z.resize(static_cast<size_t>(block_size * result.blocks + 1));
+  std::vector<double> z(static_cast<size_t>(d + 1));
+  for (int64_t k = 0; k < result.blocks * lanes; ++k) {
+    laplace.draw(seed, static_cast<uint32_t>(k), z.data());
+    for (int64_t i = 0; i < d; ++i)
+      result.z[static_cast<size_t>(k / lanes * block_size + i * lanes + k % lanes)] = z[static_cast<size_t>(i)];
+  }
+  return result;
+}
+
+PointBlocks draws_of(const PreparedModel& model, const Family& family, const std::vector<double>& given, uint64_t seed,
+                     int64_t count) {
+  const int64_t lanes = model.lanes(), block_size = model.dimension() * lanes;
+  PointBlocks result;
+  result.blocks = (count + lanes - 1) / lanes;
+  result.z.resize(static_cast<size_t>(block_size * result.blocks + 1));
+  AlignedVector<double> phi(given.begin(), given.end()), z(static_cast<size_t>(block_size + 1)),
+      log_q(static_cast<size_t>(lanes)), entropy(log_q);
+  phi.resize(phi.size() + 1);
+  KernelCall draw =
+      model.call(family.name + ".draw", model.lanes(),
+                 {{"phi", phi.data()}, {"z", z.data()}, {"log_q", log_q.data()}, {"entropy", entropy.data()}});
+  for (int64_t b = 0; b < result.blocks; ++b) {
+    draw(random_state(seed, Stream::init, step_of_draws, static_cast<uint32_t>(b * lanes)));
+    std::copy_n(z.begin(), block_size, result.z.begin() + b * block_size);
+  }
+  return result;
+}
+
+bool likelihood_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
                       std::vector<double>& phi) {
   const int lanes = model.lanes();
   if (model.compiled().find(family.name + ".score", lanes) == nullptr)
     return false;
-  const int64_t d = model.dimension(), n = static_cast<int64_t>(phi.size());
-  const int64_t draws = std::min<int64_t>(4096, std::max<int64_t>(512, 4 * n));
-  const int64_t blocks = (draws + lanes - 1) / lanes;
+  const int64_t d = model.dimension(), n = static_cast<int64_t>(phi.size()), blocks = points.blocks;
   const size_t block_size = static_cast<size_t>(d * lanes);
-  // All draws, block by block as kernels read them.
-  AlignedVector<double> points(block_size * static_cast<size_t>(blocks) + 1);
-  std::vector<double> z(static_cast<size_t>(d + 1));
-  for (int64_t k = 0; k < blocks * lanes; ++k) {
-    laplace.draw(seed, static_cast<uint32_t>(k), z.data());
-    for (int64_t i = 0; i < d; ++i) {
-      points[static_cast<size_t>(k / lanes) * block_size + static_cast<size_t>(i * lanes + k % lanes)] =
-          z[static_cast<size_t>(i)];
-    }
-  }
   const double count = static_cast<double>(blocks * lanes);
   AlignedVector<double> block_z(block_size + 1), weight(static_cast<size_t>(lanes), 1 / count),
       log_q(static_cast<size_t>(lanes)), d_phi(static_cast<size_t>(n + 1)), at(static_cast<size_t>(n + 1));
@@ -94,7 +123,7 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const La
     std::fill(gradient, gradient + n, 0.0);
     double value = 0;
     for (int64_t b = 0; b < blocks; ++b) {
-      std::copy_n(points.begin() + b * static_cast<int64_t>(block_size), block_size, block_z.begin());
+      std::copy_n(points.z.begin() + b * static_cast<int64_t>(block_size), block_size, block_z.begin());
       score();
       for (double v : log_q)
         value -= v / count;

@@ -15,9 +15,21 @@ std::vector<double> plain_start(const PreparedModel& model, const Family& family
 // deviations). False for other families.
 bool gaussian_start(const PreparedModel& model, const Family& family, const Laplace& laplace, std::vector<double>& phi);
 
-// Maximum likelihood of draws from the Laplace approximation, by L-BFGS from `phi`. Needs the
-// entry point FAMILY.score. Returns whether the likelihood became better.
-bool likelihood_start(const PreparedModel& model, const Family& family, const Laplace& laplace, uint64_t seed,
+// Points on the unconstrained scale, in blocks as kernels read them: [block][D][lanes].
+struct PointBlocks {
+  int64_t blocks = 0;
+  AlignedVector<double> z;
+};
+
+// How many points a family with so many learned numbers is fitted to.
+int64_t points_for(int64_t learned);
+PointBlocks draws_of(const PreparedModel& model, const Laplace& laplace, uint64_t seed, int64_t count);
+PointBlocks draws_of(const PreparedModel& model, const Family& family, const std::vector<double>& phi, uint64_t seed,
+                     int64_t count);
+
+// Maximum likelihood of these points, by L-BFGS from `phi`. Needs the entry point FAMILY.score.
+// Returns whether the likelihood became better.
+bool likelihood_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
                       std::vector<double>& phi);
 
 // A learnable on the scale of phi, and back in derivative: maps softplus, lower_bound (log) and

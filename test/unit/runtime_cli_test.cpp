@@ -1,7 +1,9 @@
 // The command line with a hand-written model: every command, and every error with its message.
 
+#include "runtime/abi/fit_settings.h"
 #include "runtime/cli/command.h"
 #include "runtime/diagnostics/draws.h"
+#include "runtime/fit/settings.h"
 #include "runtime/io/sha256.h"
 #include "test/support/models.h"
 
@@ -268,6 +270,12 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--set", "estimator=best"}),
                "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
   expect_error(fit({"--set", "optimizer.rate=fast"}), "optimizer.rate fast: a number is expected");
+  expect_error(fit({"--set", "optimizer.rate=0"}), "optimizer.rate 0: a number above 0 is expected");
+  expect_error(fit({"--set", "optimizer.beta1=1"}), "optimizer.beta1 1: a number from 0 to 0.999999 is expected");
+  expect_error(fit({"--set", "precondition=perhaps"}), "precondition = perhaps: expected one of on, off");
+  expect_error(fit({"--set", "start=First"}), "start = First: expected one of auto, laplace, plain");
+  expect_error({"fit", "--data", data_, "--output", "-"},
+               "--output -: a fit is a folder of files, which cannot go to standard output");
   EXPECT_NE(run(fit({"--set", "colour=red"})).err.find("unknown setting `colour`; the settings are steps, "),
             std::string::npos);
   expect_error({"log-density", "--data", data_, "--at", data_, "--lanes", "3"},
@@ -278,6 +286,37 @@ TEST_F(CommandLine, UsageErrors) {
                "--draws 0: an integer from 1 to 4294967296 is expected");
   expect_error({"log-q", "--fit", fit_, "--at", data_, "--scale", "log"},
                "--scale log: expected constrained or unconstrained");
+}
+
+TEST_F(CommandLine, EveryValueOfASettingIsTaken) {
+  const CompiledModel model(FakeModel<EightSchools<false>>::get());
+  const auto described = [&](const std::string& entry) {
+    FitFlags flags;
+    flags.set = {entry};
+    for (const auto& [name, value] : describe(make_settings(model.metadata(), flags))) {
+      if (name == entry.substr(0, entry.find('=')))
+        return value;
+    }
+    return std::string("not described");
+  };
+  for (const FitSetting& setting : fit_settings) {
+    const std::string name(setting.name);
+    if (name == "seed" || name == "threads") // flags, and no part of what is described
+      continue;
+    for (const std::string_view word : setting.words) {
+      if (!word.empty()) {
+        EXPECT_NE(described(name + "=" + std::string(word)), "not described") << name << " = " << word;
+      }
+    }
+    if (setting.kind == FitSetting::Kind::real) {
+      EXPECT_EQ(described(name + "=0.1"), "0.1") << name;
+    }
+    if (setting.kind == FitSetting::Kind::whole) {
+      EXPECT_EQ(described(name + "=3_0"), "30") << name;
+    }
+  }
+  EXPECT_EQ(described("estimator=pathwise"), "total");
+  EXPECT_EQ(described("settle=auto"), "400");
 }
 
 TEST_F(CommandLine, FileErrors) {
@@ -325,6 +364,14 @@ TEST_F(CommandLine, FitFileErrors) {
     expect_error({"sample", "--fit", path, "--draws", "1", "--output", folder_ + "/x.csv"}, path + ": " + message);
   };
   sample(data_, "this is not a fit.json of `fit`");
+  sample(write("trace.csv", "step,seconds\n"),
+         "this is not a fit.json of `fit` but the trace of one; fit.json stands in the same folder");
+  sample(write("draws2.csv", ".chain,.iteration\n"), "this is not a fit.json of `fit` but draws of `sample`");
+  sample(changed_fit("\"fields\"", "\"field\""), "`data.fields` is missing: the file is damaged");
+  sample(changed_fit("\"only_hashes\": {", "\"only_hashes\": 1, \"x\": {"),
+         "`data.only_hashes` is not an object: the file is damaged");
+  sample(changed_fit("\"seed\":", "\"seed\": -1, \"x\":"),
+         "`seed` is not an integer from 0 to 281474976710655: the file is damaged");
   sample(changed_fit("\"schema_version\": 1", "\"schema_version\": 7"),
          "it has schema version 7, this executable reads version 1: use an executable of a newer vmodelc");
   sample(changed_fit("\"hash\": \"00ff\"", "\"hash\": \"beef\""),

@@ -1,0 +1,67 @@
+// The settings of a fit: what the checker accepts in a `fit` block and the runtime with --set. One
+// table for both, so that they cannot part.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace vmodel {
+
+struct FitSetting {
+  // Where it stands in a `fit` block: by itself, or among the arguments of the objective or of the
+  // optimiser.
+  enum class Place { block, objective, optimizer };
+  enum class Kind { whole, real, word };
+
+  std::string_view name; // as --set has it: `optimizer.` stands before those of the optimiser
+  Place place = Place::block;
+  Kind kind = Kind::real;
+  double least = 0, most = 0;
+  bool above_least = false; // the least value itself is not allowed
+  // Words, instead of numbers or beside them; the rest are empty.
+  std::array<std::string_view, 6> words = {};
+
+  // The name within its place.
+  constexpr std::string_view short_name() const {
+    const auto dot = name.find('.');
+    return dot == std::string_view::npos ? name : name.substr(dot + 1);
+  }
+};
+
+// `start` takes the name of another fit block of the file as well.
+inline constexpr FitSetting fit_settings[] = {
+    {"steps", FitSetting::Place::block, FitSetting::Kind::whole, 0, 1e9},
+    {"seed", FitSetting::Place::block, FitSetting::Kind::whole, 0, 281474976710655.0}, // 2^48 - 1
+    {"threads", FitSetting::Place::block, FitSetting::Kind::whole, 1, 1024},
+    {"average", FitSetting::Place::block, FitSetting::Kind::real, 0, 1},
+    {"settle", FitSetting::Place::block, FitSetting::Kind::whole, 0, 1e6, false, {"auto"}},
+    {"start", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"auto", "laplace", "plain"}},
+    {"precondition", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"on", "off"}},
+    {"warm_up", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"on", "off"}},
+    {"particles", FitSetting::Place::objective, FitSetting::Kind::whole, 1, 16777216, false, {"auto"}},
+    {"estimator",
+     FitSetting::Place::objective,
+     FitSetting::Kind::word,
+     0,
+     0,
+     false,
+     {"auto", "total", "stl", "pathwise", "sticking_the_landing"}},
+    {"optimizer.rate", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1e6, true},
+    {"optimizer.schedule", FitSetting::Place::optimizer, FitSetting::Kind::word, 0, 0, false, {"cosine", "constant"}},
+    {"optimizer.last_rate", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1},
+    {"optimizer.clip", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1e300},
+    {"optimizer.epsilon", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1e6, true},
+    {"optimizer.beta1", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 0.999999},
+    {"optimizer.beta2", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 0.9999999},
+};
+
+// The setting of that name, or nullptr.
+constexpr const FitSetting* find_fit_setting(std::string_view name) {
+  for (const FitSetting& setting : fit_settings) {
+    if (setting.name == name)
+      return &setting;
+  }
+  return nullptr;
+}
+
+} // namespace vmodel
