@@ -105,7 +105,7 @@ def measure(options, folder, found):
         core=options.core,
         folder=folder,
     )
-    results = {"schema": 1, "date": datetime.date.today().isoformat(), "repeats": options.repeats, "core": options.core, "machine": tools.machine}
+    results = {"schema": 1, "date": datetime.date.today().isoformat(), "repeats": options.repeats, "partial": is_partial(options), "core": options.core, "machine": tools.machine}
     results["versions"] = versions(tools)
     results["load_before"] = machine.load()
     say("compiling what measures")

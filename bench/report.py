@@ -55,6 +55,8 @@ Written by `./dev bench` on {results['date']}: VModel beside Stan Math, stanli a
     ["C++ compiler", versions["compiler"]],
     ["run", f"{results['repeats']} pairs of runs of every figure, one thread on core {results['core']}; {results['minutes']:.0f} minutes"],
 ], left=2)}"""
+    if results.get("partial"):
+        text += "\n\n**Some models only**, or fewer repeats than a whole run has."
     if busy > 1.7:
         text += f"\n\n**The machine was busy** (load {results['load_before']:.1f} before, {results['load_after']:.1f} after the run): the spread of the ratios says how much that matters."
     return text

@@ -110,7 +110,7 @@ class Models(unittest.TestCase):
     def test_stan_programs_declare_the_parameters_in_order(self):
         for case in models.cases():
             for program in filter(None, (case.program, case.tuned)):
-                block = re.search(r"\nparameters \{(.*?)\n\}", program.read_text(), re.S).group(1)
+                block = re.search(r"\nparameters \{(.*?)\n\}", re.sub(r"//.*", "", program.read_text()), re.S).group(1)
                 self.assertEqual(re.findall(r"(\w+);", block), case.dimension_names, program)
 
     def test_unknown_model_is_named(self):
@@ -234,6 +234,10 @@ class Report(unittest.TestCase):
         self.assertNotIn("machine was busy", report.page(self.results))
         self.results["load_before"] = 3.0
         self.assertIn("machine was busy", report.page(self.results))
+
+    def test_a_partial_run_says_so(self):
+        self.assertNotIn("Some models only", report.page(self.results | {"partial": False}))
+        self.assertIn("Some models only", report.page(self.results | {"partial": True}))
 
     def test_parts_that_were_not_measured_are_left_out(self):
         results = copy.deepcopy(self.results)
