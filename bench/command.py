@@ -117,25 +117,30 @@ def measure(options, folder, found):
     results["stan_compilations"] = [] if is_partial(options) else compile_times.measure_stan(tools, cases(compile_times.ALONE), say)
     failures = results["failures"] = []
 
+    def attempt(what, measurement, otherwise):
+        """A measurement, or `otherwise` where it fails: that is reported, and the others go on."""
+        try:
+            return measurement()
+        except (RuntimeError, OSError, ValueError) as error:
+            failures.append(f"{what}: {' '.join(str(error).split())[-300:]}")
+            say(failures[-1])
+            return otherwise
+
     def each(what, measurement, chosen=found):
-        """The measurement of each model; one that fails is reported, and the others go on."""
+        """The measurement of each model that does not fail."""
         done = []
         for case in chosen:
             say(f"{case.name}: {what}")
-            try:
-                done.append(measurement(case))
-            except (RuntimeError, OSError, ValueError) as error:
-                failures.append(f"{case.name}, {what}: {' '.join(str(error).split())[-300:]}")
-                say(failures[-1])
+            done += attempt(f"{case.name}, {what}", lambda: [measurement(case)], [])
         return done
 
     results["vmodelc"] = each("compiling", lambda case: compile_times.measure_vmodelc(case, tools))
     results["gradients"] = each("gradients", lambda case: gradients.measure(case, tools, options.repeats, say))
     stepped = [case for case in found if case.name in steps.MODELS][: 1 if options.quick else None]
     results["steps"] = sum(each("steps", lambda case: steps.measure(case, tools, options.repeats, say), stepped), [])
-    results["draws"] = compile_times.measure_draws(tools, options.repeats, say)
+    results["draws"] = attempt("from source to draws", lambda: compile_times.measure_draws(tools, options.repeats, say), {})
     results["fits"] = each("memory of a fit", lambda case: memory.measure_fits(case, tools))
-    results["growth"] = [] if is_partial(options) else memory.measure_growth(tools, say)
+    results["growth"] = [] if is_partial(options) else attempt("growth of memory", lambda: memory.measure_growth(tools, say), [])
     results["load_after"] = machine.load()
     results["minutes"] = (time.monotonic() - begin) / 60
     say("done")
