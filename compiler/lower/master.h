@@ -186,6 +186,12 @@ void lower_unconstrain(MasterContext& context);
 void lower_sizes_and_data(MasterContext& context);
 void lower_checks(MasterContext& context);
 void lower_family(MasterContext& context, const FamilyLayout& family);
+/// The kernels FAMILY.initial and FAMILY.learned.
+void lower_initial(MasterContext& context, const FamilyLayout& family);
+void lower_learned(MasterContext& context, const FamilyLayout& family);
+/// What follows from the data, as far as the family needs it: values of the model that bounds, locations and sizes
+/// read, and the family's own, which its learnables may read.
+void run_load_time(Master& master, const MasterContext& context, const check::Family& family);
 std::string metadata(MasterContext& context, const SourceManager& sources);
 
 /// Emits a site for `value ~ distribution`; observe sites yield the position of an element of the value (its batch

@@ -252,6 +252,7 @@ void Emitter::while_statement(const Statement& s) {
           next.push_back(bound(d).id);
         next.push_back(b.add(values.back(), b.index(1)));
         environment = outer;
+        b.set_range(s.range); // of the loop, which is made behind its body
         return next;
       });
   random_attempt_ = attempt_before;

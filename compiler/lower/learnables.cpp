@@ -1,0 +1,110 @@
+// What a family's kernels need before its statements: values that follow from the data, and the learnables' initial
+// values and values on their own scale.
+#include "compiler/lower/master.h"
+#include "compiler/lower/reads.h"
+
+namespace vmodel::lower {
+
+using ir::Axis;
+
+void run_load_time(Master& master, const MasterContext& context, const check::Family& family) {
+  Reads reads;
+  collect(family.body, reads);
+  for (const check::Learnable& l : family.learnables) {
+    collect(l.declaration->type, reads);
+    collect(l.initial, reads);
+    for (const Expr* e : l.bijector_arguments)
+      collect(e, reads);
+  }
+  for (const check::ModelParameter& p : context.module.program.model.parameters) {
+    collect(p.declaration->type, reads);
+    collect(p.location, reads);
+    collect(p.scale, reads);
+    for (const Expr* e : p.bijector_arguments)
+      collect(e, reads);
+  }
+  const Reads wanted = through_definitions(context.body.statements(), std::move(reads));
+  master.emitter().load_time_block(context.body.statements(), &wanted);
+  master.emitter().load_time_block(family.body);
+}
+
+namespace {
+
+/// Binds the arguments of the generic family that declares a learnable, for initial values and shapes.
+void bind_template(Master& master, const LearnableLayout& l, const Layout& layout) {
+  if (!l.statement)
+    return;
+  Emitter& e = master.emitter();
+  const check::FamilyTemplate& generic = *l.statement->distribution->family;
+  for (const Declaration* name : generic.size_names)
+    e.environment[name] = e.size(group_dimension(layout, *l.statement));
+  for (std::size_t k = 0; k < l.statement->distribution->arguments.size(); ++k) {
+    e.environment[generic.parameters[k]] = e.expression(*l.statement->distribution->arguments[k]);
+  }
+}
+
+} // namespace
+
+/// initial: phi from the learnables' initial values; without one: 0, for positive learnables 1.
+void lower_initial(MasterContext& context, const FamilyLayout& family) {
+  Master master(context, family.family->name + ".initial");
+  const ValueId phi = master.output("phi", family.phi, Axis::step);
+  Emitter& e = master.emitter();
+  ir::Builder& b = master.b();
+  run_load_time(master, context, *family.family);
+  for (const LearnableLayout& l : family.learnables) {
+    const Environment outer = e.environment;
+    bind_template(master, l, context.layout);
+    const check::Type& type = l.learnable->declaration->type;
+    const std::vector<Dim> shape = e.dims(type.shape);
+    const ValueId offset = e.size(l.phi_offset);
+    const bool positive = type.support.kind == check::SupportKind::bounded && type.support.lower && !type.support.upper;
+    if (l.learnable->initial || positive) {
+      Value initial = l.learnable->initial ? e.expression(*l.learnable->initial) : Value(b.constant(1));
+      if (b.function().type(initial.id).element == ir::Element::index && e.rank_of(initial) == 0)
+        initial = b.to_real(initial.id);
+      // A scalar fills the array.
+      if (!shape.empty() && e.rank_of(initial) == 0) {
+        const ValueId fill = initial.id;
+        initial = b.build(shape, ir::Element::f64, [&](Indices) { return fill; });
+      }
+      master.inverse(map_of(*l.learnable), initial, phi, offset);
+    } else {
+      const std::vector<Dim> flat{b.dim(e.size(l.phi_size))};
+      b.for_each(flat, [&](Indices i) {
+        const ValueId at[] = {b.add(offset, i[0])};
+        b.store(phi, at, b.constant(0));
+      });
+    }
+    e.environment = outer;
+  }
+  master.finish();
+}
+
+void lower_learned(MasterContext& context, const FamilyLayout& family) {
+  Master master(context, family.family->name + ".learned");
+  const ValueId phi = master.argument("phi", family.phi, Axis::step);
+  const ValueId values = master.output("values", family.values, Axis::step);
+  Emitter& e = master.emitter();
+  ir::Builder& b = master.b();
+  run_load_time(master, context, *family.family);
+  for (const LearnableLayout& l : family.learnables) {
+    const Environment outer = e.environment;
+    bind_template(master, l, context.layout);
+    const std::vector<Dim> shape = e.dims(l.learnable->declaration->type.shape);
+    const Value value = master.forward(map_of(*l.learnable), shape, phi, e.size(l.phi_offset));
+    const ValueId offset = e.size(l.offset);
+    const auto store = [&](Indices i) {
+      const ValueId at[] = {b.add(offset, e.flat_position(shape, i))};
+      b.store(values, at, e.element(value, i));
+    };
+    if (shape.empty())
+      store({});
+    else
+      b.for_each(shape, store);
+    e.environment = outer;
+  }
+  master.finish();
+}
+
+} // namespace vmodel::lower
