@@ -1,11 +1,16 @@
 """Goodness of fit of every sampler of the library, with 100,000 draws and a fixed seed.
 
+Every distribution of the table with a sampler and a distribution function is tested at the table's arguments (those whose
+draws the arithmetic can hold) and at more of them, listed here; so a new one needs no entry.
+
 Draws of continuous distributions go through their cumulative distribution function (which the tables check), which must
-give uniform numbers (Kolmogorov-Smirnov); counts are compared with their probabilities (chi-square). A correct sampler
+give uniform numbers (Kolmogorov-Smirnov); so must draws of counts y that are
+put anywhere between cdf(y - 1) and cdf(y). Counts are also compared with their probabilities, computed here (chi-square). A correct sampler
 fails a test with probability 1e-6; a wrong one fails because of the number of draws.
 """
 
 import csv
+import json
 import math
 import unittest
 
@@ -20,6 +25,21 @@ CONTINUOUS = {
     "log_gamma": ["0.001", "4"], "inv_gamma": ["0.5, 2", "5, 3"], "chi_square": ["1", "9"], "exponential": ["0.3"],
     "weibull": ["0.7, 2", "3, 0.5"], "pareto": ["2, 1.5"], "beta": ["0.05, 0.1", "2, 3", "40, 0.5"], "uniform": ["-1, 3"],
 }
+
+TABLE = json.loads((support.TABLES / "distributions.json").read_text())["distributions"]
+# Beyond what a draw can hold: rounding of the draw (or of 1 - draw) moves the distribution function by more than the test sees.
+NOT_DRAWN = {"gamma": {(1e-8, 1.0), (0.001, 1.0)}, "beta": {(0.01, 0.02), (0.5, 0.5), (19.0, 0.1)}, "beta_proportion": {(0.9, 0.5)},
+             "uniform": set(), "bernoulli": {(1e-300,), (0.0,), (1.0,)}}
+
+
+def table_arguments():
+    """(name, arguments as text) of every distribution of the table with a distribution function."""
+    for name, table in TABLE.items():
+        if "cdf" not in table["cases"][0]:
+            continue
+        for arguments in dict.fromkeys(tuple(c["arguments"]) for c in table["cases"]):
+            if arguments not in NOT_DRAWN.get(name, set()):
+                yield name, ", ".join(repr(a) for a in arguments)
 
 
 def log_choose(n, k):
@@ -47,6 +67,10 @@ def inv_logit(x):
     return 1 / (1 + math.exp(-x))
 
 
+def normal_cdf(x):
+    return 0.5 * math.erfc(-x / math.sqrt(2))
+
+
 DISCRETE = {
     "bernoulli(0.3)": binomial(1, 0.3), "bernoulli_logit(-1.0)": binomial(1, inv_logit(-1)),
     "binomial(7, 0.2)": binomial(7, 0.2), "binomial(12, 0.9)": binomial(12, 0.9), "binomial(40, 0.5)": binomial(40, 0.5),
@@ -57,8 +81,20 @@ DISCRETE = {
     "neg_binomial_2(3.0, 0.4)": neg_binomial(3.0, 0.4), "neg_binomial_2(30.0, 8.0)": neg_binomial(30.0, 8.0),
     "neg_binomial_2_log(1.0, 2.0)": neg_binomial(math.exp(1.0), 2.0),
     "categorical([0.1, 0.2, 0.0, 0.7])": weights(0.1, 0.2, 0, 0.7),
+    "ordered_logistic(0.5, [-1.0, 0.3, 2.0])": weights(*[a - b for a, b in zip([inv_logit(c - 0.5) for c in (-1, 0.3, 2)] + [1.0],
+                                                                              [0.0] + [inv_logit(c - 0.5) for c in (-1, 0.3, 2)])]),
+    "ordered_probit(0.5, [-1.0, 0.3])": weights(*[a - b for a, b in zip([normal_cdf(c - 0.5) for c in (-1, 0.3)] + [1.0],
+                                                                      [0.0] + [normal_cdf(c - 0.5) for c in (-1, 0.3)])]),
+    "truncated(poisson(0.5), lower = 1)": lambda y: poisson(0.5)(y) / -math.expm1(-0.5) if y >= 1 else 0.0,
+    "truncated(binomial(40, 0.2), lower = 3, upper = 9)":
+        lambda y: binomial(40, 0.2)(y) / sum(binomial(40, 0.2)(k) for k in range(3, 10)) if 3 <= y <= 9 else 0.0,
+    "truncated(neg_binomial_2(3.0, 0.4), upper = 5)":
+        lambda y: neg_binomial(3.0, 0.4)(y) / sum(neg_binomial(3.0, 0.4)(k) for k in range(6)) if 0 <= y <= 5 else 0.0,
     "categorical_logit([0.0, 1.0, -1.0])": weights(1, math.e, 1 / math.e),
 }
+
+DISCRETE_NAMES = {d.split("(")[0] for d in DISCRETE}
+JOINT_NAMES = ["dirichlet", "multi_normal_cholesky", "multi_normal", "multi_student_t_cholesky", "multinomial", "dirichlet_multinomial"]
 
 JOINT = """
   quantity dirichlet_draw = dirichlet([0.05, 1.5, 3.0]).sample();
@@ -77,11 +113,28 @@ JOINT = """
   quantity batch_2 = gamma(3, 2).cdf(batch_draw[2]);
   quantity cut = truncated(normal(0, 1), lower = 1, upper = 2.5).sample();
   quantity cut_1 = (normal(0, 1).cdf(cut) - normal(0, 1).cdf(1)) / (normal(0, 1).cdf(2.5) - normal(0, 1).cdf(1));
+  quantity t_draw = multi_student_t_cholesky(3, [1.0, -2.0], [[2.0, 0.0], [-0.6, 0.8]]).sample();
+  quantity t_1 = student_t(3, 1, 2).cdf(t_draw[1]);
+  quantity t_2 = student_t(3, -2, 1).cdf(t_draw[2]);
+  quantity t_3 = student_t(4, -2 - 0.3 * (t_draw[1] - 1), 0.8 * sqrt((3 + square(0.5 * (t_draw[1] - 1))) / 4)).cdf(t_draw[2]);
+  let counts = multinomial(30, [0.2, 0.5, 0.3]).sample();
+  quantity counts_1 = binomial(30, 0.2).cdf(counts[1] - 1) + exp(binomial(30, 0.2).log_density(counts[1])) * uniform(0, 1).sample();
+  quantity counts_3 = binomial(30, 0.3).cdf(counts[3] - 1) + exp(binomial(30, 0.3).log_density(counts[3])) * uniform(0, 1).sample();
+  let spread = dirichlet_multinomial(30, [0.5, 2.0, 1.5]).sample();
+  quantity spread_1 = beta_binomial(30, 0.5, 3.5).cdf(spread[1] - 1) + exp(beta_binomial(30, 0.5, 3.5).log_density(spread[1])) * uniform(0, 1).sample();
+  quantity spread_3 = beta_binomial(30, 1.5, 2.5).cdf(spread[3] - 1) + exp(beta_binomial(30, 1.5, 2.5).log_density(spread[3])) * uniform(0, 1).sample();
+  quantity half_t = truncated(student_t(3, 0, 1), lower = 0).sample();
+  quantity half_t_1 = 2 * student_t(3, 0, 1).cdf(half_t) - 1;
+  quantity cut_gamma = truncated(gamma(2.5, 1), lower = 1, upper = 3).sample();
+  quantity cut_gamma_1 = (gamma(2.5, 1).cdf(cut_gamma) - gamma(2.5, 1).cdf(1)) / (gamma(2.5, 1).cdf(3) - gamma(2.5, 1).cdf(1));
+  quantity cut_beta = truncated(beta(0.4, 2), upper = 0.1).sample();
+  quantity cut_beta_1 = beta(0.4, 2).cdf(cut_beta) / beta(0.4, 2).cdf(0.1);
   quantity mixed = mixture([0.25, 0.75], [normal(-1, 0.5), normal(2, 1)]).sample();
   quantity mixed_1 = mixture([0.25, 0.75], [normal(-1, 0.5), normal(2, 1)]).cdf(mixed);
 """
 JOINT_UNIFORM = ["dirichlet_1", "dirichlet_2", "dirichlet_3", "normal_1", "normal_2", "normal_3", "covariance_1", "covariance_2",
-                 "batch_1", "batch_2", "cut_1", "mixed_1"]
+                 "batch_1", "batch_2", "cut_1", "mixed_1", "t_1", "t_2", "t_3", "counts_1", "counts_3", "spread_1", "spread_3", "half_t_1",
+                 "cut_gamma_1", "cut_beta_1"]
 
 
 def kolmogorov_smirnov(values):
@@ -148,6 +201,28 @@ class Samplers(unittest.TestCase):
         for column, label in labels.items():
             with self.subTest(label):
                 self.uniform(columns[column], label)
+
+    def test_distributions_of_the_table(self):
+        text, labels = "", {}
+        for i, (name, arguments) in enumerate(table_arguments()):
+            call = f"{name}({arguments})"
+            if TABLE[name]["discrete"]:
+                text += (f"  let y{i} = {call}.sample();\n"
+                         f"  quantity t{i} = {call}.cdf(y{i} - 1) + ({call}.cdf(y{i}) - {call}.cdf(y{i} - 1)) * uniform(0, 1).sample();\n")
+            else:
+                text += f"  quantity t{i} = {call}.cdf({call}.sample());\n"
+            labels[f"t{i}"] = call
+        self.assertGreater(len(labels), 100)
+        columns = self.draws("table", text)
+        for column, label in labels.items():
+            with self.subTest(label):
+                self.uniform(columns[column], label)
+
+    def test_all_are_tested(self):
+        """A distribution of the library is in the table or among those drawn below."""
+        tested = {name for name, _ in table_arguments()} | {name for name in DISCRETE_NAMES} | set(JOINT_NAMES)
+        library = {p.stem for p in (support.SOURCE / "stdlib" / "distributions").glob("*.vmodel")}
+        self.assertEqual(library - tested, set())
 
     def test_discrete(self):
         text = "".join(f"  quantity d{i} = {d}.sample();\n" for i, d in enumerate(DISCRETE))

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Writes distributions.json: values of every distribution of the library, computed with 60 digits.
+"""Writes distributions.json: values of every scalar distribution of the library, computed with 60 digits.
 
 Needs mpmath; the tests read the committed table only. Everything is computed from textbook formulas, independently of
 the library: incomplete gamma and beta functions by their power series, entropies by integration or summation.
 
 Each case has the distribution's arguments, a value x, and what the library's members must give there. `scale` is the sum
 of the absolute values of the formula's terms and of the effects that relative changes of the inputs have: what rounding
-errors are to be measured against.
+errors are to be measured against. For counts above 1000 the terms are those of Stirling's form: sums of terms like
+y log(y) would hide the digits that they lose.
+
+Distributions of vectors are in generate_vectors.py.
 """
 
+import concurrent.futures
+import functools
 import json
 import pathlib
 
@@ -53,6 +58,8 @@ def lower_beta(a, b, x, y):
         upper, lower = lower_beta(b, a, y, x)
         return lower, upper
     log_front = a * mp.log(x) + b * mp.log(y) + mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b)
+    if a + b > 1e6:
+        return lower_beta_large(a, b, x, y)
     # The complement has its own digits as well.
     with mp.workdps(70 + min(max(0, int(-log_front / mp.log(10))), 2000)):
         term = total = mp.mpf(1)
@@ -67,6 +74,25 @@ def lower_beta(a, b, x, y):
         return p, 1 - p
 
 
+def lower_beta_large(a, b, x, y):
+    """As lower_beta, by the continued fraction 8.17.22 of the NIST handbook (Lentz's method), which needs some root of a + b terms."""
+    if x * (a + b + 2) > a + 1:
+        upper, lower = lower_beta_large(b, a, y, x)
+        return lower, upper
+    with mp.workdps(90):
+        log_front = a * mp.log(x) + b * mp.log(y) + mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b)
+        d = 1 / (1 - (a + b) * x / (a + 1))
+        c, f, k = mp.mpf(1), d, 0
+        while True:
+            k += 1
+            for term in (k * (b - k) * x / ((a + 2 * k - 1) * (a + 2 * k)), -(a + k) * (a + b + k) * x / ((a + 2 * k) * (a + 2 * k + 1))):
+                d, c = 1 / (1 + term * d), 1 + term / c
+                f *= c * d
+            if abs(c * d - 1) < mp.mpf(10) ** -75:
+                p = f * mp.exp(log_front)
+                return p, 1 - p
+
+
 def normal_tails(z):
     return mp.erfc(-z / mp.sqrt(2)) / 2, mp.erfc(z / mp.sqrt(2)) / 2
 
@@ -78,11 +104,17 @@ def log(x):
 class Distribution:
     """Reference for one distribution. `terms(x, *arguments)`: terms of the log density; `tails`: (cdf, 1 - cdf)."""
 
-    def __init__(self, name, arguments, values, terms, tails=None, quantile=None, support=None, discrete=False, entropy=True):
+    def __init__(self, name, arguments, values, terms, tails=None, quantile=None, support=None, discrete=False, entropy=True,
+                 integers=(), absolute_tails=0.0, direct=None, inverted=False):
         self.name, self.arguments, self.values, self.terms = name, arguments, values, terms
         self.tails, self.quantile, self.discrete = tails, quantile, discrete
         self.support = support or (lambda *a: (-INF, INF))
         self.entropy = entropy
+        self.integers = integers  # positions of arguments that are ints
+        self.absolute_tails = absolute_tails  # error of the distribution function that its method has, relative or not
+        self.summed = tails is not None and tails.__name__ == "sum_of_probabilities"  # errors are those of the terms
+        self.inverted = inverted  # the library's quantile inverts the distribution function, and is tested against that
+        self.direct = direct  # the entropy by a formula, where integration is not needed
 
 
 def location_scale(f):
@@ -113,7 +145,7 @@ def student_tails(z, nu):
     return (tail, 1 - tail) if z < 0 else (1 - tail, tail)
 
 
-SHAPES = [0.001, 0.3, 1.0, 2.5, 12.0, 19.5, 20.5, 150.0, 3e4]
+SHAPES = [1e-8, 0.001, 0.3, 1.0, 2.5, 12.0, 19.5, 20.5, 150.0, 3e4]
 
 
 def gamma_values(shape, rate):
@@ -128,6 +160,9 @@ def gamma_terms(x, a, b):
 def binomial_terms(y, n, p, log_p=None, log_q=None):
     log_p = log(p) if log_p is None else log_p
     log_q = log(1 - p) if log_q is None else log_q
+    if n > 1000 and 0 < y < n:
+        deviation = [y * (mp.log(y / mp.mpf(n)) - log_p), (n - y) * (mp.log(1 - y / mp.mpf(n)) - log_q)]
+        return [mp.log(mp.binomial(n, y)) + y * mp.log(y / mp.mpf(n)) + (n - y) * mp.log(1 - y / mp.mpf(n)), -mp.fsum(deviation)]
     return [mp.log(mp.binomial(n, y)), 0 if y == 0 else y * log_p, 0 if y == n else (n - y) * log_q]
 
 
@@ -141,6 +176,8 @@ def binomial_tails(y, n, p, q):
 
 
 def poisson_terms(y, m):
+    if y > 1000:
+        return [y * mp.log(y) - y - mp.loggamma(y + 1), -(y * mp.log(y / m) - y + m)]
     return [0 if y == 0 else y * log(m), -m, -mp.loggamma(y + 1)]
 
 
@@ -152,6 +189,11 @@ def poisson_tails(y, m):
 
 
 def neg_binomial_terms(y, m, phi):
+    if y > 1000:
+        n = y + phi
+        share = phi / n
+        deviation = phi * mp.log(share * (m + phi) / phi) + y * mp.log((1 - share) * (m + phi) / m)
+        return [mp.loggamma(n) - mp.loggamma(phi) - mp.loggamma(y + 1) + phi * mp.log(share) + y * mp.log(1 - share), -deviation]
     return [mp.loggamma(y + phi) - mp.loggamma(phi) - y * mp.log(phi), -mp.loggamma(y + 1), 0 if y == 0 else y * log(m),
             -(y + phi) * mp.log1p(m / phi)]
 
@@ -163,11 +205,95 @@ def neg_binomial_tails(y, m, phi):
 
 
 def counts(mean):
+    if mean > 1e6:
+        return [5, int(mean - 3 * mean**0.5), int(mean), int(mean + mean**0.5)]
     return sorted({-1, 0, 1, 2, 5, int(mean / 2), int(mean), int(mean * 1.5) + 1, int(mean * 3) + 10})
+
+
+@functools.lru_cache(maxsize=None)
+def bessel_ratios(kappa):
+    """I_j(kappa) / I_0(kappa) for j = 1, 2 ..."""
+    first, result = mp.besseli(0, kappa), []
+    while not result or result[-1] > mp.mpf(10) ** -62:
+        result.append(mp.besseli(len(result) + 1, kappa) / first)
+    return result
+
+
+PI = mp.mpf("3.141592653589793115997963468544185161590576171875")  # the limit as a double
+
+
+def von_mises_tails(x, mu, kappa):
+    below = (x + PI) / (2 * mp.pi)
+    for j, ratio in enumerate(bessel_ratios(kappa), 1):
+        below += ratio * (mp.sin(j * (x - mu)) - mp.sin(j * (-PI - mu))) / (j * mp.pi)
+    return below, 1 - below
+
+
+@functools.lru_cache(maxsize=None)
+def owens_t(h, a):
+    if abs(a) > 1:
+        sign = 1 if a > 0 else -1
+        g, b = abs(h), abs(a)
+        p, q = normal_tails(-g)[0], normal_tails(-b * g)[0]
+        return sign * ((p + q) / 2 - p * q - owens_t(b * g, 1 / b))
+    with mp.workdps(45):
+        pieces = max(2, int(abs(h) * abs(a) / 3))
+        return mp.quad(lambda x: mp.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), mp.linspace(0, a, pieces + 1)) / (2 * mp.pi)
+
+
+def skew_normal_tails(x, m, s, alpha):
+    z = (x - m) / s
+    below, above = normal_tails(z)
+    return below - 2 * owens_t(z, alpha), above + 2 * owens_t(z, alpha)
+
+
+def beta_binomial_terms(y, n, a, b):
+    return [mp.log(mp.binomial(n, y)), mp.loggamma(y + a) + mp.loggamma(n - y + b) - mp.loggamma(n + a + b),
+            mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(b)]
+
+
+def hypergeometric_terms(y, n, a, b):
+    return [mp.log(mp.binomial(a, y)), mp.log(mp.binomial(b, n - y)), -mp.log(mp.binomial(a + b, n))]
+
+
+def summed_tails(terms, lower, upper):
+    """Tails by adding probabilities."""
+
+    def sum_of_probabilities(y, *arguments):
+        values = [mp.exp(mp.fsum(terms(mp.mpf(k), *arguments))) for k in range(int(lower(*arguments)), int(upper(*arguments)) + 1)]
+        number = int(y) - int(lower(*arguments)) + 1
+        return mp.fsum(values[:number]), mp.fsum(values[number:])
+
+    return sum_of_probabilities
 
 
 def logistic(eta):
     return 1 / (1 + mp.exp(-eta))
+
+
+def beta_terms(x, a, b):
+    return [0 if a == 1 else (a - 1) * log(x), 0 if b == 1 else (b - 1) * log(1 - x), mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(b)]
+
+
+def beta_entropy(a, b):
+    return (mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b) - (a - 1) * mp.digamma(a) - (b - 1) * mp.digamma(b)
+            + (a + b - 2) * mp.digamma(a + b))
+
+
+def inv_gamma_values(a, b):
+    return positive(*[b / a * f for f in (0.05, 0.4, 0.9, 1.0, 1.3, 3.0, 50.0, 1e6)])
+
+
+def inv_gamma_terms(x, a, b):
+    return [a * mp.log(b), -mp.loggamma(a), -(a + 1) * mp.log(x), -b / x] if x > 0 else [-INF]
+
+
+def inv_gamma_tails(x, a, b):
+    return lower_gamma(a, b / x)[::-1] if x > 0 else (mp.mpf(0), mp.mpf(1))
+
+
+def inv_gamma_entropy(a, b):
+    return a + mp.log(b) + mp.loggamma(a) - (1 + a) * mp.digamma(a)
 
 
 DISTRIBUTIONS = [
@@ -180,7 +306,7 @@ DISTRIBUTIONS = [
                                (41.0, 0.0, 1.0), (300.0, 0.0, 1.0), (1e8, 0.0, 1.0)],
                  ls_values([1e8]), ls_terms(lambda z, nu: [mp.loggamma((nu + 1) / 2) - mp.loggamma(nu / 2), -mp.log(nu * mp.pi) / 2,
                                                           -(nu + 1) / 2 * mp.log1p(z * z / nu)]),
-                 location_scale(student_tails)),
+                 location_scale(student_tails), inverted=True),
     Distribution("laplace", LS, ls_values([600.0]), ls_terms(lambda z: [-abs(z), -mp.log(2)]),
                  location_scale(lambda z: (mp.exp(z) / 2, 1 - mp.exp(z) / 2) if z < 0 else (1 - mp.exp(-z) / 2, mp.exp(-z) / 2)),
                  lambda p, m, s: m + s * (mp.log(2 * p) if p < 0.5 else -mp.log(2 * (1 - p)))),
@@ -195,16 +321,18 @@ DISTRIBUTIONS = [
                  lambda x, m, s: normal_tails((mp.log(x) - m) / s) if x > 0 else (mp.mpf(0), mp.mpf(1)),
                  lambda p, m, s: mp.exp(m + s * mp.sqrt(2) * mp.erfinv(2 * p - 1)), lambda *a: (0, INF)),
     Distribution("gamma", [(a, r) for a in SHAPES for r in ((1.0, 250.0) if a == 2.5 else (1.0,))], gamma_values, gamma_terms,
-                 lambda x, a, b: lower_gamma(a, b * x), None, lambda *a: (0, INF)),
+                 lambda x, a, b: lower_gamma(a, b * x), None, lambda *a: (0, INF), inverted=True),
     Distribution("inv_gamma", [(0.3, 2.0), (1.0, 1.0), (3.0, 0.5), (60.0, 100.0)],
                  lambda a, b: positive(*[b / a * f for f in (0.05, 0.4, 0.9, 1.0, 1.3, 3.0, 50.0, 1e6)]),
                  lambda x, a, b: [a * mp.log(b), -mp.loggamma(a), -(a + 1) * mp.log(x), -b / x] if x > 0 else [-INF],
-                 lambda x, a, b: lower_gamma(a, b / x)[::-1] if x > 0 else (mp.mpf(0), mp.mpf(1)), None, lambda *a: (0, INF)),
+                 lambda x, a, b: lower_gamma(a, b / x)[::-1] if x > 0 else (mp.mpf(0), mp.mpf(1)),
+                 None, lambda *a: (0, INF), inverted=True),
     Distribution("chi_square", [(1.0,), (2.0,), (7.0,), (300.0,)], lambda nu: gamma_values(nu / 2, 0.5),
-                 lambda x, nu: gamma_terms(x, nu / 2, mp.mpf(1) / 2), lambda x, nu: lower_gamma(nu / 2, x / 2), None, lambda *a: (0, INF)),
+                 lambda x, nu: gamma_terms(x, nu / 2, mp.mpf(1) / 2), lambda x, nu: lower_gamma(nu / 2, x / 2),
+                 None, lambda *a: (0, INF), inverted=True),
     Distribution("log_gamma", [(0.001,), (0.7,), (5.0,), (400.0,)],
                  lambda a: [float(mp.log(a)) + z * min(a, 1.0) ** -1 for z in (-8.0, -1.0, -0.2, 0.0, 0.2)] + [float(mp.log(a)) + 1.0],
-                 lambda x, a: [a * x, -mp.exp(x), -mp.loggamma(a)], lambda x, a: lower_gamma(a, mp.exp(x))),
+                 lambda x, a: [a * x, -mp.exp(x), -mp.loggamma(a)], lambda x, a: lower_gamma(a, mp.exp(x)), inverted=True),
     Distribution("exponential", [(1.0,), (1e-3,), (40.0,)], lambda r: positive(*[z / r for z in (1e-12, 0.1, 1.0, 5.0, 700.0)]),
                  lambda x, r: [mp.log(r), -r * x], lambda x, r: (-mp.expm1(-r * x), mp.exp(-r * x)),
                  lambda p, r: -mp.log1p(-p) / r, lambda *a: (0, INF)),
@@ -223,7 +351,7 @@ DISTRIBUTIONS = [
                  + [min(max(a / (a + b) + z * (a * b / (a + b) ** 2 / (a + b + 1)) ** 0.5, 1e-3), 0.9999) for z in (-6, -1, 0, 0.3, 2, 5)],
                  lambda x, a, b: [0 if a == 1 else (a - 1) * log(x), 0 if b == 1 else (b - 1) * log(1 - x),
                                   mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(b)],
-                 lambda x, a, b: lower_beta(a, b, x, 1 - x), None, lambda *a: (0, 1)),
+                 lambda x, a, b: lower_beta(a, b, x, 1 - x), None, lambda *a: (0, 1), inverted=True),
     Distribution("uniform", [(0.0, 1.0), (-3.0, 5.0)], lambda a, b: [a - 1, a, a + 0.1 * (b - a), (a + b) / 2, b - 1e-9, b, b + 1],
                  lambda x, a, b: [-mp.log(b - a)], lambda x, a, b: ((x - a) / (b - a), (b - x) / (b - a)),
                  lambda p, a, b: a + (b - a) * p, lambda a, b: (a, b)),
@@ -233,23 +361,81 @@ DISTRIBUTIONS = [
     Distribution("bernoulli_logit", [(0.0,), (-40.0,), (3.0,), (800.0,)], lambda e: [-1, 0, 1, 2],
                  lambda y, e: [-mp.log1p(mp.exp(-e if y == 1 else e))],
                  lambda y, e: (logistic(-e), logistic(e)) if y == 0 else (mp.mpf(1), mp.mpf(0)), None, lambda *a: (0, 1), True),
-    Distribution("binomial", [(5, 0.0), (5, 1.0), (10, 0.3), (60, 0.5), (3000, 0.004), (100000, 0.6), (0, 0.5)],
-                 lambda n, p: sorted({-1, 0, 1, n, n + 1, n // 2, int(n * p), int(n * p * 0.9), min(n, int(n * p * 1.1) + 1)}),
-                 binomial_terms, lambda y, n, p: binomial_tails(y, n, p, 1 - p), None, lambda n, p: (0, n), True, entropy=False),
-    Distribution("binomial_logit", [(5, -30.0), (10, 0.5), (500, 2.0), (7, 90.0)],
-                 lambda n, e: sorted({-1, 0, 1, n, n + 1, n // 2, int(n * logistic(mp.mpf(e)))}),
+    Distribution("binomial", [(5, 0.0), (5, 1.0), (10, 0.3), (60, 0.5), (3000, 0.004), (100000, 0.6), (0, 0.5), (5000000, 0.3), (100000000, 2e-7)],
+                 lambda n, p: [1, int(n * p), int(n * p + (n * p) ** 0.5)] if n > 1e6 else
+                 sorted({-1, 0, 1, n, n + 1, n // 2, int(n * p), int(n * p * 0.9), min(n, int(n * p * 1.1) + 1)}),
+                 binomial_terms, lambda y, n, p: binomial_tails(y, n, p, 1 - p),
+                 None, lambda n, p: (0, n), True, entropy=False, integers=(0,), inverted=True),
+    Distribution("binomial_logit", [(5, -30.0), (10, 0.5), (500, 2.0), (7, 90.0), (3000000, -1.5)],
+                 lambda n, e: [1, int(n * logistic(mp.mpf(e)))] if n > 1e6 else sorted({-1, 0, 1, n, n + 1, n // 2, int(n * logistic(mp.mpf(e)))}),
                  lambda y, n, e: binomial_terms(y, n, None, -mp.log1p(mp.exp(-e)), -mp.log1p(mp.exp(e))),
-                 lambda y, n, e: binomial_tails(y, n, logistic(e), logistic(-e)), None, lambda n, e: (0, n), True, entropy=False),
-    Distribution("poisson", [(0.0,), (0.3,), (4.0,), (25.0,), (1000.0,), (2e5,)], counts, poisson_terms, poisson_tails, None,
-                 lambda *a: (0, INF), True, entropy=False),
-    Distribution("poisson_log", [(-50.0,), (0.5,), (6.0,)], lambda e: counts(float(mp.exp(e))),
-                 lambda y, e: [y * e, -mp.exp(e), -mp.loggamma(y + 1)], lambda y, e: poisson_tails(y, mp.exp(e)), None,
-                 lambda *a: (0, INF), True, entropy=False),
-    Distribution("neg_binomial_2", [(0.0, 1.0), (3.0, 0.05), (4.0, 2.0), (100.0, 9.9), (100.0, 10.1), (30.0, 500.0), (10.0, 1e9)],
-                 lambda m, phi: counts(m), neg_binomial_terms, neg_binomial_tails, None, lambda *a: (0, INF), True, entropy=False),
-    Distribution("neg_binomial_2_log", [(-20.0, 1.0), (1.0, 0.05), (4.0, 20.0), (2.0, 1e9)], lambda e, phi: counts(float(mp.exp(e))),
-                 lambda y, e, phi: neg_binomial_terms(y, mp.exp(e), phi), lambda y, e, phi: neg_binomial_tails(y, mp.exp(e), phi), None,
-                 lambda *a: (0, INF), True, entropy=False),
+                 lambda y, n, e: binomial_tails(y, n, logistic(e), logistic(-e)),
+                 None, lambda n, e: (0, n), True, entropy=False, integers=(0,), inverted=True),
+    Distribution("poisson", [(0.0,), (0.3,), (4.0,), (25.0,), (1000.0,), (2e5,), (3e6,)], counts, poisson_terms,
+                 poisson_tails, None,
+                 lambda *a: (0, INF), True, entropy=False, inverted=True),
+    Distribution("poisson_log", [(-50.0,), (0.5,), (6.0,), (15.0,)], lambda e: counts(float(mp.exp(e))),
+                 lambda y, e: [y * e, -mp.exp(e), -mp.loggamma(y + 1)], lambda y, e: poisson_tails(y, mp.exp(e)),
+                 None,
+                 lambda *a: (0, INF), True, entropy=False, inverted=True),
+    Distribution("neg_binomial_2", [(0.0, 1.0), (3.0, 0.05), (4.0, 2.0), (100.0, 9.9), (100.0, 10.1), (30.0, 500.0), (10.0, 1e9),
+                                    (3e6, 0.5), (2e6, 1e7), (5e6, 1e13)],
+                 lambda m, phi: counts(m), neg_binomial_terms, neg_binomial_tails, None, lambda *a: (0, INF), True, entropy=False, inverted=True),
+    Distribution("neg_binomial_2_log", [(-20.0, 1.0), (1.0, 0.05), (4.0, 20.0), (2.0, 1e9), (15.0, 3.0)], lambda e, phi: counts(float(mp.exp(e))),
+                 lambda y, e, phi: neg_binomial_terms(y, mp.exp(e), phi), lambda y, e, phi: neg_binomial_tails(y, mp.exp(e), phi),
+                 None, lambda *a: (0, INF), True, entropy=False, inverted=True),
+    Distribution("std_normal", [()], lambda: Z, lambda z: [-z * z / 2, -mp.log(2 * mp.pi) / 2], normal_tails,
+                 lambda p: mp.sqrt(2) * mp.erfinv(2 * p - 1), direct=lambda: mp.log(2 * mp.pi * mp.e) / 2),
+    Distribution("skew_normal", [(0.0, 1.0, 0.0), (1.0, 2.0, 0.7), (-3.0, 0.1, -4.0), (0.0, 1.0, 40.0)],
+                 lambda m, s, a: [m + s * z for z in (-12.0, -3.0, -1.0, -0.1, 0.0, 0.4, 2.0, 5.0, 20.0)],
+                 lambda x, m, s, a: [mp.log(2), mp.log(normal_tails(a * (x - m) / s)[0]), -(((x - m) / s) ** 2) / 2, -mp.log(2 * mp.pi) / 2, -mp.log(s)],
+                 skew_normal_tails, entropy=False, absolute_tails=4e-16),
+    Distribution("inv_chi_square", [(0.6,), (3.0,), (120.0,)], lambda nu: inv_gamma_values(nu / 2, 0.5),
+                 lambda x, nu: inv_gamma_terms(x, nu / 2, mp.mpf(1) / 2), lambda x, nu: inv_gamma_tails(x, nu / 2, mp.mpf(1) / 2),
+                 None, lambda *a: (0, INF), inverted=True,
+                 direct=lambda nu: inv_gamma_entropy(nu / 2, mp.mpf(1) / 2)),
+    Distribution("scaled_inv_chi_square", [(1.0, 2.0), (9.0, 0.1)], lambda nu, s: inv_gamma_values(nu / 2, nu * s * s / 2),
+                 lambda x, nu, s: inv_gamma_terms(x, nu / 2, nu * s * s / 2), lambda x, nu, s: inv_gamma_tails(x, nu / 2, nu * s * s / 2),
+                 None, lambda *a: (0, INF), inverted=True,
+                 direct=lambda nu, s: inv_gamma_entropy(nu / 2, nu * s * s / 2)),
+    Distribution("rayleigh", [(1.0,), (1e-3,), (70.0,)], lambda s: positive(*[s * z for z in (1e-6, 0.1, 1.0, 2.0, 5.0, 20.0)]),
+                 lambda x, s: [log(x), -2 * mp.log(s), -((x / s) ** 2) / 2], lambda x, s: (-mp.expm1(-((x / s) ** 2) / 2), mp.exp(-((x / s) ** 2) / 2)),
+                 lambda p, s: s * mp.sqrt(-2 * mp.log1p(-p)), lambda *a: (0, INF),
+                 direct=lambda s: 1 + mp.log(s) - mp.log(2) / 2 + mp.euler / 2),
+    Distribution("frechet", [(0.5, 2.0), (1.0, 1.0), (4.0, 0.1), (30.0, 100.0)],
+                 lambda k, s: positive(*[s * z for z in (0.3, 0.8, 1.0, 1.1, 3.0, 100.0)]),
+                 lambda x, k, s: [mp.log(k), -mp.log(s), -(k + 1) * (mp.log(x) - mp.log(s)), -((x / s) ** -k)] if x > 0 else [-INF],
+                 lambda x, k, s: (mp.exp(-((x / s) ** -k)), -mp.expm1(-((x / s) ** -k))) if x > 0 else (mp.mpf(0), mp.mpf(1)),
+                 lambda p, k, s: s * (-mp.log(p)) ** (-1 / k), lambda *a: (0, INF),
+                 direct=lambda k, s: 1 + mp.euler * (1 + 1 / k) + mp.log(s / k)),
+    Distribution("lomax", [(1.0, 2.0), (0.01, 0.5), (300.0, 20.0)], lambda m, a: positive(*[m * z for z in (1e-9, 0.5, 1.0, 10.0, 1e6)]),
+                 lambda x, m, a: [mp.log(a), -mp.log(m), -(a + 1) * mp.log1p(x / m)],
+                 lambda x, m, a: (-mp.expm1(-a * mp.log1p(x / m)), (1 + x / m) ** -a), lambda p, m, a: m * mp.expm1(-mp.log1p(-p) / a),
+                 lambda *a: (0, INF), direct=lambda m, a: 1 + 1 / a + mp.log(m / a)),
+    Distribution("beta_proportion", [(0.3, 4.0), (0.9, 0.5), (0.01, 3000.0)], lambda m, k: [-0.5, 0.0, 1e-6, 0.008, 0.02, 0.3, 0.7, 0.95, 1.0, 1.5],
+                 lambda x, m, k: beta_terms(x, m * k, (1 - m) * k), lambda x, m, k: lower_beta(m * k, (1 - m) * k, x, 1 - x),
+                 None, lambda *a: (0, 1), inverted=True, direct=lambda m, k: beta_entropy(m * k, (1 - m) * k)),
+    Distribution("von_mises", [(0.0, 0.0), (1.0, 0.5), (-2.5, 4.0), (0.3, 19.9), (0.3, 20.1), (4.0, 300.0)],
+                 lambda m, k: [-3.2, -3.141592653589793, -3.0, -2.0, -0.5, 0.3, 0.31, 1.0, 2.9, 3.141592653589793, 4.0],
+                 lambda x, m, k: [k * (mp.cos(x - m) - 1), -mp.log(mp.besseli(0, k) * mp.exp(-k)), -mp.log(2 * mp.pi)],
+                 von_mises_tails, None, lambda *a: (-PI, PI), absolute_tails=1e-15,
+                 direct=lambda m, k: mp.log(2 * mp.pi * mp.besseli(0, k)) - k * mp.besseli(1, k) / mp.besseli(0, k)),
+    Distribution("geometric", [(0.3,), (1e-6,), (0.99,)], lambda p: counts(float((1 - p) / p)), lambda y, p: [mp.log(p), y * mp.log1p(-p)],
+                 lambda y, p: (-mp.expm1((y + 1) * mp.log1p(-p)), mp.exp((y + 1) * mp.log1p(-p))),
+                 None, lambda *a: (0, INF), True, inverted=True,
+                 direct=lambda p: -((1 - p) * mp.log1p(-p) + p * mp.log(p)) / p),
+    Distribution("neg_binomial", [(2.0, 0.5), (0.3, 0.1), (50.0, 3.0)], lambda a, b: counts(float(a / b)),
+                 lambda y, a, b: neg_binomial_terms(y, a / b, a), lambda y, a, b: neg_binomial_tails(y, a / b, a),
+                 None, lambda *a: (0, INF), True, entropy=False, inverted=True),
+    Distribution("beta_binomial", [(8, 0.3, 2.0), (40, 5.0, 1.5), (120, 60.0, 1e4)], lambda n, a, b: sorted({-1, 0, 1, n // 3, n // 2, n - 1, n, n + 1}),
+                 beta_binomial_terms, summed_tails(beta_binomial_terms, lambda *a: 0, lambda n, a, b: n), None, lambda n, a, b: (0, n), True,
+                 entropy=False, integers=(0,)),
+    Distribution("hypergeometric", [(5, 4, 10), (12, 10, 6), (100, 5000, 800)],
+                 lambda n, a, b: sorted({-1, max(0, n - b), max(0, n - b) + 1, n * a // (a + b), min(n, a), min(n, a) + 1}),
+                 hypergeometric_terms, summed_tails(hypergeometric_terms, lambda n, a, b: max(0, n - b), lambda n, a, b: min(n, a)), None,
+                 lambda n, a, b: (max(0, n - b), min(n, a)), True, entropy=False, integers=(0, 1, 2)),
+    Distribution("discrete_range", [(-3, 4), (10, 10)], lambda a, b: sorted({a - 1, a, a + 1, b, b + 1}), lambda y, a, b: [-mp.log(b - a + 1)],
+                 lambda y, a, b: ((y - a + 1) / (b - a + 1), (b - y) / (b - a + 1)), None, lambda a, b: (a, b), True, integers=(0, 1)),
 ]
 
 
@@ -265,7 +451,7 @@ def sensitivity(f, inputs):
         return mp.mpf(0)
     total = mp.mpf(0)
     for i, value in enumerate(inputs):
-        if value == 0:
+        if value == 0 or isinstance(value, int):
             continue
         step = value * mp.mpf(10) ** -20
         moved = list(inputs)
@@ -288,6 +474,7 @@ def cases(d):
             case = {"arguments": list(arguments), "x": x}
             inside = lower <= x <= upper
             value = mp.mpf(x)
+            exact = [a if i in d.integers else mp.mpf(a) for i, a in enumerate(arguments)]
             if inside:
                 terms = d.terms(value, *exact)
                 density = mp.fsum(terms)
@@ -308,6 +495,8 @@ def cases(d):
                 case["cdf"], case["log_cdf"], case["log_ccdf"] = number(below), number(log(below)), number(log(above))
                 case["tail_scale"] = [number(sensitivity(lambda *v: log_tail(s, *v), inputs) if inside and (below, above)[s] > 0 else 0)
                                       for s in (0, 1)]
+                if d.summed:
+                    case["tail_scale"] = [case["scale"]] * 2
             yield case
 
 
@@ -315,12 +504,13 @@ def quantiles(d):
     if not d.quantile:
         return
     for arguments in d.arguments:
-        exact = [mp.mpf(a) for a in arguments]
+        exact = [a if i in d.integers else mp.mpf(a) for i, a in enumerate(arguments)]
         for p in P:
             with mp.workdps(360 if p < 1e-50 else 60):
                 x = d.quantile(mp.mpf(p), *exact)
                 yield {"arguments": list(arguments), "p": p, "x": number(x),
-                       "scale": number(abs(x) + abs(exact[0]) + sensitivity(lambda q, *a: d.quantile(q, *a), [mp.mpf(p), *exact]))}
+                       "scale": 0 if d.discrete else
+                       number(abs(x) + (abs(exact[0]) if exact else 0) + sensitivity(lambda q, *a: d.quantile(q, *a), [mp.mpf(p), *exact]))}
 
 
 def entropies(d):
@@ -330,6 +520,9 @@ def entropies(d):
     with mp.workdps(25):
         for arguments in d.arguments:
             exact = [mp.mpf(a) for a in arguments]
+            if d.direct:
+                yield {"arguments": list(arguments), "entropy": number(d.direct(*exact))}
+                continue
             lower, upper = d.support(*exact)
 
             def part(x):
@@ -389,15 +582,22 @@ def integral(f, d, exact, lower, upper):
     return mp.quad(g, mp.linspace(centre - span, centre + span, 121))
 
 
+def rows(number_of_distribution):
+    d = DISTRIBUTIONS[number_of_distribution]
+    return {"discrete": d.discrete, "integers": list(d.integers), "absolute_tails": d.absolute_tails, "inverted": d.inverted, "cases": list(cases(d)),
+            "quantiles": list(quantiles(d)), "entropies": list(entropies(d))}
+
+
 def main():
     table = {"source": "test/tables/generate_distributions.py, mpmath " + mp.__version__, "distributions": {}}
-    for d in DISTRIBUTIONS:
-        print(d.name, flush=True)
-        table["distributions"][d.name] = {"discrete": d.discrete, "cases": list(cases(d)), "quantiles": list(quantiles(d)),
-                                          "entropies": list(entropies(d))}
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for d, parts in zip(DISTRIBUTIONS, pool.map(rows, range(len(DISTRIBUTIONS)))):
+            print(d.name, flush=True)
+            table["distributions"][d.name] = parts
     lines = ["{", '"source": ' + json.dumps(table["source"]) + ",", '"distributions": {']
     for i, (name, parts) in enumerate(table["distributions"].items()):
-        lines.append(json.dumps(name) + ': {"discrete": ' + json.dumps(parts["discrete"]))
+        head = {key: parts[key] for key in ("discrete", "integers", "absolute_tails", "inverted")}
+        lines.append(json.dumps(name) + ": " + json.dumps(head)[:-1])
         for part in ("cases", "quantiles", "entropies"):
             lines.append(f', "{part}": [')
             lines.append(",\n".join(json.dumps(row) for row in parts[part]) + "]")
