@@ -27,6 +27,8 @@ std::array<uint32_t, 64> round_constants() {
 } // namespace
 
 void Sha256::add(const void* bytes, size_t count) {
+  if (count == 0)
+    return; // an empty array may have no address
   const auto* at = static_cast<const unsigned char*>(bytes);
   total_ += count;
   if (buffered_ > 0) {
