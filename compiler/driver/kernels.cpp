@@ -24,7 +24,7 @@ bool is_single(std::string_view kernel) {
 bool is_hot(std::string_view kernel) {
   if (kernel.starts_with("data_shape.") || kernel.starts_with("data_bounds."))
     return false; // NAME may be anything
-  if (is_single(kernel) || kernel == "hessian_vector")
+  if (is_single(kernel))
     return true;
   constexpr std::array<std::string_view, 3> endings = {".draw", ".pathwise", ".log_density_gradient"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });

@@ -47,6 +47,7 @@ ir::Function materialise_load_expressions(const ir::Function& function);
 
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
+ir::Function unroll(const ir::Function& function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);
 

@@ -52,8 +52,12 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.optimise();
-  pipeline.run("unroll", unroll);
-  pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  // Worth its time in what runs at every step for every observation, and in what is derived from that.
+  pipeline.run("unroll", [](ir::Module m) {
+    if (ir::Function* density = m.find("log_density"))
+      *density = simplify(unroll(*density));
+    return m;
+  });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });

@@ -63,7 +63,7 @@ const std::vector<Pass>& all_passes() {
       plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
       plain("reductions", "loops that only accumulate become reduces", reductions),
       plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
-      plain("unroll", "loops of a few iterations become those", unroll),
+      plain("unroll", "loops of a few iterations become those", static_cast<Whole>(unroll)),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),

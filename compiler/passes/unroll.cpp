@@ -156,14 +156,14 @@ private:
 
 } // namespace
 
+Function unroll(const Function& function) {
+  Unroller pass(function);
+  return pass.any() ? pass.run() : function;
+}
+
 Module unroll(Module module) {
-  for (Function& function : module.functions) {
-    Unroller pass(function);
-    if (!pass.any())
-      continue;
-    Function next = pass.run();
-    function = std::move(next);
-  }
+  for (Function& function : module.functions)
+    function = unroll(function);
   return module;
 }
 
