@@ -12,9 +12,14 @@ fails a test with probability 1e-6; a wrong one fails because of the number of d
 import csv
 import json
 import math
+import pathlib
+import sys
 import unittest
 
-import support
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+
+import kernels  # noqa: E402
+import support  # noqa: E402
 
 DRAWS = 100_000
 ALPHA = 1e-6
@@ -94,7 +99,7 @@ DISCRETE = {
 }
 
 DISCRETE_NAMES = {d.split("(")[0] for d in DISCRETE}
-JOINT_NAMES = ["dirichlet", "multi_normal_cholesky", "multi_normal", "multi_student_t_cholesky", "multinomial", "dirichlet_multinomial"]
+JOINT_NAMES = ["dirichlet", "multi_normal_cholesky", "multi_normal", "multi_student_t_cholesky", "multinomial", "dirichlet_multinomial", "lkj_corr_cholesky"]
 
 JOINT = """
   quantity dirichlet_draw = dirichlet([0.05, 1.5, 3.0]).sample();
@@ -254,6 +259,21 @@ class Samplers(unittest.TestCase):
         self.assertAlmostEqual(sum(e for e, _ in bins), len(values), delta=1e-6 * len(values), msg=label)
         statistic = sum((o - e) ** 2 / e for e, o in bins)
         self.assertGreater(chi_square_tail(statistic, max(len(bins) - 1, 1)), ALPHA, f"{label}: chi-square {statistic} in {len(bins)} bins")
+
+    def test_lkj(self):
+        """Each correlation r of a K x K matrix: (r + 1) / 2 is beta(a, a), a = eta - 1 + K / 2 (Lewandowski, Kurowicka and Joe 2009), drawn by a family."""
+        eta, size, draws = 1.5, 4, 20_000
+        model = kernels.Model(support.build("lkj", f"model Lkj {{\n  param L: corr_cholesky<{size}> ~ lkj_corr_cholesky({eta});\n}}\n"
+                                            "family F for Lkj { L ~ lkj_corr_cholesky(learn); }\n"), {})
+        x = model.call("constrain", z=model.call("F.draw", phi=[math.log(math.expm1(eta))], points=draws)["z"])["x"]
+        a = eta - 1 + size / 2
+        for i in range(size):
+            for j in range(i):
+                r = [sum(v[i * size + k] * v[j * size + k] for k in range(size)) for v in x]
+                # Moments of 1, 2 and 4: the variance is 1 / (2 a + 1), the fourth 3 / ((2 a + 1)(2 a + 3)).
+                second, fourth = 1 / (2 * a + 1), 3 / ((2 * a + 1) * (2 * a + 3))
+                self.assertLess(abs(sum(r) / draws), 6 * math.sqrt(second / draws))
+                self.assertLess(abs(sum(v * v for v in r) / draws - second), 6 * math.sqrt((fourth - second**2) / draws))
 
     def test_joint(self):
         columns = self.draws("joint", JOINT)
