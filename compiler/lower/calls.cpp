@@ -39,7 +39,9 @@ void add_scalar_function(ModuleContext& context, const std::string& name,
   function.name = name;
   Emitter inner(context, function);
   for (const Declaration* p : parameters) {
-    inner.environment[p] = inner.builder().parameter(p->name, {element_of(p->type), false, {}}, ir::Axis::particle);
+    // Ints may be extents, and what is one is known at load (the checker has seen to it at each call).
+    const ir::Axis axis = p->type.element == check::Element::real ? ir::Axis::particle : ir::Axis::load;
+    inner.environment[p] = inner.builder().parameter(p->name, {element_of(p->type), false, {}}, axis);
   }
   for (const check::Type& type : results)
     function.results.push_back({element_of(type), false, {}});

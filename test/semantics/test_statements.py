@@ -379,6 +379,12 @@ class Loops(Meaning):
         executable = self.compiled(head + "factor either(b, k) + sum([g[n] > 3 ? 0 : b[g[n]] for n in 1:N]); }", "--families=mean_field")
         run([executable, "log-density", "--data", self.write("worse.json", bad), "--at", points])
 
+    def test_int_arguments_as_extents(self):
+        # Of functions of scalars, which are lowered as functions of their own.
+        model = "fn sums(n: int, x: real) -> real { let v = [x * i for i in 1:n]; return sum(v) + v[n]; } " + HEAD + "factor sums(N, m) + sum([sums(n + 1, s) for n in 1:N]); require N > 2; }"
+        total = lambda n, x: x * n * (n + 1) / 2 + x * n
+        self.same(model, DATA, POINT, lambda d, p: prior(p) + total(5, p["m"]) + sum(total(n + 1, p["s"]) for n in range(1, 6)))
+
     def test_sizes_read_data_of_computed_extents(self):
         # The sizes, shapes and bounds of data and parameters read arrays whose own extents are computed.
         model = """model M { data N: int<lower=1>; let top = 3 * N; data m: int<lower=0, upper=top>[N - 1]; data M: int<lower=0>[2, N - 1];
