@@ -51,9 +51,11 @@ std::vector<bool> used_values(const ir::Function& function) {
 }
 
 /// The kernels that are called for single points in earnest; with lanes, the particles fill the registers.
-bool is_density(const std::string& kernel) {
-  return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "hessian_vector" ||
-         kernel == "log_likelihood";
+bool is_density(std::string_view kernel) {
+  constexpr std::string_view plain = ".plain"; // without sufficient statistics
+  if (kernel.ends_with(plain))
+    kernel.remove_suffix(plain.size());
+  return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "log_likelihood";
 }
 
 std::size_t operations(const ir::Region& region) {
