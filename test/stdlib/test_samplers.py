@@ -22,6 +22,7 @@ import kernels  # noqa: E402
 import support  # noqa: E402
 
 DRAWS = 100_000
+TABLE_DRAWS = 20_000  # for each row of arguments of the table
 ALPHA = 1e-6
 
 CONTINUOUS = {
@@ -185,8 +186,8 @@ class Samplers(unittest.TestCase):
         output.unlink()
         return columns
 
-    def uniform(self, values, label):
-        self.assertEqual(len(values), DRAWS)
+    def uniform(self, values, label, number=DRAWS):
+        self.assertEqual(len(values), number)
         self.assertTrue(all(0 <= v <= 1 for v in values), label)
         limit = math.sqrt(math.log(2 / ALPHA) / 2)
         statistic = kolmogorov_smirnov(values)
@@ -218,10 +219,10 @@ class Samplers(unittest.TestCase):
                 text += f"  quantity t{i} = {call}.cdf({call}.sample());\n"
             labels[f"t{i}"] = call
         self.assertGreater(len(labels), 100)
-        columns = self.draws("table", text)
+        columns = self.draws("table", text, TABLE_DRAWS)
         for column, label in labels.items():
             with self.subTest(label):
-                self.uniform(columns[column], label)
+                self.uniform(columns[column], label, TABLE_DRAWS)
 
     def test_all_are_tested(self):
         """A distribution of the library is in the table or among those drawn below."""
