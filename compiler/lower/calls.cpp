@@ -156,18 +156,19 @@ Value Emitter::call(const check::Function& callee, const std::map<std::string, S
 
 Value Emitter::member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
                       const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
-                      const std::vector<Value>& arguments) {
+                      const std::vector<Value>& arguments, check::Element result) {
   if (all_scalar(owner.parameters) && all_scalar(member.parameters) && owner.size_names.empty() &&
       !contains_sample(member.body)) {
     const std::string name = owner.name + "." + member_name;
     std::vector<const Declaration*> parameters = member.parameters;
     parameters.insert(parameters.end(), owner.parameters.begin(), owner.parameters.end());
-    check::Type real;
-    add_scalar_function(context_, name, parameters, {real}, member.body);
+    check::Type type;
+    type.element = result;
+    add_scalar_function(context_, name, parameters, {type}, member.body);
     std::vector<ValueId> all = ids(arguments);
     for (const Value& v : owner_arguments)
       all.push_back(v.id);
-    return b.call(name, all, {ir::Type{}})[0];
+    return b.call(name, all, {ir::Type{element_of(type), false, {}}})[0];
   }
   Environment inner;
   for (const Declaration* name : owner.size_names)

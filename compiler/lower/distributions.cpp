@@ -111,8 +111,10 @@ Value Emitter::call_member(const LoweredDistribution& d, Method method, Indices 
   const check::Distribution& named = *d.expr->distribution;
   for (const Declaration* name : named.size_names)
     bind_size_name(name, d.expr->sizes.at(name->name));
+  // Quantiles are values of the distribution, which may be counts; all else that is called is a real number.
+  const check::Element result = method == Method::quantile ? named.on.element : check::Element::real;
   return member({named.symbol, named.parameters, named.size_names}, name_of(method), *direct(named, method),
-                arguments_at(d, batch), sizes_of(*this, *d.expr), arguments);
+                arguments_at(d, batch), sizes_of(*this, *d.expr), arguments, result);
 }
 
 Value Emitter::beside(const Value& value, std::size_t rank, Indices batch) {

@@ -93,7 +93,7 @@ public:
   };
   Value member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
                const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
-               const std::vector<Value>& arguments);
+               const std::vector<Value>& arguments, check::Element result = check::Element::real);
   Value apply_bijector(const check::Bijector& bijector, const std::string& member, const std::vector<Value>& bounds,
                        const std::map<std::string, ValueId>& sizes, const Value& x);
   ValueId log_sum_exp(const Value& terms);

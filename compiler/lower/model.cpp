@@ -109,7 +109,10 @@ private:
     case StatementKind::factor: {
       const Value value = e.expression(*s.value);
       ir::Builder::SiteBodies bodies;
-      bodies.density = [&](Indices i) { return e.element(value, i); };
+      bodies.density = [&](Indices i) {
+        const ir::ValueId term = e.element(value, i);
+        return b.function().type(term).element == ir::Element::index ? b.to_real(term) : term;
+      };
       b.site(SiteKind::factor, s.name, e.shape_of(value), bodies);
       return;
     }

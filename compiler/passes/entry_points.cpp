@@ -68,7 +68,7 @@ private:
     add("log_density", master, policy, {"log_density_gradient", "hessian_vector"});
 
     policy = {};
-    policy.outputs = "x";
+    policy.outputs = std::string("x");
     policy.arrays.push_back({"x", sizes_.reported, Axis::particle, {}});
     add("constrain", master, policy);
 

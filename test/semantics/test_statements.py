@@ -320,6 +320,10 @@ class Loops(Meaning):
         model = HEAD + "factor m * s; for i in 1:N { factor y[i] * m * i; if y[i] > 0 { factor -s; } }}"
         self.same(model, DATA, POINT, lambda d, p: prior(p) + p["m"] * p["s"] + p["m"] * dot(Y, [1, 2, 3, 4, 5]) - 3 * p["s"])
 
+    def test_factors_of_ints(self):
+        model = HEAD + "factor N; for i in 1:N { factor y[i] > 0 ? i : -i; } let squares = [k * k for k in 1:3]; factor sum(squares); }"
+        self.same(model, DATA, POINT, lambda d, p: prior(p) + 5 + sum(i if y > 0 else -i for i, y in enumerate(Y, 1)) + 14)
+
     def test_if_on_data_sizes(self):
         model = HEAD + "if N > 3 { observe y ~ normal(m, s); factor m; } else { observe y ~ cauchy(m, s); } if N > 100 { factor y[1] * 1e300; }  require N >= 1; }"
         self.same(model, DATA, POINT, lambda d, p: prior(p) + normals(Y, p["m"], p["s"]) + p["m"])

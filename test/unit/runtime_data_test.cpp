@@ -152,7 +152,8 @@ TEST(DataReader, AcceptsWholeNumbersForInts) {
 TEST(DataReader, NamesTheFieldThatMayBeMeant) {
   std::string text = kitchen("counts", "");
   text.insert(1, "\"Count\": [0, 7], ");
-  EXPECT_EQ(errors_of(text)[0], "d.json: counts: this field is missing; the file has Count, is that meant?" AT("12", "int[N]"));
+  EXPECT_EQ(errors_of(text)[0],
+            "d.json: counts: this field is missing; the file has Count, is that meant?" AT("12", "int[N]"));
   text = kitchen("counts", "");
   text.insert(1, "\"other\": [0, 7], ");
   EXPECT_EQ(errors_of(text)[0], "d.json: counts: this field is missing" AT("12", "int[N]"));
