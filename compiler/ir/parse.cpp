@@ -1,10 +1,10 @@
 #include "compiler/ir/parse.h"
 
+#include "compiler/ir/scan.h"
 #include "compiler/ir/typing.h"
 
-#include <charconv>
-#include <limits>
 #include <map>
+#include <optional>
 
 namespace vmodel::ir {
 
@@ -13,50 +13,17 @@ namespace {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-bool is_name_character(char c) {
-  return is_letter(c) || is_digit(c) || c == '.';
-}
 
 // Nesting beyond this is refused, so that no text overflows the stack.
 constexpr int max_depth = 200;
 
-struct Failure {};
-
-class Parser {
+class Parser : Scanner {
 public:
-  Parser(std::string_view text, ParseError* error) : text_(text), error_(error) {}
+  using Scanner::Scanner;
 
   Module module();
 
 private:
-  // --- tokens
-  [[noreturn]] void fail(const std::string& message) {
-    error_->message = message;
-    error_->line = 1;
-    for (std::size_t i = 0; i < std::min(at_, text_.size()); ++i)
-      error_->line += text_[i] == '\n';
-    throw Failure{};
-  }
-  void skip_space();
-  char peek() {
-    skip_space();
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool accept(std::string_view token);
-  void expect(std::string_view token) {
-    if (!accept(token))
-      fail("expected '" + std::string(token) + "'");
-  }
-  bool accept_word(std::string_view word);
-  std::string word(const char* what);
-  std::string string();
-  std::string_view number_text();
-  double number();
-  std::int64_t integer();
-
   // --- values and types
   std::string value_name();
   ValueId use();
@@ -76,98 +43,10 @@ private:
   void site(Op& op);
   std::vector<ValueId> define_arguments(const std::vector<std::string>& names, const std::vector<Type>& types);
 
-  std::string_view text_;
-  ParseError* error_;
-  std::size_t at_ = 0;
   int depth_ = 0;
   Function* function_ = nullptr;
   std::map<std::string, ValueId, std::less<>> names_;
 };
-
-void Parser::skip_space() {
-  while (at_ < text_.size()) {
-    const char c = text_[at_];
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-      ++at_;
-    else if (text_.substr(at_, 2) == "//")
-      while (at_ < text_.size() && text_[at_] != '\n')
-        ++at_;
-    else
-      return;
-  }
-}
-
-bool Parser::accept(std::string_view token) {
-  skip_space();
-  if (text_.substr(at_, token.size()) != token)
-    return false;
-  at_ += token.size();
-  return true;
-}
-
-bool Parser::accept_word(std::string_view word) {
-  skip_space();
-  if (text_.substr(at_, word.size()) != word)
-    return false;
-  if (at_ + word.size() < text_.size() && is_name_character(text_[at_ + word.size()]))
-    return false;
-  at_ += word.size();
-  return true;
-}
-
-std::string Parser::word(const char* what) {
-  skip_space();
-  const std::size_t begin = at_;
-  while (at_ < text_.size() && is_name_character(text_[at_]))
-    ++at_;
-  if (begin == at_)
-    fail(std::string("expected ") + what);
-  return std::string(text_.substr(begin, at_ - begin));
-}
-
-std::string Parser::string() {
-  expect("\"");
-  std::string result;
-  while (at_ < text_.size() && text_[at_] != '"') {
-    char c = text_[at_++];
-    if (c == '\\' && at_ < text_.size()) {
-      c = text_[at_++];
-      if (c == 'n')
-        c = '\n';
-    }
-    result += c;
-  }
-  if (at_ == text_.size())
-    fail("a string does not end");
-  ++at_;
-  return result;
-}
-
-std::string_view Parser::number_text() {
-  skip_space();
-  const std::size_t begin = at_;
-  while (at_ < text_.size() && (is_name_character(text_[at_]) || text_[at_] == '-' || text_[at_] == '+'))
-    ++at_;
-  return text_.substr(begin, at_ - begin);
-}
-
-double Parser::number() {
-  const std::string_view text = number_text();
-  double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size())
-    fail("expected a number");
-  return value;
-}
-
-std::int64_t Parser::integer() {
-  const std::string_view text = number_text();
-  std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size())
-    fail("expected an integer");
-  return value;
-}
 
 // "%hint.id", "%id" or "%hint"; the name as written is the key.
 std::string Parser::value_name() {
@@ -357,12 +236,11 @@ void Parser::simple(Op& op, std::vector<Type>& types) {
   };
   switch (op.opcode) {
   case Opcode::constant_: {
-    skip_space();
-    const std::size_t value_at = at_;
+    const std::size_t value_at = position();
     number_text();
     typed();
-    const std::size_t end = at_;
-    at_ = value_at;
+    const std::size_t end = position();
+    return_to(value_at);
     if (types[0].element == Element::index)
       op.integer = integer();
     else if (types[0].element != Element::boolean)
@@ -371,7 +249,7 @@ void Parser::simple(Op& op, std::vector<Type>& types) {
       op.integer = 1;
     else if (!accept_word("false"))
       fail("expected true or false");
-    at_ = end;
+    return_to(end);
     return;
   }
   case Opcode::load_:
@@ -423,8 +301,7 @@ void Parser::simple(Op& op, std::vector<Type>& types) {
 Op Parser::op() {
   Op op;
   std::vector<std::string> results;
-  skip_space();
-  const std::size_t begin = at_;
+  const std::size_t begin = position();
   if (peek() == '%') {
     do
       results.push_back(value_name());
@@ -510,7 +387,7 @@ Op Parser::op() {
          " types");
   for (const std::string& result : results)
     if (names_.contains(result)) {
-      at_ = begin;
+      return_to(begin);
       fail("value '%" + result + "' is defined twice");
     }
   op.results = define_arguments(results, types);
@@ -546,16 +423,15 @@ Function Parser::function() {
     expect(")");
   }
   // Types of results may name values of the body: they are read when these are known.
-  const std::size_t results_at = at_;
-  while (at_ < text_.size() && text_[at_] != '{')
-    ++at_;
+  const std::size_t results_at = position();
+  skip_to('{');
   function.body = body();
-  const std::size_t end = at_;
-  at_ = results_at;
+  const std::size_t end = position();
+  return_to(results_at);
   function.results = result_types();
   if (peek() != '{')
     fail("expected '{'");
-  at_ = end;
+  return_to(end);
   return function;
 }
 
@@ -571,7 +447,7 @@ Module Parser::module() {
 std::optional<Module> parse(std::string_view text, ParseError* error) {
   try {
     return Parser(text, error).module();
-  } catch (const Failure&) {
+  } catch (const ParseFailure&) {
     return std::nullopt;
   }
 }
