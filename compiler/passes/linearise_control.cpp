@@ -26,43 +26,6 @@ std::vector<Region> list(Region region) {
   return regions;
 }
 
-// The extents that an operation's region runs over.
-std::span<const ValueId> extents(const Op& op) {
-  if (op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_)
-    return op.operands;
-  if (op.opcode == Opcode::loop_)
-    return std::span(op.operands).first(1);
-  return {};
-}
-
-// Operations that are worth a load instead.
-bool is_dear(Opcode opcode) {
-  switch (opcode) {
-  case Opcode::add:
-  case Opcode::sub:
-  case Opcode::mul:
-  case Opcode::neg:
-  case Opcode::abs:
-  case Opcode::min:
-  case Opcode::max:
-  case Opcode::sign:
-  case Opcode::square: return false;
-  default: return ir::is_unary(opcode) || ir::is_binary(opcode);
-  }
-}
-
-template <typename T>
-class Restore {
-public:
-  Restore(T& variable, T value) : variable_(variable), old_(variable) { variable_ = std::move(value); }
-  ~Restore() { variable_ = std::move(old_); }
-  Restore(const Restore&) = delete;
-
-private:
-  T& variable_;
-  T old_;
-};
-
 } // namespace
 
 std::vector<ValueId> Lineariser::append(Opcode opcode, std::vector<ValueId> operands, std::vector<Type> results,
@@ -70,9 +33,30 @@ std::vector<ValueId> Lineariser::append(Opcode opcode, std::vector<ValueId> oper
   return builder_->emit(opcode, std::move(operands), std::move(results), std::move(regions), symbol, integer);
 }
 
-void Lineariser::mark_all(const std::vector<ValueId>& values) {
-  for (ValueId v : values)
-    mark(v);
+// The results of an operation that holds primal values and, after them, their tangents.
+std::vector<ValueId> Lineariser::append_joint(const Op& op, std::vector<ValueId> operands, std::vector<Region> regions,
+                                              std::size_t tangents) {
+  std::vector<Type> types;
+  for (ValueId v : op.results)
+    types.push_back(source_.type(v));
+  types.resize(types.size() + tangents, real);
+  const std::vector<ValueId> results =
+      append(op.opcode, std::move(operands), std::move(types), std::move(regions), op.symbol, op.integer);
+  for (std::size_t i = 0; i < op.results.size(); ++i) {
+    map_->set(op.results[i], results[i]);
+    set_tangent(op.results[i], {});
+  }
+  return {results.begin() + static_cast<std::ptrdiff_t>(op.results.size()), results.end()};
+}
+
+// The tangents of some results, by position.
+void Lineariser::set_tangents(const Op& op, const std::vector<std::size_t>& positions,
+                              const std::vector<ValueId>& tangents) {
+  for (std::size_t k = 0; k < positions.size(); ++k) {
+    mark(tangents[k]);
+    set_wild(tangents[k]);
+    set_tangent(op.results[positions[k]], tangents[k]);
+  }
 }
 
 std::vector<std::size_t> Lineariser::active_results(const Op& op) const {
@@ -137,125 +121,6 @@ Region Lineariser::linear_region(const Region& region, std::vector<ValueId> argu
   return result;
 }
 
-// Values that this region stores to write-once memory outside need not be computed again.
-void Lineariser::plan_read_back(const Region& region) {
-  std::set<const Op*> own;
-  for (const Op& op : region.ops)
-    own.insert(&op);
-  for (const Op& store : region.ops) {
-    if (store.opcode != Opcode::store_)
-      continue;
-    const ValueId root = activity_.root(store.operands[0]);
-    const Op* memory = activity_.definition(root);
-    const Op* definition = activity_.definition(store.operands.back());
-    if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) ||
-        !is_dear(definition->opcode))
-      continue;
-    // The indices must be there, or easy to have, where the value is computed.
-    const std::function<bool(ValueId)> is_early = [&](ValueId v) {
-      const Op* op = activity_.definition(v);
-      if (!op || !own.contains(op) || activity_.position(*op) < activity_.position(*definition))
-        return true;
-      bool early = op->opcode == Opcode::constant_ || ir::is_binary(op->opcode);
-      for (ValueId operand : op->operands)
-        early = early && is_early(operand);
-      return early;
-    };
-    bool early = true;
-    for (std::size_t i = 1; i + 1 < store.operands.size(); ++i)
-      early = early && is_early(store.operands[i]);
-    if (early)
-      read_back_[definition] = &store;
-  }
-}
-
-// The value of an operation of `plan_read_back`, loaded.
-void Lineariser::read_back(const Op& op, const Op& store) {
-  const std::function<ValueId(ValueId)> early = [&](ValueId v) {
-    const Op* index = activity_.definition(v);
-    if (index && activity_.depth(*index) == activity_.depth(op) &&
-        activity_.position(*index) > activity_.position(op)) {
-      for (ValueId operand : index->operands)
-        early(operand);
-      map_->copy(*index, false);
-    }
-    return (*map_)(v);
-  };
-  std::vector<ValueId> indices;
-  for (std::size_t i = 1; i + 1 < store.operands.size(); ++i)
-    indices.push_back(early(store.operands[i]));
-  map_->set(op.results[0], builder_->load((*map_)(store.operands[0]), indices));
-}
-
-// --- Saved loads --------------------------------------------------------------------------------
-
-std::vector<ValueId> Lineariser::save_indices(const SavedLoad& saved) const {
-  std::vector<ValueId> indices;
-  for (const Op* op : saved.around)
-    for (std::size_t i = 0; i < extents(*op).size(); ++i)
-      indices.push_back((*map_)(op->regions[0].arguments[i]));
-  return indices;
-}
-
-// A copy of an index computation of the source at the place of the builder, down to values that are
-// defined outside of `depth` operations or are mapped loop indices.
-ValueId Lineariser::copy_index(ValueId source, std::size_t depth) {
-  const Op* op = activity_.definition(source);
-  if (!op || activity_.depth(source) <= depth)
-    return (*map_)(source);
-  if (op->opcode == Opcode::alloc_ || op->opcode == Opcode::while_)
-    ir::internal_error("derivative of '" + source_.name +
-                       "': the extent of a loop that overwrites memory is computed in memory");
-  const Restore primal_only(with_tangents_, false);
-  for (ValueId v : ir::free_values(source_, *op))
-    copy_index(v, depth);
-  map_->copy(*op, false);
-  return (*map_)(source);
-}
-
-// The extent of a loop inside others may depend on their indices: then the largest one.
-ValueId Lineariser::save_extent(const SavedLoad& saved, std::size_t at, ValueId extent) {
-  const std::size_t depth = activity_.depth(*saved.around[0]);
-  const std::function<ValueId(std::size_t)> largest = [&](std::size_t level) -> ValueId {
-    if (level == at)
-      return copy_index(extent, depth);
-    const Op& op = *saved.around[level];
-    std::vector<Dim> dims;
-    for (ValueId e : extents(op))
-      dims.push_back(builder_->dim(copy_index(e, depth)));
-    if (dims.empty())
-      return largest(level + 1);
-    const ValueId bound = builder_->reduce("max", dims, [&](ir::Builder::Indices indices) {
-      for (std::size_t i = 0; i < indices.size(); ++i)
-        map_->set(op.regions[0].arguments[i], indices[i]);
-      return std::vector<ValueId>{largest(level + 1)};
-    })[0];
-    return builder_->binary(Opcode::max, bound, builder_->index(0));
-  };
-  if (activity_.depth(extent) <= depth)
-    return (*map_)(extent);
-  return largest(0);
-}
-
-Lineariser::Saves::Saves(Lineariser& lineariser, const Op& op) : lineariser_(lineariser), op_(op) {
-  Lineariser& l = lineariser_;
-  if (!l.apart())
-    return;
-  for (const SavedLoad& saved : l.activity_.saved_loads(op)) {
-    std::vector<Dim> dims;
-    for (std::size_t at = 0; at < saved.around.size(); ++at)
-      for (ValueId extent : extents(*saved.around[at]))
-        dims.push_back(l.builder_->dim(l.save_extent(saved, at, extent)));
-    const Element element = l.source_.type(saved.load->results[0]).element;
-    l.saved_[saved.load] = {saved, l.builder_->alloc(dims, element, false), l.linear_depth_};
-  }
-}
-
-Lineariser::Saves::~Saves() {
-  for (const SavedLoad& saved : lineariser_.activity_.saved_loads(op_))
-    lineariser_.saved_.erase(saved.load);
-}
-
 // --- Maps -----------------------------------------------------------------------------------------
 
 void Lineariser::build(const Op& op) {
@@ -302,22 +167,9 @@ void Lineariser::reduce(const Op& op) {
                       list(std::move(region)), "add", 0);
   } else {
     Region region = map_->copy_region(body, collect);
-    std::vector<Type> types(op.results.size() + moving.size(), real);
-    for (std::size_t i = 0; i < op.results.size(); ++i)
-      types[i] = source_.type(op.results[i]);
-    const std::vector<ValueId> results =
-        append(Opcode::reduce_, (*map_)(op.operands), std::move(types), list(std::move(region)), op.symbol, 0);
-    for (std::size_t i = 0; i < op.results.size(); ++i) {
-      map_->set(op.results[i], results[i]);
-      set_tangent(op.results[i], {});
-    }
-    tangents.assign(results.begin() + static_cast<std::ptrdiff_t>(op.results.size()), results.end());
+    tangents = append_joint(op, (*map_)(op.operands), list(std::move(region)), moving.size());
   }
-  mark_all(tangents);
-  for (std::size_t k = 0; k < moving.size(); ++k) {
-    set_wild(tangents[k]);
-    set_tangent(op.results[moving[k]], tangents[k]);
-  }
+  set_tangents(op, moving, tangents);
 }
 
 // The derivative of a largest or smallest value is that of the first element that attains it.
@@ -361,36 +213,10 @@ void Lineariser::reduce_extremum(const Op& op) {
   });
   const std::vector<ValueId> tangents =
       append(Opcode::reduce_, operands, std::vector<Type>(active.size(), real), list(std::move(region)), "add", 0);
-  mark_all(tangents);
-  for (std::size_t k = 0; k < active.size(); ++k) {
-    set_wild(tangents[k]);
-    set_tangent(op.results[active[k]], tangents[k]);
-  }
+  set_tangents(op, active, tangents);
 }
 
 // --- Recurrences ------------------------------------------------------------------------------------
-
-// Memory for what is dearer to compute again than to load: exponentials, logarithms, quotients that change from
-// iteration to iteration. What the reverse loop does not need of it is pruned.
-void Lineariser::plan_kept(const Op& loop) {
-  const Region& body = loop.regions[0];
-  std::set<ValueId> varying(body.arguments.begin(), body.arguments.end());
-  const Dim extent = builder_->dim((*map_)(loop.operands[0]));
-  for (const Op& op : body.ops) {
-    // Arrays that are not memory do not change; anything else that is not arithmetic may.
-    bool varies = op.opcode == Opcode::load_ ? source_.type(op.operands[0]).reference
-                                             : op.opcode != Opcode::constant_ && !ir::is_pure_scalar(op.opcode);
-    for (ValueId v : op.operands)
-      varies |= varying.contains(v);
-    if (!varies)
-      continue;
-    varying.insert(op.results.begin(), op.results.end());
-    if (!is_dear(op.opcode) || axis_[op.results[0].id] == ir::Axis::load ||
-        source_.type(op.results[0]).element != Element::f64)
-      continue;
-    kept_[&op] = {builder_->alloc(std::span(&extent, 1), Element::f64, false), body.arguments[0], linear_depth_};
-  }
-}
 
 // The forward loop, which keeps the carried values at the start of every iteration.
 void Lineariser::primal_loop_with_saves(const Op& op, std::vector<ValueId>& saves) {
@@ -406,15 +232,7 @@ void Lineariser::primal_loop_with_saves(const Op& op, std::vector<ValueId>& save
   map_->copy_ops(body);
   Region region = builder_->close_region((*map_)(body.yields));
   region.arguments = std::move(arguments);
-  std::vector<Type> types;
-  for (ValueId v : op.results)
-    types.push_back(source_.type(v));
-  const std::vector<ValueId> results =
-      append(Opcode::loop_, (*map_)(op.operands), std::move(types), list(std::move(region)), {}, op.integer);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    map_->set(op.results[i], results[i]);
-    set_tangent(op.results[i], {});
-  }
+  append_joint(op, (*map_)(op.operands), list(std::move(region)), 0);
 }
 
 void Lineariser::loop(const Op& op) {
@@ -481,22 +299,9 @@ void Lineariser::loop(const Op& op) {
     next_tangents(yields);
     Region region = builder_->close_region(std::move(yields));
     region.arguments = std::move(arguments);
-    std::vector<Type> types(op.results.size() + active.size(), real);
-    for (std::size_t i = 0; i < op.results.size(); ++i)
-      types[i] = source_.type(op.results[i]);
-    const std::vector<ValueId> results =
-        append(Opcode::loop_, std::move(operands), std::move(types), list(std::move(region)), {}, op.integer);
-    for (std::size_t i = 0; i < op.results.size(); ++i) {
-      map_->set(op.results[i], results[i]);
-      set_tangent(op.results[i], {});
-    }
-    tangents.assign(results.begin() + static_cast<std::ptrdiff_t>(op.results.size()), results.end());
+    tangents = append_joint(op, std::move(operands), list(std::move(region)), active.size());
   }
-  mark_all(tangents);
-  for (std::size_t k = 0; k < active.size(); ++k) {
-    set_wild(tangents[k]);
-    set_tangent(op.results[active[k]], tangents[k]);
-  }
+  set_tangents(op, active, tangents);
 }
 
 // --- Branches ---------------------------------------------------------------------------------------
@@ -525,22 +330,9 @@ void Lineariser::branch(const Op& op) {
         for (std::size_t i : active)
           yields.push_back(tangent_or_zero(side.yields[i]));
       }));
-    std::vector<Type> types(op.results.size() + active.size(), real);
-    for (std::size_t i = 0; i < op.results.size(); ++i)
-      types[i] = source_.type(op.results[i]);
-    const std::vector<ValueId> results =
-        append(Opcode::if_, (*map_)(op.operands), std::move(types), std::move(regions), {}, 0);
-    for (std::size_t i = 0; i < op.results.size(); ++i) {
-      map_->set(op.results[i], results[i]);
-      set_tangent(op.results[i], {});
-    }
-    tangents.assign(results.begin() + static_cast<std::ptrdiff_t>(op.results.size()), results.end());
+    tangents = append_joint(op, (*map_)(op.operands), std::move(regions), active.size());
   }
-  mark_all(tangents);
-  for (std::size_t k = 0; k < active.size(); ++k) {
-    set_wild(tangents[k]);
-    set_tangent(op.results[active[k]], tangents[k]);
-  }
+  set_tangents(op, active, tangents);
 }
 
 void Lineariser::while_loop(const Op& op) {

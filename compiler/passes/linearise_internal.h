@@ -1,5 +1,5 @@
-// The class behind linearise(); its methods are in linearise.cpp (scalars, memory) and
-// linearise_control.cpp (regions).
+// The class behind linearise(); its methods are in linearise.cpp (scalars, memory), linearise_control.cpp (regions) and
+// linearise_saves.cpp (what the linear part reads instead of computing it again).
 #pragma once
 
 #include "compiler/ir/axes.h"
@@ -14,6 +14,19 @@
 #include <vector>
 
 namespace vmodel::passes {
+
+// Gives a variable a value until the end of a scope.
+template <typename T>
+class Restore {
+public:
+  Restore(T& variable, T value) : variable_(variable), old_(variable) { variable_ = std::move(value); }
+  ~Restore() { variable_ = std::move(old_); }
+  Restore(const Restore&) = delete;
+
+private:
+  T& variable_;
+  T old_;
+};
 
 class Lineariser {
 public:
@@ -67,22 +80,26 @@ private:
   bool saves_inside(const ir::Region& region) const;
   void build_in_memory(const ir::Op& op);
   void primal_loop_with_saves(const ir::Op& op, std::vector<ir::ValueId>& saves);
-  void plan_kept(const ir::Op& loop);
-  ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);
-  ir::ValueId copy_index(ir::ValueId source, std::size_t depth);
-  void plan_read_back(const ir::Region& region);
-  void read_back(const ir::Op& op, const ir::Op& store);
-  std::vector<ir::ValueId> save_indices(const SavedLoad& saved) const;
   std::vector<std::size_t> active_results(const ir::Op& op) const;
   // Appends an operation; its results are new values of these types, linear if `is_linear`.
   std::vector<ir::ValueId> append(ir::Opcode opcode, std::vector<ir::ValueId> operands, std::vector<ir::Type> results,
                                   std::vector<ir::Region> regions, const std::string& symbol, std::int64_t integer);
-  void mark_all(const std::vector<ir::ValueId>& values);
+  std::vector<ir::ValueId> append_joint(const ir::Op& op, std::vector<ir::ValueId> operands,
+                                        std::vector<ir::Region> regions, std::size_t tangents);
+  void set_tangents(const ir::Op& op, const std::vector<std::size_t>& positions,
+                    const std::vector<ir::ValueId>& tangents);
   // A region of the linear part: it computes the primal values of `region` again and holds tangents.
   ir::Region linear_region(const ir::Region& region, std::vector<ir::ValueId> arguments,
                            const std::function<void()>& before,
                            const std::function<std::vector<ir::ValueId>()>& yields);
 
+  // --- linearise_saves.cpp
+  void plan_kept(const ir::Op& loop);
+  void plan_read_back(const ir::Region& region);
+  void read_back(const ir::Op& op, const ir::Op& store);
+  ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);
+  ir::ValueId copy_index(ir::ValueId source, std::size_t depth);
+  std::vector<ir::ValueId> save_indices(const SavedLoad& saved) const;
   // Saved memory of the loads inside an operation, for as long as its linear part is made.
   class Saves {
   public:

@@ -1,10 +1,7 @@
 #include "compiler/passes/transpose.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
-
-#include <functional>
-#include <optional>
+#include "compiler/passes/transpose_internal.h"
 
 namespace vmodel::passes {
 
@@ -19,174 +16,33 @@ using ir::Region;
 using ir::Type;
 using ir::ValueId;
 
-namespace {
+Transposer::Transposer(const Linearised& l, const TransposePlan& plan, std::vector<DerivativeError>& errors)
+    : l_(l), plan_(plan), errors_(errors), builder_(out_), map_(l.function, builder_), root_(l.function.values.size()) {
+  out_.name = l.function.name;
+  for (std::uint32_t id = 0; id < root_.size(); ++id)
+    root_[id] = ValueId{id};
+  ir::for_each_op(l.function.body, [&](const Op& op) {
+    if (op.opcode == Opcode::freeze_)
+      root_[op.results[0].id] = root_[op.operands[0].id];
+    if (op.opcode == Opcode::alloc_ && op.integer != 0)
+      mutable_.insert(op.results[0]);
+  });
+}
 
-const Type real{};
-
-class Transposer {
-public:
-  Transposer(const Linearised& l, const TransposePlan& plan, std::vector<DerivativeError>& errors)
-      : l_(l), plan_(plan), errors_(errors), builder_(out_), map_(l.function, builder_),
-        root_(l.function.values.size()) {
-    out_.name = l.function.name;
-    for (std::uint32_t id = 0; id < root_.size(); ++id)
-      root_[id] = ValueId{id};
-    ir::for_each_op(l.function.body, [&](const Op& op) {
-      if (op.opcode == Opcode::freeze_)
-        root_[op.results[0].id] = root_[op.operands[0].id];
-      if (op.opcode == Opcode::alloc_ && op.integer != 0)
-        mutable_.insert(op.results[0]);
-    });
-  }
-
-  Function run() {
-    parameters();
-    std::set<ValueId> ones;
-    for (const auto& [root, memory] : memory_)
-      if (memory.kind == Memory::Kind::one)
-        ones.insert(root);
-    zero_ = find_zero_adjoints(l_, ones);
-    infinite_ = find_infinite(l_.function);
-    frames_.emplace_back();
-    transpose(l_.function.body);
-    finish();
-    builder_.yield(map_(l_.function.body.yields));
-    return std::move(out_);
-  }
-
-private:
-  // An adjoint with its sign apart, so that sums become differences and no sign is computed.
-  struct Adjoint {
-    ValueId value;
-    bool negative = false;
-  };
-  // Where the adjoints of an array or memory are.
-  struct Memory {
-    enum class Kind {
-      one,  // the constant one: cotangent of an output
-      read, // a parameter: cotangent of an output
-      own   // memory that is accumulated to
-    };
-    Kind kind = Kind::own;
-    ValueId value;
-  };
-  // Adjoints of scalars, those of outer regions' scalars included: what this region adds to them.
-  using Frame = std::map<ValueId, Adjoint>;
-
-  bool linear(ValueId v) const { return l_.is_linear(v); }
-
-  void parameters();
-  void finish();
-  void transpose(const Region& region);
-  void transpose(const Op& op);
-  void transpose_reduce(const Op& op);
-  void transpose_build(const Op& op);
-  std::vector<std::pair<ValueId, Adjoint>> reverse_map(const Op& op,
-                                                       const std::function<void(std::span<const ValueId>)>& seed);
-  void transpose_loop(const Op& op);
-  void transpose_if(const Op& op);
-
-  ValueId materialise(const Adjoint& a) { return a.negative ? builder_.neg(a.value) : a.value; }
-  std::optional<Adjoint> adjoint(ValueId v) const {
-    const auto found = frames_.back().find(v);
-    return found == frames_.back().end() ? std::nullopt : std::optional(found->second);
-  }
-  ValueId adjoint_or_zero(ValueId v) {
-    const auto a = adjoint(v);
-    return a ? materialise(*a) : builder_.constant(0);
-  }
-  void add(ValueId v, Adjoint a) {
-    if (!linear(v))
-      return;
-    const auto [entry, is_new] = frames_.back().try_emplace(v, a);
-    if (is_new)
-      return;
-    Adjoint& sum = entry->second;
-    if (sum.negative == a.negative)
-      sum.value = builder_.add(sum.value, a.value);
-    else if (a.negative)
-      sum.value = builder_.sub(sum.value, a.value);
-    else
-      sum = {builder_.sub(a.value, sum.value), false};
-  }
-  Adjoint scaled(const Adjoint& a, ValueId coefficient, bool strong) {
-    return {strong ? builder_.strong_mul(a.value, coefficient) : builder_.mul(a.value, coefficient), a.negative};
-  }
-  std::vector<ValueId> indices(const Op& op, std::size_t trailing) {
-    std::vector<ValueId> result;
-    for (std::size_t i = 1; i + trailing < op.operands.size(); ++i)
-      result.push_back(map_(op.operands[i]));
-    return result;
-  }
-  // Linear scalars of outer regions that a region uses, in order of their first use.
-  std::vector<ValueId> outer_scalars(const Op& op) const {
-    std::vector<ValueId> result;
-    std::set<ValueId> own;
-    std::set<ValueId> seen;
-    const std::function<void(const Region&)> visit = [&](const Region& region) {
-      const auto use = [&](ValueId v) {
-        if (linear(v) && l_.function.type(v).is_scalar() && !own.contains(v) && seen.insert(v).second)
-          result.push_back(v);
-      };
-      own.insert(region.arguments.begin(), region.arguments.end());
-      for (const Op& inner : region.ops) {
-        for (ValueId v : inner.operands)
-          use(v);
-        for (const Region& nested : inner.regions)
-          visit(nested);
-        own.insert(inner.results.begin(), inner.results.end());
-      }
-      for (ValueId v : region.yields)
-        use(v);
-    };
-    for (const Region& region : op.regions)
-      visit(region);
-    return result;
-  }
-  bool touches_memory(const Region& region) const {
-    for (const Op& op : region.ops) {
-      for (ValueId v : op.operands)
-        if (linear(v) && !l_.function.type(v).is_scalar())
-          return true;
-      for (const Region& inner : op.regions)
-        if (touches_memory(inner))
-          return true;
-    }
-    return false;
-  }
-  // The reverse of a region with seeds for its yields; `outer` then holds what it adds to scalars
-  // outside.
-  Region reverse_region(const Region& region, const std::vector<ValueId>& arguments, const std::function<void()>& seed,
-                        const std::function<std::vector<ValueId>()>& yields) {
-    builder_.open_region();
-    frames_.emplace_back();
-    seed();
-    transpose(region);
-    std::vector<ValueId> values = yields();
-    frames_.pop_back();
-    Region result = builder_.close_region(std::move(values));
-    result.arguments = arguments;
-    return result;
-  }
-
-  const Linearised& l_;
-  const TransposePlan& plan_;
-  std::vector<DerivativeError>& errors_;
-  Function out_;
-  Builder builder_;
-  ir::Rewriter map_;
-  std::vector<ValueId> root_;
-  std::set<ValueId> mutable_;
-  std::vector<bool> zero_, infinite_;
-  std::vector<Frame> frames_;
-  std::map<ValueId, Memory> memory_; // by root
-  struct Output {
-    ValueId tangent, adjoint;
-    bool summed; // per-lane memory, then the sum over lanes
-  };
-  std::vector<Output> outputs_;
-  bool lanes_ = false; // cotangents are per particle
-};
+Function Transposer::run() {
+  parameters();
+  std::set<ValueId> ones;
+  for (const auto& [root, memory] : memory_)
+    if (memory.kind == Memory::Kind::one)
+      ones.insert(root);
+  zero_ = find_zero_adjoints(l_, ones);
+  infinite_ = find_infinite(l_.function);
+  frames_.emplace_back();
+  transpose(l_.function.body);
+  finish();
+  builder_.yield(map_(l_.function.body.yields));
+  return std::move(out_);
+}
 
 // --- Parameters -------------------------------------------------------------------------------------
 
@@ -358,164 +214,6 @@ void Transposer::transpose(const Op& op) {
   default: ir::internal_error(std::string("transpose: ") + ir::name(op.opcode) + " is not linear");
   }
 }
-
-void Transposer::transpose_reduce(const Op& op) {
-  const Region& body = op.regions[0];
-  std::vector<std::pair<ValueId, Adjoint>> seeds;
-  for (std::size_t i = 0; i < op.results.size(); ++i)
-    if (const auto a = adjoint(op.results[i]))
-      seeds.emplace_back(body.yields[i], *a);
-  const bool memory = touches_memory(body);
-  if (seeds.empty() && !memory)
-    return;
-  // One seed, and only sums come out: they are taken with the seed one and multiplied afterwards.
-  std::optional<Adjoint> factor;
-  bool strong = false;
-  if (!memory && seeds.size() == 1 && op.results.size() == 1) {
-    factor = seeds[0].second;
-    strong = zero_[op.results[0].id];
-    seeds[0].second = {builder_.constant(1), false};
-  }
-  const std::vector<std::pair<ValueId, Adjoint>> sums = reverse_map(op, [&](std::span<const ValueId>) {
-    for (const auto& [v, a] : seeds)
-      add(v, a);
-  });
-  for (auto [v, a] : sums) {
-    if (factor) {
-      const ValueId product =
-          strong ? builder_.strong_mul(factor->value, a.value) : builder_.mul(a.value, factor->value);
-      a = {product, a.negative != factor->negative};
-    }
-    add(v, a);
-  }
-}
-
-void Transposer::transpose_build(const Op& op) {
-  const Region& body = op.regions[0];
-  if (!linear(body.yields[0]))
-    return;
-  const ValueId memory = memory_.at(op.results[0]).value;
-  const auto sums = reverse_map(
-      op, [&](std::span<const ValueId> indices) { add(body.yields[0], {builder_.load(memory, indices), false}); });
-  for (const auto& [v, a] : sums)
-    add(v, a);
-}
-
-// The reverse of a map is a map: it adds to memory, and what it adds to scalars outside are its
-// results.
-std::vector<std::pair<ValueId, Transposer::Adjoint>>
-Transposer::reverse_map(const Op& op, const std::function<void(std::span<const ValueId>)>& seed) {
-  const Region& body = op.regions[0];
-  const std::vector<ValueId> outer = outer_scalars(op);
-  std::vector<std::pair<ValueId, Adjoint>> sums;     // values are filled in afterwards
-  std::vector<std::pair<std::size_t, double>> equal; // the same constant in every iteration
-  std::vector<std::size_t> moved;
-  const std::vector<ValueId> arguments = map_.declare(body.arguments);
-  Region region = reverse_region(
-      body, arguments, [&] { seed(arguments); },
-      [&] {
-        std::vector<ValueId> yields;
-        for (ValueId v : outer)
-          if (const auto a = adjoint(v)) {
-            if (const auto constant = builder_.constant_value(a->value)) {
-              equal.emplace_back(sums.size(), constant->number);
-            } else {
-              moved.push_back(sums.size());
-              yields.push_back(a->value);
-            }
-            sums.emplace_back(v, Adjoint{{}, a->negative});
-          }
-        return yields;
-      });
-  std::vector<Region> regions;
-  regions.push_back(std::move(region));
-  const std::vector<ValueId> results = builder_.emit(Opcode::reduce_, map_(op.operands),
-                                                     std::vector<Type>(moved.size(), real), std::move(regions), "add");
-  for (std::size_t i = 0; i < moved.size(); ++i)
-    sums[moved[i]].second.value = results[i];
-  if (equal.empty())
-    return sums;
-  ValueId count = builder_.index(1);
-  for (ValueId extent : op.operands)
-    count = builder_.mul(count, builder_.binary(Opcode::max, map_(extent), builder_.index(0)));
-  for (const auto& [i, constant] : equal)
-    sums[i].second.value = builder_.mul(builder_.to_real(count), builder_.constant(constant));
-  return sums;
-}
-
-// The adjoints of carried values are carried the other way; so are the sums for scalars outside.
-void Transposer::transpose_loop(const Op& op) {
-  const Region& body = op.regions[0];
-  const std::vector<ValueId> outer = outer_scalars(op);
-  const std::size_t carried = op.results.size();
-  std::vector<ValueId> operands{map_(op.operands[0])};
-  for (ValueId v : op.results)
-    operands.push_back(adjoint_or_zero(v));
-  for (ValueId v : outer)
-    operands.push_back(adjoint_or_zero(v));
-  std::vector<ValueId> arguments = map_.declare({body.arguments[0]});
-  for (std::size_t i = 0; i < carried + outer.size(); ++i)
-    arguments.push_back(out_.add_value(real));
-  Region region = reverse_region(
-      body, arguments,
-      [&] {
-        for (std::size_t i = 0; i < carried; ++i)
-          add(body.yields[i], {arguments[1 + i], false});
-        for (std::size_t i = 0; i < outer.size(); ++i)
-          add(outer[i], {arguments[1 + carried + i], false});
-      },
-      [&] {
-        std::vector<ValueId> yields;
-        for (std::size_t i = 0; i < carried; ++i)
-          yields.push_back(adjoint_or_zero(body.arguments[i + 1]));
-        for (ValueId v : outer)
-          yields.push_back(adjoint_or_zero(v));
-        return yields;
-      });
-  std::vector<Region> regions;
-  regions.push_back(std::move(region));
-  const std::vector<ValueId> results =
-      builder_.emit(Opcode::loop_, std::move(operands), std::vector<Type>(carried + outer.size(), real),
-                    std::move(regions), {}, op.integer == 0 ? 1 : 0);
-  for (std::size_t i = 0; i < outer.size(); ++i)
-    frames_.back()[outer[i]] = {results[carried + i], false};
-  for (std::size_t i = 0; i < carried; ++i)
-    add(op.operands[i + 1], {results[i], false});
-}
-
-void Transposer::transpose_if(const Op& op) {
-  const std::vector<ValueId> outer = outer_scalars(op);
-  std::vector<Adjoint> seeds;
-  for (ValueId v : op.results) {
-    const auto a = adjoint(v);
-    seeds.push_back(a ? *a : Adjoint{});
-  }
-  std::vector<bool> moved(outer.size());
-  std::vector<Region> regions;
-  for (const Region& side : op.regions)
-    regions.push_back(reverse_region(
-        side, {},
-        [&] {
-          for (std::size_t i = 0; i < seeds.size(); ++i)
-            if (seeds[i].value)
-              add(side.yields[i], seeds[i]);
-        },
-        [&] {
-          std::vector<ValueId> yields;
-          for (std::size_t i = 0; i < outer.size(); ++i) {
-            moved[i] = moved[i] || adjoint(outer[i]);
-            yields.push_back(adjoint_or_zero(outer[i]));
-          }
-          return yields;
-        }));
-  const std::vector<ValueId> results = builder_.emit(Opcode::if_, std::vector<ValueId>{map_(op.operands[0])},
-                                                     std::vector<Type>(outer.size(), real), std::move(regions));
-  for (std::size_t i = 0; i < outer.size(); ++i)
-    if (moved[i])
-      add(outer[i], {results[i], false});
-}
-
-} // namespace
 
 Function transpose(const Linearised& linearised, const TransposePlan& plan, std::vector<DerivativeError>& errors) {
   return Transposer(linearised, plan, errors).run();
