@@ -25,7 +25,7 @@ def measure(case, tools, repeats, say):
         for name, start in peers(case, tools).items():
             try:
                 peer = stack.enter_context(start())
-                found = agreement.compare(reference, peer.densities(points))
+                found = agreement.compare(reference, peer.densities(points), agreement.limit(case.name))
             except WorkerError as error:
                 record["refused"][name] = str(error).splitlines()[0][:200]
                 continue
@@ -100,6 +100,6 @@ def time(model, reference, particles, *options):
     """Nanoseconds a particle by the command `benchmark`, whose kernels must give what `log-density` gave."""
     answer = model.benchmark(particles, *options)
     expected, size = agreement.checksum(reference, particles)
-    if not abs(float(answer["checksum"]) - expected) <= agreement.LIMIT * size:
+    if not abs(float(answer["checksum"]) - expected) <= agreement.limit(model.case.name) * size:
         raise RuntimeError(f"{model.case.name}: benchmark {options} has the checksum {answer['checksum']}, not {expected}")
     return answer["ns_per_particle_gradient"]

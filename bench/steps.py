@@ -21,7 +21,7 @@ def measure(case, tools, repeats, say):
             say(f"{case.name}: NumPyro's first step")
             peer.prepare(PARTICLES[0])
             first_step = peer.seconds_since_start()
-            found = agreement.compare(reference, peer.densities(points))
+            found = agreement.compare(reference, peer.densities(points), agreement.limit(case.name))
             for particles in PARTICLES:
                 record = {"model": case.name, "particles": particles, "agreement": found, "first_step": first_step, "times": {"vmodel": [], "numpyro": []}}
                 records.append(record)

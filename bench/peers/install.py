@@ -43,7 +43,7 @@ class Environment:
 
 def install(folder):
     """Makes the environment if it is not there, or if requirements.txt has changed since. Raises RuntimeError with what pip said."""
-    environment = Environment(Path(folder))
+    environment = Environment(Path(folder).resolve())
     stamp = environment.folder / "installed"
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:

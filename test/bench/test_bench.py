@@ -68,6 +68,12 @@ class Agreement(unittest.TestCase):
     def test_components_that_are_zero_but_for_rounding_are_no_reason(self):
         self.assertTrue(self.agrees([self.reference[0], (-12.0, [0.5, 1.001e-9]), self.reference[2]]))
 
+    def test_an_ill_conditioned_model_has_a_limit_of_its_own(self):
+        nearly = [(value, [x * (1 + 1e-7) for x in gradient]) for value, gradient in self.reference]
+        self.assertFalse(self.agrees(nearly))
+        self.assertTrue(agreement.compare(self.reference, nearly, agreement.limit("gp_pois_regr"))["agrees"])
+        self.assertEqual(agreement.limit("blr"), agreement.LIMIT)
+
     def test_nan_is_refused(self):
         self.assertFalse(self.agrees([self.reference[0], (math.nan, self.reference[1][1]), self.reference[2]]))
         self.assertFalse(self.agrees([self.reference[0], self.reference[1], (-11.0, [3.0, math.nan])]))
@@ -96,7 +102,11 @@ class Agreement(unittest.TestCase):
 class Models(unittest.TestCase):
     def test_every_model_with_references_has_a_stan_program(self):
         index = json.loads((models.POSTERIORDB / "index.json").read_text())
-        self.assertEqual({case.name for case in models.cases()}, {entry["model"] for entry in index})
+        names = {entry["model"] for entry in index} | {path.stem for path in (models.POSTERIORDB / "more").glob("*.vmodel")}
+        self.assertEqual({case.name for case in models.cases()}, names)
+        for case in models.cases():
+            for path in (case.source, case.program, case.data, case.draws):
+                self.assertTrue(path.is_file(), path)
 
     def test_points_have_the_parameters_and_their_shapes(self):
         for case in models.cases():
@@ -106,6 +116,26 @@ class Models(unittest.TestCase):
                 for parameter in case.parameters:
                     size = math.prod(parameter["shape"])
                     self.assertEqual(len(models.flat(point[parameter["name"]])), size, (case.name, parameter["name"]))
+
+    def test_coordinates_are_in_the_order_of_the_declarations(self):
+        for case in models.cases():
+            declared = re.findall(r"^  (?:noncentered )?param (\w+):", case.source.read_text(), re.M)
+            self.assertEqual(case.dimension_names, declared, case.name)
+
+    def test_mixtures_lie_between_the_points_and_are_always_the_same(self):
+        points = {"a": [1.0, 2.0, 4.0], "b": [[[0.0, 1.0]], [[1.0, 0.0]], [[0.5, 0.5]]]}
+        mixed = models.mixtures(points, 3, 5)
+        self.assertEqual(mixed, models.mixtures(points, 3, 5))
+        self.assertEqual(len({point["a"] for point in mixed}), 5)
+        for point in mixed:
+            self.assertTrue(1 < point["a"] < 4)
+            self.assertAlmostEqual(sum(point["b"][0]), 1)
+
+    def test_packed_data_are_unpacked(self):
+        diamonds = models.cases(["diamonds"])[0]
+        self.assertEqual(diamonds.data.suffix, ".json")
+        data = json.loads(diamonds.data.read_text())
+        self.assertEqual((len(data["X"]), len(data["X"][0])), (data["N"], data["K"]))
 
     def test_stan_programs_declare_the_parameters_in_order(self):
         for case in models.cases():

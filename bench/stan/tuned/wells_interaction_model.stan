@@ -1,0 +1,18 @@
+// Whether a household changes its well, by distance (in 100 m), arsenic and their interaction.
+data {
+  int<lower=0> N;
+  array[N] int<lower=0, upper=1> switched;
+  vector[N] dist;
+  vector[N] arsenic;
+}
+transformed data {
+  vector[N] dist100 = dist / 100;
+  matrix[N, 3] X = append_col(append_col(dist100, arsenic), dist100 .* arsenic);
+}
+parameters {
+  real alpha;
+  vector[3] beta;
+}
+model {
+  switched ~ bernoulli_logit_glm(X, alpha, beta);
+}
