@@ -40,7 +40,7 @@ llvm::Type* Emitter::stored_type(Element element) const {
 }
 
 Value* Emitter::scalar(ValueId value) const {
-  Value* found = scalars_[value.id];
+  Value* found = const_cast<Emitter*>(this)->place(value);
   if (!found)
     ir::internal_error("code generation: value " + std::to_string(value.id) + " of @" + function_.name +
                        " is used before it is defined");
@@ -59,7 +59,7 @@ Value* Emitter::widened(ValueId value) const {
 
 /// Records a result, in lanes where the analysis says that it varies.
 void Emitter::define(ValueId value, Value* result) {
-  scalars_[value.id] = is_varying(value) ? widen(result) : result;
+  place(value) = is_varying(value) ? widen(result) : result;
 }
 
 /// The operands, all in lanes if one of them is.

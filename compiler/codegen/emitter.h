@@ -1,6 +1,7 @@
 // Emits the body of one VIR function as LLVM IR, for a number of lanes.
 #pragma once
 
+#include "compiler/codegen/jam.h"
 #include "compiler/codegen/math.h"
 #include "compiler/codegen/target.h"
 #include "compiler/codegen/varying.h"
@@ -33,7 +34,7 @@ public:
   Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target, llvm::Function* into);
 
   llvm::IRBuilder<>& builder() { return builder_; }
-  void set_scalar(ir::ValueId value, llvm::Value* scalar) { scalars_[value.id] = scalar; }
+  void set_scalar(ir::ValueId value, llvm::Value* scalar) { place(value) = scalar; }
   /// `own`: no other memory overlaps it.
   void set_memory(ir::ValueId value, llvm::Value* pointer, bool own, std::uint64_t alignment = 64);
   /// A scalar argument from its place in memory (one for each lane where it varies).
@@ -41,6 +42,8 @@ public:
   /// Memory for temporaries and the generator's state; both may be null where the function needs none.
   void set_workspace(llvm::Value* pointer) { workspace_ = pointer; }
   void set_random(llvm::Value* pointer) { random_ = pointer; }
+  /// Reduces may do several iterations at once: faster code, and more of it.
+  void allow_jams() { may_jam_ = true; }
   /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked
   /// then.
   struct Hooks {
@@ -66,8 +69,12 @@ public:
   llvm::Type* stored_type(ir::Element element) const;
 
 private:
-  using Body = std::function<void()>;
+  using IndexedBody =
+      std::function<std::vector<llvm::Value*>(llvm::Value* index, const std::vector<llvm::Value*>& carried)>;
 
+  llvm::Value*& place(ir::ValueId value) {
+    return jam_ && jam_->differs[value.id] ? copies_[copy_][value.id] : scalars_[value.id];
+  }
   // scalars (emitter.cpp)
   llvm::Value* widened(ir::ValueId value) const;
   llvm::Value* widen(llvm::Value* value) const;
@@ -115,7 +122,6 @@ private:
   // control flow (emitter_control.cpp)
   void emit_region(const ir::Region& region);
   void emit_op(const ir::Op& op);
-  void emit_reduce(const ir::Op& op);
   void emit_loop(const ir::Op& op);
   void emit_if(const ir::Op& op);
   void emit_uniform_if(const ir::Op& op);
@@ -125,14 +131,30 @@ private:
   nest(const std::vector<llvm::Value*>& extents, const std::vector<ir::ValueId>& indices, std::size_t level,
        std::vector<llvm::Value*> carried,
        const std::function<std::vector<llvm::Value*>(const std::vector<llvm::Value*>&)>& body);
-  std::vector<llvm::Value*> counted_loop(
-      llvm::Value* count, std::vector<llvm::Value*> carried,
-      const std::function<std::vector<llvm::Value*>(llvm::Value* index, const std::vector<llvm::Value*>&)>& body);
-  llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
+  std::vector<llvm::Value*> counted_loop(llvm::Value* count, std::vector<llvm::Value*> carried,
+                                         const IndexedBody& body);
+  struct AfterLoop {
+    llvm::Value* index;
+    std::vector<llvm::Value*> values;
+  };
+  AfterLoop stepped_loop(llvm::Value* first, llvm::Value* end, int step, std::vector<llvm::Value*> carried,
+                         const IndexedBody& body);
   std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results,
                                           llvm::Value* mask);
   bool is_cheap(const ir::Region& region) const;
   llvm::BasicBlock* block(const char* name);
+
+  // reduces, several iterations at once (emitter_reduce.cpp)
+  void emit_reduce(const ir::Op& op);
+  void emit_jammed(const ir::Op& op, const Jam& jam, const std::vector<llvm::Value*>& extents);
+  void emit_shared(const ir::Op& op, const std::vector<llvm::Value*>& extents);
+  void emit_copies(const ir::Op& op);
+  llvm::Value* opaque(llvm::Value* index);
+  llvm::Value* load_again(const ir::Op& load);
+  bool is_common_sum(const ir::Op& op) const;
+  void emit_common_sum(const ir::Op& op);
+  llvm::Value* identity_of(const ir::Op& reduce, ir::ValueId result);
+  llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
 
   const ir::Function& function_;
   const Varying& varying_;
@@ -147,6 +169,15 @@ private:
   llvm::Value* random_ = nullptr;
   llvm::Value* mask_ = nullptr; // <W x i1>: the lanes that are active; null: all
   int depth_ = 0;               // how many masks were set
+
+  // Several iterations of a reduce at once: values that differ between them have a place for each.
+  bool may_jam_ = false;
+  const Jam* jam_ = nullptr;                      // of the reduce whose iterations are emitted
+  std::vector<std::vector<llvm::Value*>> copies_; // by copy and value
+  ir::ValueId jam_index_;                         // the index of which the copies are
+  llvm::Value* again_ = nullptr;                  // its first value of them, for what is loaded again
+  std::size_t copy_ = 0;                          // the one that is looked at
+  bool in_copy_ = false;                          // inside of an operation that is emitted for one copy
 
   int nesting_ = 0; // regions that are open
   Hooks hooks_;

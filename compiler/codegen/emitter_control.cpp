@@ -32,7 +32,10 @@ void Emitter::emit_region(const Region& region) {
   Value* top = top_;
   ++nesting_;
   for (const ir::Op& op : region.ops)
-    emit_op(op);
+    if (jam_ && !in_copy_)
+      emit_copies(op);
+    else
+      emit_op(op);
   --nesting_;
   if (nesting_ > 0)
     top_ = top;
@@ -70,11 +73,15 @@ void Emitter::emit_op(const ir::Op& op) {
 }
 
 /// for (index = 0; index < count; ++index) carried = body(index, carried)
-std::vector<Value*>
-Emitter::counted_loop(Value* count, std::vector<Value*> carried,
-                      const std::function<std::vector<Value*>(Value* index, const std::vector<Value*>&)>& body) {
+std::vector<Value*> Emitter::counted_loop(Value* count, std::vector<Value*> carried, const IndexedBody& body) {
   if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(count); constant && constant->getSExtValue() <= 1)
     return constant->getSExtValue() < 1 ? carried : body(builder_.getInt64(0), carried);
+  return stepped_loop(builder_.getInt64(0), count, 1, std::move(carried), body).values;
+}
+
+/// for (index = first; index < end; index += step) carried = body(index, carried)
+Emitter::AfterLoop Emitter::stepped_loop(Value* first, Value* end, int step, std::vector<Value*> carried,
+                                         const IndexedBody& body) {
   BasicBlock* before = builder_.GetInsertBlock();
   BasicBlock* header = block("loop");
   BasicBlock* inside = block("body");
@@ -82,22 +89,23 @@ Emitter::counted_loop(Value* count, std::vector<Value*> carried,
   builder_.CreateBr(header);
   builder_.SetInsertPoint(header);
   llvm::PHINode* index = builder_.CreatePHI(builder_.getInt64Ty(), 2);
-  index->addIncoming(builder_.getInt64(0), before);
+  index->addIncoming(first, before);
   std::vector<Value*> values;
   for (Value* initial : carried) {
     llvm::PHINode* phi = builder_.CreatePHI(initial->getType(), 2);
     phi->addIncoming(initial, before);
     values.push_back(phi);
   }
-  builder_.CreateCondBr(builder_.CreateICmpSLT(index, count), inside, after);
+  builder_.CreateCondBr(builder_.CreateICmpSLT(index, end), inside, after);
   builder_.SetInsertPoint(inside);
   const std::vector<Value*> next = body(index, values);
-  index->addIncoming(builder_.CreateAdd(index, builder_.getInt64(1), "", true, true), builder_.GetInsertBlock());
+  Value* stride = builder_.getInt64(static_cast<std::uint64_t>(step));
+  index->addIncoming(builder_.CreateAdd(index, stride, "", true, true), builder_.GetInsertBlock());
   for (std::size_t i = 0; i < next.size(); ++i)
     llvm::cast<llvm::PHINode>(values[i])->addIncoming(next[i], builder_.GetInsertBlock());
   builder_.CreateBr(header);
   builder_.SetInsertPoint(after);
-  return values;
+  return {index, std::move(values)};
 }
 
 /// Loops over all extents from `level` on, the last one innermost.
@@ -107,65 +115,9 @@ std::vector<Value*> Emitter::nest(const std::vector<Value*>& extents, const std:
   if (level == extents.size())
     return body(carried);
   return counted_loop(extents[level], std::move(carried), [&](Value* index, const std::vector<Value*>& inner) {
-    scalars_[indices[level].id] = index;
+    set_scalar(indices[level], index);
     return nest(extents, indices, level + 1, inner, body);
   });
-}
-
-void Emitter::emit_reduce(const ir::Op& op) {
-  const Region& body = op.regions[0];
-  std::vector<Value*> extents;
-  for (const ValueId operand : op.operands)
-    extents.push_back(scalar(operand));
-  const double infinity = std::numeric_limits<double>::infinity();
-  std::vector<Value*> initial;
-  for (const ValueId result : op.results) {
-    llvm::Type* type = element_type(function_.type(result).element);
-    const bool real = type->isFloatingPointTy();
-    Value* identity = nullptr;
-    if (op.symbol == "add")
-      identity = llvm::Constant::getNullValue(type);
-    else if (op.symbol == "max" || op.symbol == "min")
-      identity = real ? static_cast<Value*>(llvm::ConstantFP::get(type, op.symbol == "max" ? -infinity : infinity))
-                      : llvm::ConstantInt::getSigned(type, op.symbol == "max" ? INT64_MIN : INT64_MAX);
-    else
-      identity = builder_.getInt1(op.symbol == "and");
-    initial.push_back(is_varying(result) ? widen(identity) : identity);
-  }
-  const std::vector<Value*> sums = nest(extents, body.arguments, 0, initial, [&](const std::vector<Value*>& carried) {
-    emit_region(body);
-    std::vector<Value*> next;
-    for (std::size_t i = 0; i < carried.size(); ++i) {
-      Value* value = scalar(body.yields[i]);
-      if (carried[i]->getType()->isVectorTy())
-        value = widen(value);
-      next.push_back(combine(op.symbol, carried[i], value));
-    }
-    return next;
-  });
-  for (std::size_t i = 0; i < sums.size(); ++i)
-    define(op.results[i], sums[i]);
-}
-
-Value* Emitter::combine(const std::string& kind, Value* sum, Value* value) {
-  const bool real = value->getType()->getScalarType()->isFloatingPointTy();
-  if (kind == "add") {
-    if (!real)
-      return builder_.CreateAdd(sum, value);
-    // The one place where the order of additions is free: LLVM vectorises such loops.
-    llvm::IRBuilder<>::FastMathFlagGuard guard(builder_);
-    llvm::FastMathFlags flags = builder_.getFastMathFlags();
-    flags.setAllowReassoc(true);
-    builder_.setFastMathFlags(flags);
-    return builder_.CreateFAdd(sum, value);
-  }
-  if (kind == "and")
-    return builder_.CreateAnd(sum, value);
-  if (kind == "or")
-    return builder_.CreateOr(sum, value);
-  if (real)
-    return emit_min_max(sum, value, kind == "max");
-  return builder_.CreateBinaryIntrinsic(kind == "max" ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, sum, value);
 }
 
 void Emitter::emit_loop(const ir::Op& op) {
@@ -177,9 +129,9 @@ void Emitter::emit_loop(const ir::Op& op) {
   const std::vector<Value*> last = counted_loop(count, initial, [&](Value* index, const std::vector<Value*>& carried) {
     if (op.integer == 1)
       index = builder_.CreateSub(builder_.CreateSub(count, builder_.getInt64(1)), index, "", false, true);
-    scalars_[body.arguments[0].id] = index;
+    set_scalar(body.arguments[0], index);
     for (std::size_t i = 0; i < carried.size(); ++i)
-      scalars_[body.arguments[i + 1].id] = carried[i];
+      set_scalar(body.arguments[i + 1], carried[i]);
     emit_region(body);
     std::vector<Value*> next;
     for (std::size_t i = 0; i < carried.size(); ++i)
@@ -320,8 +272,8 @@ void Emitter::emit_while(const ir::Op& op) {
     ++depth_;
   }
   for (std::size_t i = 0; i < carried.size(); ++i) {
-    scalars_[test.arguments[i].id] = carried[i];
-    scalars_[body.arguments[i].id] = carried[i];
+    set_scalar(test.arguments[i], carried[i]);
+    set_scalar(body.arguments[i], carried[i]);
   }
   emit_region(test);
   Value* condition = scalar(test.yields[0]);

@@ -250,7 +250,7 @@ private:
     // What runs once a call, or once a process.
     run->addFnAttr(cold_attribute);
     size->addFnAttr(cold_attribute);
-    emit_body(function, varying, lanes, passed, body);
+    emit_body(function, varying, lanes, passed, body, !cold && is_density(function.name));
 
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
     std::vector<Value*> values;
@@ -282,8 +282,10 @@ private:
   }
 
   void emit_body(const ir::Function& function, const Varying& varying, int lanes,
-                 const std::vector<const Parameter*>& passed, llvm::Function* body) {
+                 const std::vector<const Parameter*>& passed, llvm::Function* body, bool jams) {
     Emitter emitter(function, varying, lanes, options_.target, body);
+    if (jams)
+      emitter.allow_jams();
     unsigned position = 0;
     for (const Parameter* parameter : passed) {
       llvm::Argument* argument = body->getArg(position++);

@@ -3,6 +3,8 @@
 
 #include "compiler/ir/module.h"
 
+#include <map>
+
 namespace vmodel::passes {
 
 /// Write-once memory that one loop fills at its own indices becomes a `build`.
@@ -11,5 +13,9 @@ ir::Function stores_to_builds(const ir::Function& function);
 ir::Function fuse_builds(const ir::Function& function);
 /// Independent reduces over the same extents in the same region become one.
 ir::Function fuse_reduces(const ir::Function& function);
+
+/// The shortest value that says how often a loop of this extent runs. An array has max(0, n) elements where a loop
+/// simply ends before n: of both, n. Constants and others are returned as they are.
+ir::ValueId iterations(const std::map<ir::ValueId, const ir::Op*>& producer, ir::ValueId extent);
 
 } // namespace vmodel::passes

@@ -85,8 +85,10 @@ private:
   std::vector<LoopIndex> loops_;
 };
 
-// Extents are equal if they are the same value or the same constant.
+// Loops over these extents have the same iterations.
 bool same_extent(const Uses& uses, ValueId a, ValueId b) {
+  a = iterations(uses.producer, a);
+  b = iterations(uses.producer, b);
   if (a == b)
     return true;
   const auto x = uses.producer.find(a);

@@ -22,8 +22,10 @@ namespace {
 /// The operations of one region, what each has to wait for, and groups of reduces that are merged.
 class Schedule {
 public:
-  Schedule(const Function& function, const std::vector<Axis>& axis, const Region& region)
-      : function_(function), axis_(axis), region_(region), depends_(region.ops.size()), group_(region.ops.size()) {
+  Schedule(const Function& function, const std::vector<Axis>& axis, const std::map<ValueId, const Op*>& producer,
+           const Region& region)
+      : function_(function), axis_(axis), producer_(producer), region_(region), depends_(region.ops.size()),
+        group_(region.ops.size()) {
     for (std::size_t i = 0; i < region.ops.size(); ++i) {
       group_[i] = i;
       members_.push_back({i});
@@ -145,7 +147,10 @@ private:
       touches(op, touched);
       for (const auto& [v, touch] : touched)
         only_load &= axis_[v.id] == Axis::load;
-      auto& candidates = leaders[{op.operands, {op.symbol, only_load}}];
+      std::vector<ValueId> extents;
+      for (ValueId v : op.operands)
+        extents.push_back(iterations(producer_, v));
+      auto& candidates = leaders[{extents, {op.symbol, only_load}}];
       bool merged = false;
       for (std::size_t leader : candidates) {
         if (waits_for(i, leader) || waits_for(leader, i))
@@ -164,6 +169,7 @@ private:
 
   const Function& function_;
   const std::vector<Axis>& axis_;
+  const std::map<ValueId, const Op*>& producer_;
   const Region& region_;
   std::vector<std::vector<std::size_t>> depends_;
   std::vector<std::size_t> group_;
@@ -176,7 +182,12 @@ public:
   ReduceFusion(const Function& from, Function& to)
       : from_(from), axis_(ir::axes(from)), b_(to), r_(from, b_, [this](Rewriter&, const Op& op) {
           return op.regions.empty() ? false : (copy_regions(op), true);
-        }) {}
+        }) {
+    ir::for_each_op(from.body, [&](const Op& op) {
+      if (op.opcode == Opcode::max || op.opcode == Opcode::constant_)
+        producer_[op.results[0]] = &op;
+    });
+  }
 
   void run() {
     b_.function().name = from_.name;
@@ -187,7 +198,7 @@ public:
 
 private:
   void copy_ops(const Region& region) {
-    const Schedule schedule(from_, axis_, region);
+    const Schedule schedule(from_, axis_, producer_, region);
     std::vector<bool> done(region.ops.size());
     const std::function<void(std::size_t)> emit = [&](std::size_t i) {
       if (done[i])
@@ -263,6 +274,7 @@ private:
 
   const Function& from_;
   std::vector<Axis> axis_;
+  std::map<ValueId, const Op*> producer_; // of extents
   ir::Builder b_;
   Rewriter r_;
 };

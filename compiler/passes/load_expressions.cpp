@@ -24,6 +24,7 @@ namespace {
 
 // Larger arrays than matrices are not made.
 constexpr std::size_t max_rank = 2;
+constexpr double one_load = 1;
 
 class LoadExpressions {
 public:
@@ -90,6 +91,14 @@ private:
       used_.push_back(v);
   }
 
+  // A condition between numbers that are known, such as that of an indicator.
+  static bool is_choice(const Op& op) {
+    return op.opcode == Opcode::if_ && std::all_of(op.regions.begin(), op.regions.end(), [](const Region& region) {
+             return std::all_of(region.ops.begin(), region.ops.end(),
+                                [](const Op& inner) { return inner.opcode == Opcode::constant_; });
+           });
+  }
+
   // The operations that an expression needs, in order; false if it cannot stand outside.
   bool gather(ValueId v, std::vector<const Op*>& ops, std::set<ValueId>& indices, std::set<ValueId>& done) {
     if (!done.insert(v).second)
@@ -103,7 +112,7 @@ private:
       return r_.has(v); // of the top level, or an argument that carries a value
     const Op& op = *found->second;
     // Only scalars: memory and loops inside loops stay where they are.
-    if (!op.regions.empty() || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ ||
+    if ((!op.regions.empty() && !is_choice(op)) || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ ||
         op.opcode == Opcode::lane_sum_)
       return false;
     if (op.opcode == Opcode::load_ && from_.type(op.operands[0]).reference)
@@ -113,8 +122,23 @@ private:
     for (ValueId operand : op.operands)
       if (!gather(operand, ops, indices, done))
         return false;
+    for (const Region& region : op.regions)
+      for (ValueId yield : region.yields) {
+        const bool here = std::any_of(region.ops.begin(), region.ops.end(),
+                                      [&](const Op& inner) { return inner.results[0] == yield; });
+        if (!here && !gather(yield, ops, indices, done))
+          return false;
+      }
     ops.push_back(&op);
     return true;
+  }
+
+  // The most that is computed again rather than kept. In the loops of densities a number that does not differ between
+  // particles takes as many instructions as one that does.
+  double recomputed(std::size_t rank) const {
+    if (rank == 0)
+      return cheap;
+    return rank == 1 && from_.name.starts_with("log_density") ? one_load + 1 : cheap + 2;
   }
 
   void consider(ValueId v) {
@@ -127,7 +151,7 @@ private:
     double total = 0;
     for (const Op* op : ops)
       total += cost(from_, *op);
-    if (total <= cheap + (indices.empty() ? 0 : 2))
+    if (total <= recomputed(indices.size()))
       return;
     const std::vector<ValueId> order(indices.begin(), indices.end());
     const auto expression = [&](std::span<const ValueId> at) {

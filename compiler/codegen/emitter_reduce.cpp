@@ -1,0 +1,246 @@
+// Reduces: one iteration after the other, or several at once (jam.h).
+#include "compiler/codegen/emitter.h"
+#include "compiler/ir/typing.h"
+
+#include <llvm/IR/InlineAsm.h>
+
+#include <limits>
+
+namespace vmodel::codegen {
+
+using ir::Element;
+using ir::Opcode;
+using ir::Region;
+using ir::ValueId;
+using llvm::Value;
+
+/// What a result is before the first iteration.
+Value* Emitter::identity_of(const ir::Op& reduce, ValueId result) {
+  llvm::Type* type = element_type(function_.type(result).element);
+  Value* identity = nullptr;
+  if (reduce.symbol == "add") {
+    identity = llvm::Constant::getNullValue(type);
+  } else if (reduce.symbol == "max" || reduce.symbol == "min") {
+    const bool max = reduce.symbol == "max";
+    const double infinity = std::numeric_limits<double>::infinity();
+    identity = type->isFloatingPointTy() ? static_cast<Value*>(llvm::ConstantFP::get(type, max ? -infinity : infinity))
+                                         : llvm::ConstantInt::getSigned(type, max ? INT64_MIN : INT64_MAX);
+  } else {
+    identity = builder_.getInt1(reduce.symbol == "and");
+  }
+  return is_varying(result) ? widen(identity) : identity;
+}
+
+Value* Emitter::combine(const std::string& kind, Value* sum, Value* value) {
+  const bool real = value->getType()->getScalarType()->isFloatingPointTy();
+  if (kind == "add") {
+    if (!real)
+      return builder_.CreateAdd(sum, value);
+    // The one place where the order of additions is free: LLVM vectorises such loops.
+    llvm::IRBuilder<>::FastMathFlagGuard guard(builder_);
+    llvm::FastMathFlags flags = builder_.getFastMathFlags();
+    flags.setAllowReassoc(true);
+    builder_.setFastMathFlags(flags);
+    return builder_.CreateFAdd(sum, value);
+  }
+  if (kind == "and")
+    return builder_.CreateAnd(sum, value);
+  if (kind == "or")
+    return builder_.CreateOr(sum, value);
+  if (real)
+    return emit_min_max(sum, value, kind == "max");
+  return builder_.CreateBinaryIntrinsic(kind == "max" ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, sum, value);
+}
+
+void Emitter::emit_reduce(const ir::Op& op) {
+  const Region& body = op.regions[0];
+  std::vector<Value*> extents;
+  for (const ValueId operand : op.operands)
+    extents.push_back(scalar(operand));
+  if (jam_ && !in_copy_) {
+    emit_shared(op, extents);
+    return;
+  }
+  if (may_jam_ && !jam_ && lanes_ > 1)
+    if (const std::optional<Jam> jam = plan_jam(function_, varying_, lanes_, target_, op)) {
+      emit_jammed(op, *jam, extents);
+      return;
+    }
+  std::vector<Value*> initial;
+  for (const ValueId result : op.results)
+    initial.push_back(identity_of(op, result));
+  const std::vector<Value*> sums = nest(extents, body.arguments, 0, initial, [&](const std::vector<Value*>& carried) {
+    emit_region(body);
+    std::vector<Value*> next;
+    for (std::size_t i = 0; i < carried.size(); ++i) {
+      Value* value = scalar(body.yields[i]);
+      if (carried[i]->getType()->isVectorTy())
+        value = widen(value);
+      next.push_back(combine(op.symbol, carried[i], value));
+    }
+    return next;
+  });
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    define(op.results[i], sums[i]);
+}
+
+/// As many iterations of the innermost index at once as the plan says, then the rest one by one. Each result is summed
+/// in several numbers, which are combined in a tree at the end.
+void Emitter::emit_jammed(const ir::Op& op, const Jam& jam, const std::vector<Value*>& extents) {
+  const Region& body = op.regions[0];
+  const std::size_t results = op.results.size();
+  const auto copies = static_cast<std::size_t>(jam.copies);
+  const auto sums = static_cast<std::size_t>(jam.sums);
+  std::vector<Value*> initial; // result by result, all its sums
+  for (const ValueId result : op.results)
+    initial.insert(initial.end(), sums, identity_of(op, result));
+  const auto add_to = [&](Value*& sum, ValueId yield) {
+    Value* value = scalar(yield);
+    sum = combine(op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
+  };
+  const std::vector<Value*> outer(extents.begin(), extents.end() - 1);
+  const ValueId index = body.arguments.back();
+  const std::vector<Value*> last = nest(outer, body.arguments, 0, initial, [&](const std::vector<Value*>& begun) {
+    Value* end = builder_.CreateSub(extents.back(), builder_.getInt64(copies - 1), "", false, true);
+    const AfterLoop most =
+        stepped_loop(builder_.getInt64(0), end, jam.copies, begun, [&](Value* first, std::vector<Value*> carried) {
+          jam_ = &jam;
+          jam_index_ = index;
+          copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
+          for (copy_ = 0; copy_ < copies; ++copy_)
+            place(index) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
+          copy_ = 0;
+          again_ = jam.reloads.empty() ? nullptr : opaque(first);
+          emit_region(body);
+          for (std::size_t i = 0; i < results; ++i)
+            for (copy_ = 0; copy_ < copies; ++copy_)
+              add_to(carried[i * sums + copy_ % sums], body.yields[i]);
+          copy_ = 0;
+          jam_ = nullptr;
+          return carried;
+        });
+    if (copies == 1)
+      return most.values;
+    return stepped_loop(most.index, extents.back(), 1, most.values,
+                        [&](Value* at, std::vector<Value*> carried) {
+                          set_scalar(index, at);
+                          emit_region(body);
+                          for (std::size_t i = 0; i < results; ++i)
+                            add_to(carried[i * sums], body.yields[i]);
+                          return carried;
+                        })
+        .values;
+  });
+  for (std::size_t i = 0; i < results; ++i) {
+    std::vector<Value*> parts(last.begin() + static_cast<std::ptrdiff_t>(i * sums),
+                              last.begin() + static_cast<std::ptrdiff_t>((i + 1) * sums));
+    for (std::size_t half = sums / 2; half >= 1; half /= 2)
+      for (std::size_t k = 0; k < half; ++k)
+        parts[k] = combine(op.symbol, parts[k], parts[k + half]);
+    define(op.results[i], parts[0]);
+  }
+}
+
+/// A reduce inside of a jammed one: one loop for all copies.
+void Emitter::emit_shared(const ir::Op& op, const std::vector<Value*>& extents) {
+  const Region& body = op.regions[0];
+  const auto count = [&](ValueId result) {
+    return jam_->differs[result.id] ? static_cast<std::size_t>(jam_->copies) : std::size_t{1};
+  };
+  std::vector<Value*> initial;
+  for (const ValueId result : op.results)
+    initial.insert(initial.end(), count(result), identity_of(op, result));
+  const std::vector<Value*> sums = nest(extents, body.arguments, 0, initial, [&](std::vector<Value*> carried) {
+    emit_region(body);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < op.results.size(); ++i)
+      for (copy_ = 0; copy_ < count(op.results[i]); ++copy_, ++at) {
+        Value* value = scalar(body.yields[i]);
+        carried[at] = combine(op.symbol, carried[at], carried[at]->getType()->isVectorTy() ? widen(value) : value);
+      }
+    copy_ = 0;
+    return carried;
+  });
+  std::size_t at = 0;
+  for (const ValueId result : op.results) {
+    for (copy_ = 0; copy_ < count(result); ++copy_)
+      define(result, sums[at++]);
+    copy_ = 0;
+  }
+}
+
+/// An operation in a jammed reduce: once, once for each copy, or a loop for all of them.
+void Emitter::emit_copies(const ir::Op& op) {
+  if (is_common_sum(op)) {
+    emit_common_sum(op);
+    return;
+  }
+  if (!jam_->repeated.contains(&op)) {
+    emit_op(op);
+    return;
+  }
+  in_copy_ = true;
+  const auto again = jam_->reloads.find(&op);
+  for (copy_ = 0; copy_ < static_cast<std::size_t>(jam_->copies); ++copy_) {
+    if (again == jam_->reloads.end()) {
+      emit_op(op);
+      continue;
+    }
+    std::vector<std::pair<ValueId, Value*>> before;
+    for (const std::size_t position : again->second) {
+      const ValueId operand = op.operands[position];
+      before.emplace_back(operand, place(operand));
+      place(operand) = load_again(*jam_->loads.at(operand.id));
+    }
+    emit_op(op);
+    for (const auto& [operand, value] : before)
+      place(operand) = value;
+  }
+  copy_ = 0;
+  in_copy_ = false;
+}
+
+/// The same number, of which LLVM does not know that: what is loaded there is loaded again.
+Value* Emitter::opaque(Value* index) {
+  llvm::Type* type = index->getType();
+  return builder_.CreateCall(llvm::InlineAsm::get(llvm::FunctionType::get(type, {type}, false), "", "=r,0", false),
+                             {index});
+}
+
+/// A load at the loop's index, in the iteration of the copy.
+Value* Emitter::load_again(const ir::Op& load) {
+  Value*& index = place(jam_index_);
+  Value* before = index;
+  index = builder_.CreateAdd(again_, builder_.getInt64(copy_), "", true, true);
+  Value* loaded =
+      load_from(load.operands[0], address(load.operands[0], {load.operands.begin() + 1, load.operands.end()}));
+  index = before;
+  return loaded;
+}
+
+/// All copies add to the same element.
+bool Emitter::is_common_sum(const ir::Op& op) const {
+  if (op.opcode != Opcode::accumulate_)
+    return false;
+  for (std::size_t i = 0; i + 1 < op.operands.size(); ++i)
+    if (jam_->differs[op.operands[i].id])
+      return false;
+  return true;
+}
+
+void Emitter::emit_common_sum(const ir::Op& op) {
+  const ValueId reference = op.operands[0];
+  const Address at = address(reference, {op.operands.begin() + 1, op.operands.end() - 1});
+  Value* sum = load_from(reference, at);
+  for (copy_ = 0; copy_ < static_cast<std::size_t>(jam_->copies); ++copy_) {
+    Value* value = scalar(op.operands.back());
+    if (sum->getType()->isVectorTy())
+      value = widen(value);
+    sum = sum->getType()->getScalarType()->isFloatingPointTy() ? builder_.CreateFAdd(sum, value)
+                                                               : builder_.CreateAdd(sum, value);
+  }
+  copy_ = 0;
+  store_to(reference, at, sum);
+}
+
+} // namespace vmodel::codegen
