@@ -1,7 +1,7 @@
 // GARCH(1, 1) by hand. Forward: the variance h[t] = alpha0 + alpha1 e[t-1]^2 + beta1 h[t-1], one division and no
 // logarithm for four of them. Backward: one recurrence for the adjoint of h, and four sums.
 
-#include "vector.h"
+#include "lanes.h"
 
 using namespace bench;
 
@@ -13,16 +13,12 @@ struct Model {
   std::vector<Eight> h, adjoint;
 
   explicit Model(const nlohmann::json& data)
-      : y(data["y"].get<std::vector<double>>()), first(data["sigma1"].get<double>() * data["sigma1"].get<double>()),
-        h(y.size() + 3), adjoint(y.size() + 3) {}
+      : y(column(data, "y")), first(data["sigma1"].get<double>() * data["sigma1"].get<double>()), h(y.size() + 3),
+        adjoint(y.size() + 3) {}
 
-  void operator()(std::size_t first_point, std::size_t count, const Points& points, double* values, double* gradients) {
+  void operator()(const Eight* at, Eight& value, Eight* gradient) {
     const std::size_t times = y.size();
-    const auto inv_logit = [](double x) { return 1 / (1 + std::exp(-x)); };
-    const Eight mu = gather(points, first_point, count, 0), z0 = gather(points, first_point, count, 1);
-    const Eight alpha0 = each(z0, [](double x) { return std::exp(x); });
-    const Eight alpha1 = each(gather(points, first_point, count, 2), inv_logit);
-    const Eight share = each(gather(points, first_point, count, 3), inv_logit);
+    const Eight mu = at[0], alpha0 = exponential(at[1]), alpha1 = inv_logit(at[2]), share = inv_logit(at[3]);
     const Eight beta1 = share * (eight(1) - alpha1);
 
     // Forward.
@@ -74,28 +70,20 @@ struct Model {
     d_mu = fnma(eight(2) * alpha1, through_mu, d_mu);
 
     // The maps from unconstrained coordinates and their Jacobians.
-    const auto log = [](double x) { return std::log(x); };
     const Eight one = eight(1), rest = one - alpha1;
     const Eight log_two_pi = eight(1.8378770664093454836);
-    const Eight jacobian = z0 + each(alpha1 * rest, log) + each(rest, log) + each(share * (one - share), log);
+    const Eight jacobian = at[1] + logarithm(alpha1 * rest * rest * share * (one - share));
     const Eight likelihood = eight(-0.5) * (eight(static_cast<double>(times)) * log_two_pi + variances.log() + squares);
-    scatter(likelihood + jacobian, values, count, 1);
-    const Eight d_z2 = (d_alpha1 - share * d_beta1) * alpha1 * rest + (one - eight(2) * alpha1) - alpha1;
-    const Eight d_z3 = d_beta1 * beta1 * (one - share) + (one - eight(2) * share);
-    scatter(d_mu, gradients, count, 4);
-    scatter(fma(d_alpha0, alpha0, one), gradients + 1, count, 4);
-    scatter(d_z2, gradients + 2, count, 4);
-    scatter(d_z3, gradients + 3, count, 4);
+    value = likelihood + jacobian;
+    gradient[0] = d_mu;
+    gradient[1] = fma(d_alpha0, alpha0, one);
+    gradient[2] = (d_alpha1 - share * d_beta1) * alpha1 * rest + (one - eight(2) * alpha1) - alpha1;
+    gradient[3] = d_beta1 * beta1 * (one - share) + (one - eight(2) * share);
   }
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: garch11 DATA.json\n";
-    return 1;
-  }
-  Model model(read_json(argv[1]));
-  return serve(4, particles, model);
+  return serve_data<Model>(argc, argv, 4);
 }

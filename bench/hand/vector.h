@@ -1,17 +1,10 @@
-// Eight particles in two AVX2 registers, for gradients written by hand.
+// Eight particles in two AVX2 registers, and the functions of them that gradients written by hand need.
 #pragma once
 
-#include "worker.h"
-
-#include <nlohmann/json.hpp>
-
 #include <bit>
-#include <cstring>
 #include <immintrin.h>
 
 namespace bench {
-
-constexpr std::size_t particles = 8;
 
 using Half = double __attribute__((vector_size(32)));
 using Bits = long long __attribute__((vector_size(32)));
@@ -48,14 +41,49 @@ inline Eight fnma(Eight x, Eight y, Eight z) {
   return {_mm256_fnmadd_pd(x.a, y.a, z.a), _mm256_fnmadd_pd(x.b, y.b, z.b)};
 }
 
-/// Applies a function of one number to each particle: for what happens once a call.
-template <typename Function>
-Eight each(Eight x, Function f) {
-  for (int i = 0; i < 4; ++i) {
-    x.a[i] = f(x.a[i]);
-    x.b[i] = f(x.b[i]);
-  }
-  return x;
+inline Eight least(Eight x, double bound) {
+  return {_mm256_min_pd(x.a, half(bound)), _mm256_min_pd(x.b, half(bound))};
+}
+inline Eight greatest(Eight x, double bound) {
+  return {_mm256_max_pd(x.a, half(bound)), _mm256_max_pd(x.b, half(bound))};
+}
+
+/// exp(x) for -700 <= x <= 700: x = n log 2 + r, a polynomial in r, n added to the exponent.
+inline Half exponential(Half x) {
+  const Half magic = half(0x1.8p52); // its last bits hold an integer after an addition
+  const Half shifted = _mm256_fmadd_pd(x, half(1.4426950408889634074), magic);
+  const Half n = shifted - magic;
+  Half r = _mm256_fnmadd_pd(n, half(0x1.62e42fefa3800p-1), x);
+  r = _mm256_fnmadd_pd(n, half(0x1.ef35793c76730p-45), r);
+  // Taylor's coefficients 1/k!: at |r| < 0.35 the first one left out is below 1e-14 of the result.
+  double factorials[12] = {1, 1};
+  for (int k = 2; k < 12; ++k)
+    factorials[k] = factorials[k - 1] * k;
+  Half p = half(1 / factorials[11]);
+#pragma GCC unroll 11
+  for (int k = 10; k >= 0; --k)
+    p = _mm256_fmadd_pd(p, r, half(1 / factorials[k]));
+  return std::bit_cast<Half>(std::bit_cast<Bits>(p) + (std::bit_cast<Bits>(shifted) << 52));
+}
+inline Eight exponential(Eight x) {
+  return {exponential(x.a), exponential(x.b)};
+}
+
+/// log(x) of positive normal numbers: x = 2^n m with m between sqrt(1/2) and sqrt(2), log(m) = 2 atanh((m - 1) / (m +
+/// 1)).
+inline Half logarithm(Half x) {
+  const Bits bits = std::bit_cast<Bits>(x), to_root = Bits{} + 0x3fe6a09e667f3bcdLL; // sqrt(1/2)
+  const Bits n = (bits - to_root + (Bits{} + (1024LL << 52))) >> 52;                 // the exponent, plus 1024
+  const Half m = std::bit_cast<Half>(bits - ((n - 1024) << 52));
+  const Half s = (m - 1) / (m + 1), squared = s * s;
+  Half p = half(1.0 / 21);
+#pragma GCC unroll 10
+  for (int k = 19; k >= 1; k -= 2)
+    p = _mm256_fmadd_pd(p, squared, half(1.0 / k));
+  return _mm256_fmadd_pd(__builtin_convertvector(n - 1024, Half), half(0.693147180559945309417), 2 * s * p);
+}
+inline Eight logarithm(Eight x) {
+  return {logarithm(x.a), logarithm(x.b)};
 }
 
 /// A product of many positive normal numbers for its logarithm: mantissas multiplied, exponents added, one log at the
@@ -68,12 +96,9 @@ public:
     ++factors_;
   }
   Eight log() const {
-    Eight result = each(product_, [](double x) { return std::log(x); });
-    for (int i = 0; i < 4; ++i) {
-      result.a[i] += 0.693147180559945309417 * static_cast<double>(exponents_a_[i] - 1023 * factors_);
-      result.b[i] += 0.693147180559945309417 * static_cast<double>(exponents_b_[i] - 1023 * factors_);
-    }
-    return result;
+    const Eight exponents = {__builtin_convertvector(exponents_a_ - 1023 * factors_, Half),
+                             __builtin_convertvector(exponents_b_ - 1023 * factors_, Half)};
+    return fma(exponents, eight(0.693147180559945309417), logarithm(product_));
   }
 
 private:
@@ -88,28 +113,5 @@ private:
   Bits exponents_a_ = {}, exponents_b_ = {};
   long long factors_ = 0;
 };
-
-/// Coordinate i of eight particles from points [point][coordinate]; missing ones repeat the last.
-inline Eight gather(const Points& points, std::size_t first, std::size_t count, std::size_t i) {
-  double x[particles];
-  for (std::size_t k = 0; k < particles; ++k)
-    x[k] = points.values[(first + std::min(k, count - 1)) * points.dimension + i];
-  Eight result;
-  std::memcpy(&result, x, sizeof x);
-  return result;
-}
-
-/// The first `count` numbers to memory, `stride` apart.
-inline void scatter(Eight x, double* to, std::size_t count, std::size_t stride) {
-  double numbers[particles];
-  std::memcpy(numbers, &x, sizeof numbers);
-  for (std::size_t k = 0; k < count; ++k)
-    to[k * stride] = numbers[k];
-}
-
-inline nlohmann::json read_json(const char* path) {
-  std::ifstream file(path);
-  return nlohmann::json::parse(file);
-}
 
 } // namespace bench
