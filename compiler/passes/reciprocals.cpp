@@ -1,4 +1,5 @@
-// A divisor that does not change in a loop, or by which several numbers are divided, is inverted once.
+// A divisor that does not change in a loop, that is known from data, or by which several numbers are divided, is
+// inverted once.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
@@ -64,7 +65,8 @@ private:
         continue;
       const ValueId x = op.operands[0], divisor = op.operands[1];
       by_divisor[divisor].push_back(&op);
-      if (depth_[divisor.id] < loops && depth_[x.id] == loops && !constants_.contains(x))
+      const bool invariant = depth_[divisor.id] < loops && depth_[x.id] == loops;
+      if ((invariant || axis_[divisor.id] == Axis::load) && !constants_.contains(x))
         replaced_.insert(&op);
     }
     for (const auto& [divisor, divisions] : by_divisor)

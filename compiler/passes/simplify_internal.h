@@ -31,6 +31,7 @@ private:
   ir::ValueId apply(ir::Opcode opcode, ir::ValueId x);
   ir::ValueId combine(ir::Opcode opcode, ir::ValueId x, ir::ValueId y);
   ir::ValueId power(ir::ValueId x, ir::ValueId y);
+  ir::ValueId standardised(ir::ValueId x, ir::ValueId scale);
   ir::ValueId index_arithmetic(ir::Opcode opcode, ir::ValueId x, ir::ValueId y);
   std::optional<bool> index_compare(ir::Opcode opcode, ir::ValueId x, ir::ValueId y) const;
   ir::ValueId value_of(const ir::Op& op, const std::vector<ir::ValueId>& operands);

@@ -92,6 +92,11 @@ ValueId Simplifier::unary(Opcode opcode, ValueId x) {
     if (negated)
       return apply(opcode, negated->operands[0]);
     break;
+  case Opcode::log:
+    // The logarithm of a scale; where exp overflows or vanishes, x is what was meant.
+    if (const Definition* exponential = known_.defined_as(x, Opcode::exp))
+      return exponential->operands[0];
+    break;
   default: break;
   }
   return {};
@@ -113,6 +118,21 @@ ValueId Simplifier::power(ValueId x, ValueId y) {
   }
   if (is(y, -2))
     return combine(Opcode::div, b_.constant(1), plain(Opcode::square, {x}));
+  return {};
+}
+
+// (m + s z - m) / s and s z / s are z, as in the density of a variable that is given by its standardised coordinate.
+ValueId Simplifier::standardised(ValueId x, ValueId scale) {
+  const Definition* product = known_.defined_as(x, Opcode::mul);
+  if (const Definition* difference = product ? nullptr : known_.defined_as(x, Opcode::sub))
+    if (const Definition* sum = known_.defined_as(difference->operands[0], Opcode::add))
+      for (const std::size_t i : {0, 1})
+        if (sum->operands[i] == difference->operands[1])
+          product = known_.defined_as(sum->operands[1 - i], Opcode::mul);
+  if (product)
+    for (const std::size_t i : {0, 1})
+      if (product->operands[i] == scale)
+        return product->operands[1 - i];
   return {};
 }
 
@@ -168,7 +188,7 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
     }
     if (negated_x && negated_y)
       return combine(opcode, negated_x->operands[0], negated_y->operands[0]);
-    break;
+    return standardised(x, y);
   case Opcode::pow:
     if (c && c->number == 1)
       return x;
