@@ -218,17 +218,21 @@ void Lineariser::reduce_extremum(const Op& op) {
 
 // --- Recurrences ------------------------------------------------------------------------------------
 
-// The forward loop, which keeps the carried values at the start of every iteration.
+// The forward loop, which keeps the carried values at the start of every iteration, but for those that the body stores
+// to write-once memory anyway: their place in `saves` is none.
 void Lineariser::primal_loop_with_saves(const Op& op, std::vector<ValueId>& saves) {
   const Region& body = op.regions[0];
   const Restore primal_only(with_tangents_, false);
   const Dim extent = builder_->dim((*map_)(op.operands[0]));
   for (std::size_t i = 0; i < op.results.size(); ++i)
-    saves.push_back(builder_->alloc(std::span(&extent, 1), source_.type(op.results[i]).element, false));
+    saves.push_back(stored_carried(op, i).store
+                        ? ValueId{}
+                        : builder_->alloc(std::span(&extent, 1), source_.type(op.results[i]).element, false));
   builder_->open_region();
   std::vector<ValueId> arguments = map_->declare(body.arguments);
   for (std::size_t i = 0; i < saves.size(); ++i)
-    builder_->store(saves[i], std::span(arguments).first(1), arguments[i + 1]);
+    if (saves[i])
+      builder_->store(saves[i], std::span(arguments).first(1), arguments[i + 1]);
   map_->copy_ops(body);
   Region region = builder_->close_region((*map_)(body.yields));
   region.arguments = std::move(arguments);
@@ -274,7 +278,8 @@ void Lineariser::loop(const Op& op) {
         body, arguments,
         [&] {
           for (std::size_t i = 0; i < saves.size(); ++i)
-            map_->set(body.arguments[i + 1], builder_->load(saves[i], {index}));
+            map_->set(body.arguments[i + 1],
+                      saves[i] ? builder_->load(saves[i], {index}) : load_carried(stored_carried(op, i)));
         },
         [&] {
           std::vector<ValueId> yields;

@@ -95,6 +95,17 @@ private:
 
   // --- linearise_saves.cpp
   void plan_kept(const ir::Op& loop);
+  // A store in the body of a loop that keeps a carried value: that of the start of iteration i lies at index i + offset
+  // of one axis.
+  struct StoredCarried {
+    const ir::Op* store = nullptr;
+    std::size_t axis = 0; // an operand of the store
+    ir::ValueId index;    // of the loop
+    std::int64_t offset = 0;
+  };
+  StoredCarried stored_carried(const ir::Op& loop, std::size_t position) const;
+  ir::ValueId load_carried(const StoredCarried& stored);
+  std::optional<std::int64_t> constant_index(ir::ValueId v) const;
   void plan_read_back(const ir::Region& region);
   void read_back(const ir::Op& op, const ir::Op& store);
   ir::ValueId save_extent(const SavedLoad& saved, std::size_t at, ir::ValueId extent);

@@ -184,4 +184,76 @@ void Lineariser::plan_kept(const Op& loop) {
   }
 }
 
+std::optional<std::int64_t> Lineariser::constant_index(ValueId v) const {
+  const Op* op = activity_.definition(v);
+  return op && op->opcode == Opcode::constant_ ? std::optional(op->integer) : std::nullopt;
+}
+
+// Iteration i stores the next value at i + offset + 1 of write-once memory, and the initial value lies at `offset`.
+Lineariser::StoredCarried Lineariser::stored_carried(const Op& loop, std::size_t position) const {
+  const Region& body = loop.regions[0];
+  const ValueId index = body.arguments[0];
+  if (loop.integer != 0)
+    return {};
+  const auto equal = [&](ValueId a, ValueId b) {
+    return a == b || (constant_index(a) && constant_index(a) == constant_index(b));
+  };
+  // What lies at the place of the first iteration, but for the index on the axis.
+  const auto is_initial = [&](const Op& access, const StoredCarried& stored) {
+    if (activity_.root(access.operands[0]) != activity_.root(stored.store->operands[0]))
+      return false;
+    for (std::size_t i = 1; i + 1 < stored.store->operands.size(); ++i)
+      if (i == stored.axis ? constant_index(access.operands[i]) != stored.offset
+                           : !equal(access.operands[i], stored.store->operands[i]))
+        return false;
+    return true;
+  };
+  for (const Op& store : body.ops) {
+    if (store.opcode != Opcode::store_ || store.operands.back() != body.yields[position])
+      continue;
+    const Op* memory = activity_.definition(store.operands[0]);
+    if (!memory || memory->opcode != Opcode::alloc_ || memory->integer != 0 ||
+        activity_.depth(*memory) > activity_.depth(loop))
+      continue;
+    StoredCarried stored{&store, 0, index, 0};
+    bool is_fixed = true;
+    for (std::size_t i = 1; i + 1 < store.operands.size(); ++i) {
+      const ValueId at = store.operands[i];
+      const Op* sum = activity_.definition(at);
+      if (sum && sum->opcode == Opcode::add && sum->operands[0] == index && constant_index(sum->operands[1]) &&
+          stored.axis == 0) {
+        stored.axis = i;
+        stored.offset = *constant_index(sum->operands[1]) - 1;
+      } else if (activity_.depth(at) > activity_.depth(loop) && !constant_index(at)) {
+        is_fixed = false;
+      }
+    }
+    if (stored.axis == 0 || !is_fixed || stored.offset < 0)
+      continue;
+    const ValueId initial = loop.operands[position + 1];
+    const Op* definition = activity_.definition(initial);
+    if (definition && definition->opcode == Opcode::load_ && is_initial(*definition, stored))
+      return stored;
+    bool is_there = false;
+    ir::for_each_op(source_.body, [&](const Op& op) {
+      is_there = is_there || (op.opcode == Opcode::store_ && op.operands.back() == initial && is_initial(op, stored));
+    });
+    if (is_there)
+      return stored;
+  }
+  return {};
+}
+
+ValueId Lineariser::load_carried(const StoredCarried& stored) {
+  std::vector<ValueId> indices;
+  for (std::size_t i = 1; i + 1 < stored.store->operands.size(); ++i) {
+    const ValueId at = stored.store->operands[i];
+    if (i == stored.axis)
+      indices.push_back(builder_->add((*map_)(stored.index), builder_->index(stored.offset)));
+    else
+      indices.push_back(constant_index(at) ? builder_->index(*constant_index(at)) : (*map_)(at));
+  }
+  return builder_->load((*map_)(stored.store->operands[0]), indices);
+}
+
 } // namespace vmodel::passes

@@ -4,8 +4,10 @@
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
 #include "compiler/passes/entry_points.h"
+#include "compiler/passes/ranges.h"
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,13 @@ ir::Module reductions(ir::Module module);
 ir::Module fuse(ir::Module module);
 /// Loops of a few iterations, known at compile time, become their iterations.
 ir::Module unroll(ir::Module module);
+/// Roots and logarithms that squares, logarithms, quotients and exponentials take back; write-once memory of roots
+/// holds what is under them.
+ir::Module inverses(ir::Module module);
+/// What a recurrence loads that an earlier iteration stored becomes a carried value.
+ir::Module carry(ir::Module module);
+/// Memory that a map over all of it is the only one to accumulate to is stored to instead, and not zeroed.
+ir::Module first_writes(ir::Module module);
 /// What a kernel is called that goes through the data where the kernel of the name before it uses
 /// sufficient statistics.
 inline constexpr const char* plain_suffix = ".plain";
@@ -48,6 +57,8 @@ ir::Function materialise_load_expressions(const ir::Function& function);
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
 ir::Function unroll(const ir::Function& function);
+ir::Function inverses(const ir::Function& function, const std::map<std::string, Range>& data);
+ir::Function carry(const ir::Function& function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);
 

@@ -58,6 +58,17 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
       *density = simplify(unroll(*density));
     return m;
   });
+  pipeline.run("inverses", [](ir::Module m) {
+    const std::map<std::string, Range> data = data_ranges(m);
+    if (ir::Function* density = m.find("log_density"))
+      *density = inverses(*density, data);
+    return m;
+  });
+  pipeline.run("carry", [](ir::Module m) {
+    if (ir::Function* density = m.find("log_density"))
+      *density = carry(*density);
+    return m;
+  });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
@@ -65,6 +76,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("second-derivatives",
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.optimise();
+  pipeline.run("first-writes", first_writes);
   pipeline.run("reciprocals", reciprocals);
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);

@@ -99,12 +99,21 @@ TEST(RandomPrograms, Unroll) {
 TEST(RandomPrograms, Sums) {
   check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "sums"});
 }
+TEST(RandomPrograms, Inverses) {
+  check_all({"inline", "simplify", "inverses"});
+}
+TEST(RandomPrograms, Carry) {
+  check_all({"inline", "simplify", "carry"});
+}
+TEST(RandomPrograms, FirstWrites) {
+  check_all({"inline", "simplify", "reductions", "fuse", "first-writes"});
+}
 TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
-  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "unroll", "simplify", "reciprocals",
-             "hoist-loops", "sums", "hoist-to-load", "simplify"});
+  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "unroll", "simplify", "inverses",
+             "carry", "first-writes", "reciprocals", "hoist-loops", "sums", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
