@@ -6,9 +6,14 @@ import math
 
 # Relative error of differences of log densities and of gradients above which a peer's row is refused.
 LIMIT = 1e-8
-# Other limits. gp_pois_regr's covariance has a condition number of about 1e11, so its factor, and all that is computed from it, is known to
-# 1e11 times 2.2e-16 in the worst case.
-LIMITS = {"gp_pois_regr": 2e-5}
+# Other limits, and why.
+LIMITS = {
+    # The covariance has a condition number of about 1e11: what is computed from its factor is known to 1e11 times 2.2e-16 in the worst case.
+    "gp_pois_regr": 2e-5,
+    # Where a linear predictor is above 20, Stan Math's bernoulli_logit takes -exp(-20) or less for its derivative, whatever the outcome: off by up
+    # to 4e-9 an observation. Components of the gradient are 1e-2 and multiplied by columns of up to 10 and coefficients' scales of up to 5.
+    "logistic_regression_rhs": 2e-5,
+}
 
 
 def limit(model):

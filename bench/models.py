@@ -54,11 +54,14 @@ class Case:
 
 
 def mixtures(points, size, count):
-    """Few points as many: each a mean of them with weights drawn once and for all. Supports are convex, so means lie inside."""
+    """Few points as many: each of them in turn, moved towards the others by a few per cent that are drawn once and for all.
+
+    Supports are convex, so the means lie inside; and near a state of the posterior, where halfway between two may be far out."""
     generator = random.Random(1)
     found = []
-    for _ in range(count):
-        weights = [generator.expovariate(1) for _ in range(size)]
+    for k in range(count):
+        weights = [0.05 * generator.expovariate(1) for _ in range(size)]
+        weights[k % size] += 1
         weights = [weight / sum(weights) for weight in weights]
         found.append({name: mean(values, weights) for name, values in points.items()})
     return found
