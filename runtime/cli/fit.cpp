@@ -189,6 +189,7 @@ int command_fit(const Session& session, const Arguments& arguments) {
                  "optimizer.schedule (cosine, constant), optimizer.last_rate, optimizer.clip,\n"
                  "optimizer.beta1, optimizer.beta2, average, settle, start (auto, laplace, plain),\n"
                  "precondition (on, off), warm_up (on, off); may stand several times");
+  options.flag("plain", "through the data, without sufficient statistics");
   options.flag("strict", "data fields that the model does not declare are errors");
   options.flag("progress", "progress lines even where standard error is no terminal");
   options.flag("quiet", "no progress and no defaults");
@@ -201,6 +202,8 @@ int command_fit(const Session& session, const Arguments& arguments) {
                        options.get("threads"), options.get("steps"),  options.all("set")};
   const FitSettings settings = make_settings(session.model.metadata(), flags);
   const auto model = load_data(session, data, options.has("strict"));
+  if (options.has("plain"))
+    model->go_through_data();
   return fit_into({session, *model, flags, options.has("progress"), options.has("quiet")}, settings, output, {});
 }
 

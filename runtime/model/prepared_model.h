@@ -59,8 +59,12 @@ public:
   std::vector<LearnableValue> learnables(const Family& family) const;
 
   KernelCall call(std::string_view kernel, int lanes, std::initializer_list<Argument> arguments) const {
-    return KernelCall(model_, slots_.data(), kernel, lanes, arguments);
+    const std::string plain = std::string(kernel) + ".plain";
+    const bool through_data = through_data_ && model_.find(plain, lanes) != nullptr;
+    return KernelCall(model_, slots_.data(), through_data ? plain : kernel, lanes, arguments);
   }
+  // Later calls go through the data, without sufficient statistics.
+  void go_through_data() { through_data_ = true; }
 
 private:
   void prepare(const DataOptions& options);
@@ -68,6 +72,7 @@ private:
   void check_observed(const DataOptions& options);
 
   const CompiledModel& model_;
+  bool through_data_ = false;
   std::vector<vmodel_slot> slots_;
   Arena arena_;
   std::vector<DataValue> data_;

@@ -5,9 +5,11 @@ sizes, 3e-12 of it for the largest N, 12,573. Gradients are compared to the larg
 cancel, and the size of the terms is that of gradients far from it.
 """
 
+import tempfile
 import unittest
 
 import support
+from vmodel_testing import run
 
 TOLERANCE = 1e-11
 # Models that are sums over data of squares or of what is linear in data. One that is not rewritten any more has become slow.
@@ -44,6 +46,21 @@ class Statistics(unittest.TestCase):
 
     def test_native_lanes(self):
         self.agree("native")
+
+
+class Fit(unittest.TestCase):
+    def test_a_plain_fit_goes_through_the_data_to_the_same_end(self):
+        posterior = support.posterior_of("kidscore_momiq")
+        with tempfile.TemporaryDirectory() as folder:
+            command = [support.executable_of(posterior), "fit", "--data", support.HERE / posterior["data"], "--quiet", "--steps", "200", "--output"]
+            run([*command, f"{folder}/rewritten"], status=None)
+            run([*command, f"{folder}/plain", "--plain"], status=None)
+            fits = [support.read_json(f"{folder}/{name}/fit.json") for name in ("rewritten", "plain")]
+        rewritten, plain = (fit["learnables"]["m"]["value"] for fit in fits)
+        self.assertNotEqual(rewritten, plain)
+        # Steps build on one another: roundings of 1e-15 may grow, but not to what a fit leaves open.
+        for r, p in zip(rewritten, plain):
+            self.assertAlmostEqual(r, p, delta=1e-6 * abs(p))
 
 
 support.define_classes(__name__, Statistics, [p for p in support.posteriors() if p["model"] in REWRITTEN])
