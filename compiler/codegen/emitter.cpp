@@ -190,7 +190,8 @@ Value* Emitter::emit_lane_sum(ValueId value) {
   return builder_.CreateExtractElement(sum, builder_.getInt32(0));
 }
 
-Value* Emitter::emit_random(const ir::Op& op) {
+/// Key and counter of a number or, where the counter's first word is one, of a block.
+PhiloxCounter Emitter::random_counter(const ir::Op& op, Value* first_word) {
   if (!random_)
     ir::internal_error("code generation: random numbers in @" + function_.name);
   // The fields of vmodel_random.
@@ -211,30 +212,40 @@ Value* Emitter::emit_random(const ir::Op& op) {
       numbers.push_back(builder_.getInt32(static_cast<std::uint32_t>(lane)));
     particle = builder_.CreateAdd(particle, llvm::ConstantVector::get(numbers));
   }
-  const auto low_word = [&](ValueId v) {
-    Value* wide = widened(v);
-    llvm::Type* type = lanes_ > 1 ? llvm::VectorType::get(narrow, static_cast<unsigned>(lanes_), false) : narrow;
-    return builder_.CreateTrunc(wide, type);
+  const auto low_word = [&](Value* v) {
+    return widen(builder_.CreateTrunc(
+        v, v->getType()->isVectorTy() ? llvm::VectorType::get(narrow, static_cast<unsigned>(lanes_), false) : narrow));
   };
   PhiloxCounter at{};
   Value* high_seed =
       builder_.CreateAnd(builder_.CreateTrunc(builder_.CreateLShr(seed, 32), narrow), builder_.getInt32(0xFFFF));
-  at.key[0] = widen(builder_.CreateTrunc(seed, narrow));
-  at.key[1] = widen(builder_.CreateOr(high_seed, builder_.CreateShl(stream, 16)));
-  at.counter[0] = low_word(op.operands[0]);
+  at.key[0] = builder_.CreateTrunc(seed, narrow);
+  at.key[1] = builder_.CreateOr(high_seed, builder_.CreateShl(stream, 16));
+  at.counter[0] = low_word(first_word);
   Value* site = widen(builder_.getInt32(static_cast<std::uint32_t>(op.integer)));
-  at.counter[1] = builder_.CreateOr(site, builder_.CreateShl(low_word(op.operands[1]), 16));
+  at.counter[1] = builder_.CreateOr(site, builder_.CreateShl(low_word(scalar(op.operands[1])), 16));
   at.counter[2] = particle;
   at.counter[3] = widen(step);
-  // Inline, the generator's 150 instructions would be most of the code of a family.
-  llvm::Function* generator = random_function(*into_->getParent(), target_, lanes_, op.symbol == "normal");
-  Value* result = builder_.CreateCall(
-      generator, {at.key[0], at.key[1], at.counter[0], at.counter[1], at.counter[2], at.counter[3]});
+  return at;
+}
+
+/// A number as f32 where the operation says so.
+Value* Emitter::rounded_random(const ir::Op& op, Value* number) {
   if (function_.type(op.results[0]).element != Element::f32)
-    return result;
+    return number;
   llvm::Type* single = builder_.getFloatTy();
-  return builder_.CreateFPTrunc(result, lanes_ > 1 ? llvm::VectorType::get(single, static_cast<unsigned>(lanes_), false)
+  return builder_.CreateFPTrunc(number, lanes_ > 1 ? llvm::VectorType::get(single, static_cast<unsigned>(lanes_), false)
                                                    : single);
+}
+
+Value* Emitter::emit_random(const ir::Op& op) {
+  if (const auto known = numbers_.find(&op); known != numbers_.end())
+    return rounded_random(op, known->second);
+  const PhiloxCounter at = random_counter(op, scalar(op.operands[0]));
+  // Inline, the generator's instructions would be most of the code of a family.
+  llvm::Function* generator = random_function(*into_->getParent(), target_, lanes_, op.symbol == "normal");
+  return rounded_random(op, builder_.CreateCall(generator, {at.key[0], at.key[1], at.counter[0], at.counter[1],
+                                                            at.counter[2], at.counter[3]}));
 }
 
 /// Operations from scalars to one scalar.

@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/jam.h"
 #include "compiler/codegen/math.h"
+#include "compiler/codegen/philox.h"
 #include "compiler/codegen/target.h"
 #include "compiler/codegen/varying.h"
 #include "compiler/ir/module.h"
@@ -89,6 +90,8 @@ private:
   llvm::Value* emit_divide(llvm::Value* x, llvm::Value* y, bool remainder);
   llvm::Value* emit_lane_sum(ir::ValueId value);
   llvm::Value* emit_min_max(llvm::Value* x, llvm::Value* y, bool max);
+  PhiloxCounter random_counter(const ir::Op& op, llvm::Value* first_word);
+  llvm::Value* rounded_random(const ir::Op& op, llvm::Value* number);
   llvm::Value* emit_random(const ir::Op& op);
 
   // memory (emitter_memory.cpp)
@@ -122,6 +125,7 @@ private:
   // control flow (emitter_control.cpp)
   void emit_region(const ir::Region& region);
   void emit_op(const ir::Op& op);
+  bool emit_noise(const ir::Op& loop);
   void emit_loop(const ir::Op& op);
   void emit_if(const ir::Op& op);
   void emit_uniform_if(const ir::Op& op);
@@ -167,8 +171,9 @@ private:
   std::map<std::uint32_t, Memory> memories_; // by the number of the root
   llvm::Value* workspace_ = nullptr;
   llvm::Value* random_ = nullptr;
-  llvm::Value* mask_ = nullptr; // <W x i1>: the lanes that are active; null: all
-  int depth_ = 0;               // how many masks were set
+  std::map<const ir::Op*, llvm::Value*> numbers_; // random numbers that are known already
+  llvm::Value* mask_ = nullptr;                   // <W x i1>: the lanes that are active; null: all
+  int depth_ = 0;                                 // how many masks were set
 
   // Several iterations of a reduce at once: values that differ between them have a place for each.
   bool may_jam_ = false;

@@ -53,6 +53,8 @@ Value* Emitter::combine(const std::string& kind, Value* sum, Value* value) {
 }
 
 void Emitter::emit_reduce(const ir::Op& op) {
+  if (!jam_ && emit_noise(op))
+    return;
   const Region& body = op.regions[0];
   std::vector<Value*> extents;
   for (const ValueId operand : op.operands)

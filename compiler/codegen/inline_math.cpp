@@ -189,6 +189,11 @@ Value* MathEmitter::log(Value* x) {
   return builder_.CreateSelect(positive, result, other);
 }
 
+Value* MathEmitter::log_inside(Value* x) {
+  Exactly exactly(builder_);
+  return log_of(split(x, nullptr));
+}
+
 Value* MathEmitter::log1p(Value* x) {
   Exactly exactly(builder_);
   const double infinity = std::numeric_limits<double>::infinity();
@@ -256,6 +261,18 @@ Value* MathEmitter::cos_turns(Value* turns) {
       builder_.CreateFSub(builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, centred), constant_like(turns, 0.25));
   Value* z = builder_.CreateFMul(s, s);
   return builder_.CreateFMul(s, polynomial(z, sine_turns, std::size(sine_turns)));
+}
+
+/// sin(2 pi v) = -sin(2 pi u), u = v - 1/2; |u| beyond a quarter of a turn is reflected, which is exact.
+Value* MathEmitter::sin_turns(Value* turns) {
+  Exactly exactly(builder_);
+  const auto absolute = [&](Value* x) { return builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x); };
+  Value* quarter = constant_like(turns, 0.25);
+  Value* centred = builder_.CreateFSub(turns, constant_like(turns, 0.5));
+  Value* s = builder_.CreateFSub(quarter, absolute(builder_.CreateFSub(absolute(centred), quarter)));
+  Value* z = builder_.CreateFMul(s, s);
+  Value* size = builder_.CreateFMul(s, polynomial(z, sine_turns, std::size(sine_turns)));
+  return builder_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, size, builder_.CreateFNeg(centred));
 }
 
 } // namespace vmodel::codegen

@@ -24,8 +24,11 @@ public:
   llvm::Value* log1p(llvm::Value* x);
   llvm::Value* expm1(llvm::Value* x);
   llvm::Value* tanh(llvm::Value* x);
-  /// The cosine of `turns` full turns, for 0 <= turns <= 1.
+  /// The logarithm of a number between 2^-1022 and 2^1023; others are not looked for.
+  llvm::Value* log_inside(llvm::Value* x);
+  /// The cosine and the sine of `turns` full turns, for 0 <= turns <= 1 a multiple of 2^-53.
   llvm::Value* cos_turns(llvm::Value* turns);
+  llvm::Value* sin_turns(llvm::Value* turns);
 
   /// x * y + z, with one rounding where the target can do that, and the same bits for any number of lanes.
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z);

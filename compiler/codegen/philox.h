@@ -7,7 +7,8 @@
 
 namespace vmodel::codegen {
 
-/// The words of key and counter, as runtime/abi/vmodel_abi.h lays them out. i32 or <W x i32>; all of the same type.
+/// The words of key and counter, as runtime/abi/vmodel_abi.h lays them out: i32, counters also <W x i32>, all four of
+/// the same type. The key is the same for all lanes.
 struct PhiloxCounter {
   llvm::Value* key[2];
   llvm::Value* counter[4];
@@ -24,11 +25,20 @@ PhiloxBlock emit_philox(llvm::IRBuilder<>& builder, const PhiloxCounter& at);
 /// The upper 52 bits of a word as (n + 1/2) / 2^52: equally spaced, symmetric about 1/2, never 0 nor 1.
 llvm::Value* emit_uniform(llvm::IRBuilder<>& builder, llvm::Value* word);
 
-/// A standard normal number from both words (Box and Muller 1958): sqrt(-2 log u) cos(2 pi v).
-llvm::Value* emit_normal(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBlock& block);
+/// The two numbers of a block: uniform ones from one word each, normal ones from both (Box and Muller 1958):
+/// sqrt(-2 log u) cos(2 pi v) and sqrt(-2 log u) sin(2 pi v).
+struct RandomPair {
+  llvm::Value* even;
+  llvm::Value* odd;
+};
+RandomPair emit_pair(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBlock& block, bool normal);
 
-/// The function of a module that gives a normal or a uniform number for key and counter, six arguments of i32 or
-/// <lanes x i32>; declared if there is none yet.
+/// One number of a block, the same bits as in the pair: the odd one where `odd` (i1, or a vector of them) is true.
+llvm::Value* emit_one(llvm::IRBuilder<>& builder, MathEmitter& math, const PhiloxBlock& block, llvm::Value* odd,
+                      bool normal);
+
+/// The function of a module that gives one normal or uniform number: key (i32, i32), counter (four of i32 or
+/// <lanes x i32>, the element in place of the block's number); declared if there is none yet.
 llvm::Function* random_function(llvm::Module& module, const Target& target, int lanes, bool normal);
 
 /// Gives a declared function of that kind its body.

@@ -147,9 +147,8 @@ void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernel
 }
 
 /// What only the driver knows is added to lowering's metadata.
-std::string complete_metadata(const std::string& text, const Options& options, const codegen::Target& target,
+std::string complete_metadata(nlohmann::ordered_json j, const Options& options, const codegen::Target& target,
                               std::string_view source, const ir::Module& kernels) {
-  nlohmann::ordered_json j = nlohmann::ordered_json::parse(text);
   set_capabilities(j, kernels);
   j["compiler"] = VMODEL_VERSION;
   j["march"] = target.march;
@@ -160,8 +159,18 @@ std::string complete_metadata(const std::string& text, const Options& options, c
   return j.dump();
 }
 
+/// The sizes that passes added to those of lowering: how many random numbers a draw of each family takes.
+void add_noise(nlohmann::ordered_json& metadata, const std::vector<passes::FamilyNoise>& noise) {
+  for (const passes::FamilyNoise& entry : noise) {
+    for (auto& family : metadata["families"])
+      if (family["name"] == entry.family)
+        family["noise"] = entry.size;
+    metadata["sizes"].push_back("random numbers of " + entry.family);
+  }
+}
+
 /// Names of the slots: data, sizes, then what `prepare` gives.
-std::vector<std::string> slot_names(const nlohmann::json& metadata, const ir::Module& kernels) {
+std::vector<std::string> slot_names(const nlohmann::ordered_json& metadata, const ir::Module& kernels) {
   std::vector<std::string> names;
   for (const auto& field : metadata["data"])
     names.push_back("data." + field["name"].get<std::string>());
@@ -271,7 +280,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     if (pass == options.print_after)
       printed += "// after " + pass + "\n" + ir::print(module);
   };
-  const nlohmann::json metadata = nlohmann::json::parse(lowered.metadata);
+  nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(lowered.metadata);
 
   ir::Module kernels;
   {
@@ -282,7 +291,9 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     const auto size_parameter = [&](const char* field) { return "size." + std::to_string(metadata[field].get<int>()); };
     pipeline.sizes = {size_parameter("observed"), size_parameter("reported")};
     std::vector<passes::DerivativeError> errors;
-    kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors);
+    std::vector<passes::FamilyNoise> noise;
+    kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors, noise);
+    add_noise(metadata, noise);
     report_missing_derivatives(*program, errors, engine);
     if (engine.has_errors())
       return;
@@ -307,7 +318,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   code.parts = code_parts;
   code.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   code.verify = verify_wanted();
-  code.metadata = complete_metadata(lowered.metadata, options, target, sources.file(*file).text(), kernels);
+  code.metadata = complete_metadata(metadata, options, target, sources.file(*file).text(), kernels);
   code.slots = slot_names(metadata, kernels);
   code.data_count = static_cast<std::int32_t>(metadata["data"].size());
   code.size_count = static_cast<std::int32_t>(metadata["sizes"].size());

@@ -26,7 +26,7 @@ bool is_hot(std::string_view kernel) {
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
-  constexpr std::array<std::string_view, 3> endings = {".draw", ".pathwise", ".log_density_gradient"};
+  constexpr std::array<std::string_view, 4> endings = {".noise", ".draw", ".pathwise", ".log_density_gradient"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 

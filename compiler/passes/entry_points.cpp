@@ -18,14 +18,14 @@ bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), kernel) != wanted.end();
 }
 
-namespace {
-
-// FAMILY of a function named FAMILY.draw or the like; data may have such names too (`data_shape.draw`).
-std::string family_of(const std::string& name, const std::string& ending) {
+std::string family_of_kernel(const std::string& name, const std::string& ending) {
+  // Data may have such names too (`data_shape.draw`).
   if (name.starts_with("data_shape.") || name.starts_with("data_bounds."))
     return "";
   return name.size() > ending.size() && name.ends_with(ending) ? name.substr(0, name.size() - ending.size()) : "";
 }
+
+namespace {
 
 class EntryPoints {
 public:
@@ -35,9 +35,9 @@ public:
     for (const Function& function : module.functions) {
       if (function.name == "model")
         model(function);
-      else if (const std::string draw = family_of(function.name, ".draw"); !draw.empty())
+      else if (const std::string draw = family_of_kernel(function.name, ".draw"); !draw.empty())
         family_draw(function, draw);
-      else if (const std::string density = family_of(function.name, ".density"); !density.empty())
+      else if (const std::string density = family_of_kernel(function.name, ".density"); !density.empty())
         family_density(function, density);
       // `checks` becomes a part of `prepare`.
       else if (function.name == "checks" || is_wanted(function.name, wanted_))
@@ -193,7 +193,7 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
   std::vector<std::string> families;
   for (const Function& function : module.functions)
     for (const char* ending : {".draw", ".log_density"})
-      if (const std::string family = family_of(function.name, ending);
+      if (const std::string family = family_of_kernel(function.name, ending);
           !family.empty() && std::find(families.begin(), families.end(), family) == families.end())
         families.push_back(family);
   Derivatives derivatives(std::move(module), wanted, errors);
@@ -225,9 +225,12 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       move_parameter(*score, "weight", "log_q");
   }
   std::erase_if(derivatives.module().functions, [&](const Function& function) {
+    if (const std::string family = family_of_kernel(function.name, ".noise"); !family.empty())
+      return !is_wanted(function.name, wanted) && !is_wanted(family + ".draw", wanted) &&
+             !is_wanted(family + ".pathwise", wanted);
     const bool is_base = function.name == "log_density" || function.name == "log_density.plain" ||
-                         !family_of(function.name, ".draw").empty() ||
-                         !family_of(function.name, ".log_density").empty();
+                         !family_of_kernel(function.name, ".draw").empty() ||
+                         !family_of_kernel(function.name, ".log_density").empty();
     return is_base && !is_wanted(function.name, wanted);
   });
   return derivatives.finish();

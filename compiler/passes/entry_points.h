@@ -19,6 +19,9 @@ struct KernelSizes {
 /// True if a kernel is wanted; `wanted` empty: all are.
 bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted);
 
+/// FAMILY of a kernel named FAMILY and an ending such as `.draw`; empty: the name is another one.
+std::string family_of_kernel(const std::string& name, const std::string& ending);
+
 /// Replaces the master functions `model`, `FAMILY.draw` and `FAMILY.density` by the kernels that need
 /// no derivatives; other functions stay as they are (if they are wanted). A kernel that is needed to
 /// derive a wanted one is made too. Functions are inlined.

@@ -4,6 +4,7 @@
 #include "compiler/ir/module.h"
 #include "compiler/passes/derivatives.h"
 #include "compiler/passes/entry_points.h"
+#include "compiler/passes/noise.h"
 #include "compiler/passes/ranges.h"
 
 #include <functional>
@@ -91,7 +92,9 @@ struct PipelineOptions {
 };
 
 /// From lowered master functions (compiler/lower/lower.h) to finished kernels and `prepare`.
-/// Stops with an internal error when verification fails.
+/// `noise` gets the families with random numbers of their own. Stops with an internal error when verification fails.
+ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors,
+                        std::vector<FamilyNoise>& noise);
 ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors);
 
 } // namespace vmodel::passes

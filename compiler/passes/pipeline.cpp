@@ -46,7 +46,8 @@ private:
 
 } // namespace
 
-ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors) {
+ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors,
+                        std::vector<FamilyNoise>& noise) {
   Pipeline pipeline(std::move(module), options);
   pipeline.run("inline", inline_calls);
   pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
@@ -71,6 +72,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
+  pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.run("second-derivatives",
@@ -85,6 +87,11 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   return pipeline.finish();
+}
+
+ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::vector<DerivativeError>& errors) {
+  std::vector<FamilyNoise> noise;
+  return run_pipeline(std::move(module), options, errors, noise);
 }
 
 } // namespace vmodel::passes

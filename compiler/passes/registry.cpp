@@ -69,6 +69,11 @@ const std::vector<Pass>& all_passes() {
       plain("carry", "what an earlier iteration stored becomes a carried value", static_cast<Whole>(carry)),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
+      plain("noise", "random numbers of draws as arrays",
+            [](ir::Module module) {
+              std::vector<FamilyNoise> made;
+              return split_noise(std::move(module), made);
+            }),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
       plain("sums", "invariant addends and factors out of sums", sums),

@@ -35,8 +35,10 @@ typedef struct vmodel_host {
 
 /* Counter-based random numbers: Philox4x32-10.
  *   key     = (low 32 bits of seed, high 16 bits of seed | stream << 16)
- *   counter = (element, site | attempt << 16, particle, step)
- * Lane l of a kernel belongs to particle first_particle + l. */
+ *   counter = (element / 2, site | attempt << 16, particle, step)
+ * A block of 128 bits serves two elements: uniform numbers have a word of 64 bits each, normal ones are the cosine
+ * (even element) and the sine (odd) of Box and Muller's method. Lane l of a kernel belongs to particle
+ * first_particle + l. */
 typedef struct vmodel_random {
   uint64_t seed; /* below 2^48 */
   uint32_t stream;

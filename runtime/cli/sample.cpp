@@ -4,6 +4,7 @@
 #include "runtime/diagnostics/draws.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+#include "runtime/model/family_draw.h"
 
 #include <algorithm>
 #include <cmath>
@@ -34,9 +35,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()), z(static_cast<size_t>(d) * w + 1),
       x(static_cast<size_t>(q) * w + 1), log_q(w), entropy(w), value(w), jacobian(w);
   phi.resize(phi.size() + 1);
-  KernelCall draw =
-      model->call(family.name + ".draw", model->lanes(),
-                  {{"phi", phi.data()}, {"z", z.data()}, {"log_q", log_q.data()}, {"entropy", entropy.data()}});
+  FamilyDraw draw(*model, family, phi.data(), z.data(), log_q.data(), entropy.data());
   KernelCall constrain = model->call("constrain", model->lanes(), {{"z", z.data()}, {"x", x.data()}});
   KernelCall density = model->call("log_density", model->lanes(),
                                    {{"z", z.data()}, {"value", value.data()}, {"jacobian", jacobian.data()}});

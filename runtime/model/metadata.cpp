@@ -132,6 +132,8 @@ Family read_family(const Value& value) {
   result.kind = reader.text("kind", "family");
   result.phi = reader.integer("phi");
   result.values = reader.integer("values");
+  if (reader.find("noise") != nullptr)
+    result.noise = reader.integer("noise");
   result.capabilities = reader.texts("capabilities");
   reader.list("learnables", [&](const Value& entry) {
     const Reader inner(entry);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,7 @@ struct Family {
   std::string kind; // family, mean_field, full_rank
   std::vector<Learnable> learnables;
   SizeNumber phi = 0, values = 0;
+  std::optional<SizeNumber> noise; // random numbers of a draw that the kernel FAMILY.noise makes, if there are any
   std::vector<std::string> capabilities;
   // Of a Gaussian on the unconstrained scale: the learnables that play these roles, or empty.
   std::string gaussian_location, gaussian_scale, gaussian_scale_cholesky;

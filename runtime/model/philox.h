@@ -3,7 +3,6 @@
 
 #include "runtime/random/philox.h"
 
-#include <cmath>
 #include <cstdint>
 
 namespace vmodel::runtime {
@@ -11,9 +10,7 @@ namespace vmodel::runtime {
 // The standard normal number of an element of a particle. The site 0xFFFF is no site of a model or
 // family, so that these numbers are not theirs.
 inline double runtime_normal(uint64_t seed, uint32_t stream, uint32_t step, uint32_t particle, uint32_t element) {
-  const auto words = random_words({seed, stream, step, particle, 0xFFFF, 0, element});
-  const double radius = std::sqrt(-2 * std::log(uniform_from(words[0])));
-  return radius * std::cos(6.283185307179586 * uniform_from(words[1]));
+  return normal_at({seed, stream, step, particle, 0xFFFF, 0, element});
 }
 
 } // namespace vmodel::runtime

@@ -1,5 +1,7 @@
 #include "runtime/objectives/elbo.h"
 
+#include "runtime/model/family_draw.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,8 +17,11 @@ constexpr int64_t extra = 3;
 } // namespace
 
 struct Elbo::Worker {
-  AlignedVector<double> z, log_q, entropy, value, jacobian, gradient, q_gradient, d_z, d_log_q, d_entropy, d_phi;
-  KernelCall draw, value_only, density, pathwise, family_gradient;
+  // `gradient` is by z, of the density first, then the weights of the path derivative.
+  AlignedVector<double> z, log_q, entropy, value, jacobian, gradient, q_gradient, d_log_q, d_entropy, d_phi;
+  FamilyDraw draw;
+  KernelCall value_only, density, pathwise, family_gradient;
+  int64_t active = 0; // lanes for which d_entropy is set
 };
 
 Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool)
@@ -30,15 +35,13 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
   for (int i = 0; i < pool.threads(); ++i) {
     auto worker = std::make_unique<Worker>();
     Worker& k = *worker;
-    for (auto* array : {&k.z, &k.gradient, &k.q_gradient, &k.d_z})
+    for (auto* array : {&k.z, &k.gradient, &k.q_gradient})
       array->resize(d + w);
     for (auto* array : {&k.log_q, &k.entropy, &k.value, &k.jacobian, &k.d_log_q, &k.d_entropy}) {
       array->resize(w);
     }
     k.d_phi.resize(static_cast<size_t>(size_ + 1));
-    k.draw =
-        model.call(prefix + "draw", lanes,
-                   {{"phi", phi_.data()}, {"z", k.z.data()}, {"log_q", k.log_q.data()}, {"entropy", k.entropy.data()}});
+    k.draw = FamilyDraw(model, family, phi_.data(), k.z.data(), k.log_q.data(), k.entropy.data());
     k.value_only = model.call("log_density", lanes,
                               {{"z", k.z.data()}, {"value", k.value.data()}, {"jacobian", k.jacobian.data()}});
     k.density = model.call("log_density_gradient", lanes,
@@ -48,7 +51,8 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
                             {"gradient", k.gradient.data()}});
     k.pathwise = model.call(prefix + "pathwise", lanes,
                             {{"phi", phi_.data()},
-                             {"d_z", k.d_z.data()},
+                             {"noise", k.draw.noise()},
+                             {"d_z", k.gradient.data()},
                              {"d_log_q", k.d_log_q.data()},
                              {"d_entropy", k.d_entropy.data()},
                              {"d_phi", k.d_phi.data()}});
@@ -95,11 +99,19 @@ Evaluation Elbo::run(const double* phi, const Work& work) {
 }
 
 Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {
-  const Evaluation result =
+  Evaluation result =
       run(phi, [&](Worker& worker, int64_t block, double* sums) { run_block(worker, block, random, sums); });
   const double count = static_cast<double>(particles_);
-  for (int64_t i = 0; i < size_; ++i)
+  bool finite = true;
+  for (int64_t i = 0; i < size_; ++i) {
     gradient[i] = sums_[static_cast<size_t>(i)] / count;
+    finite = finite && std::isfinite(gradient[i]);
+  }
+  // A sum is finite only if all its terms are.
+  if (!finite && result.not_finite == 0) {
+    result.not_finite = 1;
+    result.value = NAN;
+  }
   return result;
 }
 
@@ -122,17 +134,34 @@ int64_t Elbo::active(int64_t block) const {
 
 void Elbo::add_terms(const Worker& k, int64_t block, Estimator form, double* sums, double* terms) const {
   const size_t count = static_cast<size_t>(active(block));
+  const double* family = form == Estimator::total ? k.entropy.data() : k.log_q.data();
+  const double sign = form == Estimator::total ? 1 : -1;
+  const auto term = [&](size_t l) { return k.value[l] + k.jacobian[l] + sign * family[l]; };
+  double sum = 0, squares = 0;
   for (size_t l = 0; l < count; ++l) {
-    const double term = k.value[l] + k.jacobian[l] + (form == Estimator::total ? k.entropy[l] : -k.log_q[l]);
-    if (terms != nullptr)
-      terms[l] = term;
-    if (!std::isfinite(term)) {
-      sums[size_ + 2] += 1;
-      continue;
-    }
-    sums[size_] += term;
-    sums[size_ + 1] += term * term;
+    const double t = term(l);
+    sum += t;
+    squares += t * t;
   }
+  if (terms != nullptr) {
+    for (size_t l = 0; l < count; ++l)
+      terms[l] = term(l);
+  }
+  if (!std::isfinite(squares)) {
+    // Particles that are not finite are counted and left out.
+    sum = squares = 0;
+    for (size_t l = 0; l < count; ++l) {
+      const double t = term(l);
+      if (!std::isfinite(t)) {
+        sums[size_ + 2] += 1;
+        continue;
+      }
+      sum += t;
+      squares += t * t;
+    }
+  }
+  sums[size_] += sum;
+  sums[size_ + 1] += squares;
 }
 
 void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double* sums) {
@@ -141,31 +170,28 @@ void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double
   const int64_t count = active(block);
   k.draw(random);
   k.density(random);
-  if (estimator_ == Estimator::stl)
+  double* gradient = k.gradient.data();
+  if (estimator_ == Estimator::stl) {
     k.family_gradient(random);
-  add_terms(k, block, estimator_, sums, nullptr);
-  for (int64_t lane = 0; lane < lanes_; ++lane) {
-    const size_t l = static_cast<size_t>(lane);
-    k.d_log_q[l] = 0;
-    k.d_entropy[l] = estimator_ == Estimator::total && lane < count ? 1 : 0;
+    const double* of_family = k.q_gradient.data();
+    for (int64_t i = 0; i < dimension_ * lanes_; ++i)
+      gradient[i] -= of_family[i];
   }
-  for (int64_t i = 0; i < dimension_; ++i) {
-    const size_t row = static_cast<size_t>(i * lanes_);
-    for (int64_t lane = 0; lane < lanes_; ++lane) {
-      const size_t at = row + static_cast<size_t>(lane);
-      const double g = k.gradient[at] - (estimator_ == Estimator::stl ? k.q_gradient[at] : 0.0);
-      k.d_z[at] = lane < count ? g : 0.0;
-    }
+  add_terms(k, block, estimator_, sums, nullptr);
+  if (k.active != count) {
+    k.active = count;
+    const double weight = estimator_ == Estimator::total ? 1 : 0;
+    for (int64_t lane = 0; lane < lanes_; ++lane)
+      k.d_entropy[static_cast<size_t>(lane)] = lane < count ? weight : 0.0;
+  }
+  if (count < lanes_) {
+    for (int64_t i = 0; i < dimension_; ++i)
+      std::fill(gradient + i * lanes_ + count, gradient + (i + 1) * lanes_, 0.0);
   }
   k.pathwise(random);
-  bool finite = true;
-  for (int64_t i = 0; i < size_; ++i) {
-    const double g = k.d_phi[static_cast<size_t>(i)];
-    finite = finite && std::isfinite(g);
-    sums[i] += g;
-  }
-  if (!finite && sums[size_ + 2] == 0)
-    sums[size_ + 2] += 1;
+  const double* d_phi = k.d_phi.data();
+  for (int64_t i = 0; i < size_; ++i)
+    sums[i] += d_phi[i];
 }
 
 } // namespace vmodel::runtime

@@ -2,8 +2,9 @@
 // 3", SC 2011), and the uniform and normal numbers that compiled models make of it.
 //
 // A number is a function of (seed, stream, step, particle, site, attempt, element) and of nothing else; the layout of
-// key and counter is that of runtime/abi/vmodel_abi.h. Uniform numbers are the same bits as those of compiled models;
-// normal numbers differ by rounding only (compiled models have their own logarithm and cosine).
+// key and counter is that of runtime/abi/vmodel_abi.h. Two elements share a block: 2 k and 2 k + 1. Uniform numbers are
+// the same bits as those of compiled models; normal numbers differ by rounding only (compiled models have their own
+// logarithm and cosine).
 #pragma once
 
 #include <array>
@@ -38,10 +39,10 @@ struct RandomAddress {
   std::uint32_t element = 0;
 };
 
-/// The two words of 64 bits of an address.
+/// The two words of 64 bits of the block of an address.
 inline std::array<std::uint64_t, 2> random_words(const RandomAddress& at) {
   const PhiloxBlock block = philox(
-      {at.element, at.site | at.attempt << 16, at.particle, at.step},
+      {at.element >> 1, at.site | at.attempt << 16, at.particle, at.step},
       {static_cast<std::uint32_t>(at.seed), (static_cast<std::uint32_t>(at.seed >> 32) & 0xFFFF) | at.stream << 16});
   return {std::uint64_t{block[0]} << 32 | block[1], std::uint64_t{block[2]} << 32 | block[3]};
 }
@@ -51,18 +52,21 @@ inline double uniform_from(std::uint64_t word) {
   return (static_cast<double>(word >> 12) + 0.5) * 0x1p-52;
 }
 
-/// The uniform number of an address: its first word.
+/// The uniform number of an address: a word of its own.
 inline double uniform_at(const RandomAddress& at) {
-  return uniform_from(random_words(at)[0]);
+  return uniform_from(random_words(at)[at.element & 1]);
 }
 
-/// The standard normal number of an address (Box and Muller 1958, the cosine): both words.
+/// The standard normal number of an address (Box and Muller 1958): the cosine for an even element, the sine for an odd
+/// one, of both words of the block.
 inline double normal_at(const RandomAddress& at) {
   const std::array<std::uint64_t, 2> words = random_words(at);
   const double radius = std::sqrt(-2 * std::log(uniform_from(words[0])));
-  // cos(2 pi v) = sin(2 pi (|v - 1/2| - 1/4)): the argument is exact, and the result accurate near its zeros.
-  const double turns = std::fabs(uniform_from(words[1]) - 0.5) - 0.25;
-  return radius * std::sin(6.283185307179586477 * turns);
+  // The sine is the cosine a quarter of a turn earlier, and cos(2 pi v) = sin(2 pi (|v - 1/2| - 1/4)): the argument is
+  // exact, and the result accurate near its zeros.
+  const double v = uniform_from(words[1]);
+  const double turns = (at.element & 1) != 0 ? std::fabs(v - 0.25) : v;
+  return radius * std::sin(6.283185307179586477 * (std::fabs(turns - 0.5) - 0.25));
 }
 
 } // namespace vmodel::runtime

@@ -1,5 +1,6 @@
 #include "runtime/start/family_start.h"
 
+#include "runtime/model/family_draw.h"
 #include "runtime/optimizers/lbfgs.h"
 
 #include <algorithm>
@@ -92,9 +93,7 @@ PointBlocks draws_of(const PreparedModel& model, const Family& family, const std
   AlignedVector<double> phi(given.begin(), given.end()), z(static_cast<size_t>(block_size + 1)),
       log_q(static_cast<size_t>(lanes)), entropy(log_q);
   phi.resize(phi.size() + 1);
-  KernelCall draw =
-      model.call(family.name + ".draw", model.lanes(),
-                 {{"phi", phi.data()}, {"z", z.data()}, {"log_q", log_q.data()}, {"entropy", entropy.data()}});
+  FamilyDraw draw(model, family, phi.data(), z.data(), log_q.data(), entropy.data());
   for (int64_t b = 0; b < result.blocks; ++b) {
     draw(random_state(seed, Stream::init, step_of_draws, static_cast<uint32_t>(b * lanes)));
     std::copy_n(z.begin(), block_size, result.z.begin() + b * block_size);

@@ -1,5 +1,6 @@
 // Makes preconditioners.
 
+#include "runtime/model/family_draw.h"
 #include "runtime/model/philox.h"
 #include "runtime/start/laplace.h"
 #include "runtime/start/preconditioner.h"
@@ -40,9 +41,7 @@ public:
     phi_.resize(phi.size() + 1);
     log_q_.resize(static_cast<size_t>(lanes_));
     entropy_ = log_q_;
-    draw_ =
-        model.call(family.name + ".draw", model.lanes(),
-                   {{"phi", phi_.data()}, {"z", z_.data()}, {"log_q", log_q_.data()}, {"entropy", entropy_.data()}});
+    draw_ = FamilyDraw(model, family, phi_.data(), z_.data(), log_q_.data(), entropy_.data());
   }
 
   Preconditioner build() {
@@ -253,6 +252,7 @@ private:
         d_phi(static_cast<size_t>(n + 1));
     KernelCall pathwise = model_.call(family_.name + ".pathwise", model_.lanes(),
                                       {{"phi", phi_.data()},
+                                       {"noise", draw_.noise()},
                                        {"d_z", d_z.data()},
                                        {"d_log_q", zero.data()},
                                        {"d_entropy", zero.data()},
@@ -269,6 +269,8 @@ private:
     for (int64_t k = 0; k < points; ++k) {
       random_.first_particle = static_cast<uint32_t>(k / lanes_ * lanes_);
       const int64_t lane = k % lanes_;
+      if (lane == 0)
+        draw_.make_noise(random_);
       // Row r: the derivative of (root' z)_r by phi for this particle alone.
       for (int64_t r = 0; r < dimension_; ++r) {
         for (int64_t i = 0; i < dimension_; ++i)
@@ -303,6 +305,7 @@ private:
     Eigen::Map<ByLane> weights(d_z.data(), dimension_, lanes_);
     for (int64_t b = 0; b < directions; ++b) {
       random_.first_particle = static_cast<uint32_t>(b * lanes_);
+      draw_.make_noise(random_);
       random_signs(directions + b, d_z);
       if (root.size() > 0) {
         weights = (root * weights).eval();
@@ -329,7 +332,7 @@ private:
   int64_t dimension_, lanes_;
   AlignedVector<double> phi_, z_, log_q_, entropy_;
   vmodel_random random_;
-  KernelCall draw_;
+  FamilyDraw draw_;
   Preconditioner result_;
   std::vector<LearnableValue> learnables_;
   // The mean negative Hessian; its inverse = factor_ factor_', factor_ lower; its diagonal.

@@ -370,11 +370,42 @@ TEST(Random, PhiloxKnownAnswers) {
             (runtime::PhiloxBlock{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
+TEST(Random, PairsAreIndependentNormals) {
+  // Moments of both numbers of a block, and products that vanish for independent normals; limits of six standard
+  // errors, from the moments of the normal distribution.
+  constexpr int count = 200'000;
+  double moments[2][4] = {}, product = 0, of_squares = 0;
+  for (std::uint32_t k = 0; k < count; ++k) {
+    const double x[2] = {runtime::normal_at({7, 1, 3, 5, 2, 0, 2 * k}),
+                         runtime::normal_at({7, 1, 3, 5, 2, 0, 2 * k + 1})};
+    for (int side = 0; side < 2; ++side)
+      for (int power = 1; power <= 4; ++power)
+        moments[side][power - 1] += std::pow(x[side], power) / count;
+    product += x[0] * x[1] / count;
+    of_squares += (x[0] * x[0] - 1) * (x[1] * x[1] - 1) / count;
+  }
+  const double error = 6 / std::sqrt(static_cast<double>(count));
+  const double expected[4] = {0, 1, 0, 3}, deviation[4] = {1, std::sqrt(2.0), std::sqrt(15.0), std::sqrt(96.0)};
+  for (const auto& side : moments)
+    for (int power = 0; power < 4; ++power)
+      EXPECT_NEAR(side[power], expected[power], error * deviation[power]);
+  EXPECT_NEAR(product, 0, error);
+  EXPECT_NEAR(of_squares, 0, 2 * error);
+}
+
+// Loops of every kind: whose turns share blocks, with an odd number of them, with more than one number a turn.
 TEST(Random, GeneratedCodeDrawsTheSameNumbers) {
   const ir::Module module =
       module_of({{"f", [](Builder& b) {
+                    const ValueId pairs = b.parameter("p", reference({fixed(51)}), Axis::particle);
+                    const ValueId words = b.parameter("w", reference({fixed(51)}), Axis::particle);
                     const ValueId uniforms = b.parameter("u", reference({fixed(50)}), Axis::particle);
                     const ValueId normals = b.parameter("n", reference({fixed(50)}), Axis::particle);
+                    b.for_each(std::vector{fixed(51)},
+                               [&](Builder::Indices i) { b.store(pairs, i, b.random("normal", 7, i[0], b.index(0))); });
+                    b.for_each(std::vector{fixed(51)}, [&](Builder::Indices i) {
+                      b.store(words, i, b.random("uniform", 8, i[0], b.index(3)));
+                    });
                     b.for_each(std::vector{fixed(50)}, [&](Builder::Indices i) {
                       b.store(uniforms, i, b.random("uniform", 5, i[0], b.index(2)));
                       b.store(normals, i, b.random("normal", 6, i[0], b.index(0)));
@@ -386,8 +417,9 @@ TEST(Random, GeneratedCodeDrawsTheSameNumbers) {
     SCOPED_TRACE(march);
     Compiled compiled(module, march);
     ASSERT_EQ(compiled.prepare({}), 0);
-    const Array shape = Array::vector(std::vector<double>(50));
-    const std::vector<Arrays> lanes(static_cast<std::size_t>(compiled.native_lanes()), {{"u", shape}, {"n", shape}});
+    const Array shape = Array::vector(std::vector<double>(50)), longer = Array::vector(std::vector<double>(51));
+    const std::vector<Arrays> lanes(static_cast<std::size_t>(compiled.native_lanes()),
+                                    {{"u", shape}, {"n", shape}, {"p", longer}, {"w", longer}});
     const vmodel_random state{0xABCD12345678, 3, 77, 1000};
     const std::vector<Arrays> found = compiled.run("f", lanes, state);
     for (std::size_t l = 0; l < lanes.size(); ++l) {
@@ -397,6 +429,13 @@ TEST(Random, GeneratedCodeDrawsTheSameNumbers) {
       // One lane or many: the same bits, normal numbers too.
       EXPECT_EQ(single.at("u").numbers, found[l].at("u").numbers);
       EXPECT_EQ(single.at("n").numbers, found[l].at("n").numbers);
+      EXPECT_EQ(single.at("p").numbers, found[l].at("p").numbers);
+      for (std::uint32_t i = 0; i < 51; ++i) {
+        const auto particle = static_cast<std::uint32_t>(1000 + l);
+        EXPECT_EQ(found[l].at("w").numbers[i], runtime::uniform_at({state.seed, 3, 77, particle, 8, 3, i}));
+        const double normal = runtime::normal_at({state.seed, 3, 77, particle, 7, 0, i});
+        EXPECT_NEAR(found[l].at("p").numbers[i], normal, 4e-16 * std::fmax(1, std::fabs(normal)) * 2);
+      }
       for (std::uint32_t i = 0; i < 50; ++i) {
         const auto particle = static_cast<std::uint32_t>(1000 + l);
         EXPECT_EQ(found[l].at("u").numbers[i], runtime::uniform_at({state.seed, 3, 77, particle, 5, 2, i}));

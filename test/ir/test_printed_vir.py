@@ -9,7 +9,7 @@ from vmodel_testing import BUILD, SOURCE, VMODELC, run
 VIR_OPT = BUILD / "bin" / "vir-opt"
 MODELS = sorted((SOURCE / "test" / "posteriordb").glob("*.vmodel"))
 PASSES = [
-    "lower", "inline", "entry-points", "reductions", "fuse", "unroll", "sufficient-statistics", "derivatives", "second-derivatives",
+    "lower", "inline", "entry-points", "reductions", "fuse", "unroll", "sufficient-statistics", "noise", "derivatives", "second-derivatives",
     "reciprocals", "hoist-loops", "sums", "hoist-to-load", "expand", "simplify",
 ]  # fmt: skip
 

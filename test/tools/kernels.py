@@ -126,20 +126,25 @@ class Model:
 
     def output_size(self, name, argument):
         family = next((f for f in self.metadata["families"] if name.startswith(f["name"] + ".")), None)
-        known = {"z": "dimension", "gradient": "dimension", "product": "dimension", "x": "reported", "d_phi": "phi", "phi": "phi"}
+        known = {"z": "dimension", "gradient": "dimension", "product": "dimension", "x": "reported", "d_phi": "phi", "phi": "phi", "noise": "noise"}
         if argument not in known:
             return 1
-        if known[argument] == "phi":
-            return self.sizes[family["phi"]]
+        if known[argument] in ("phi", "noise"):
+            return self.sizes[family[known[argument]]]
         return self.sizes[self.metadata[known[argument]]]
 
     def call(self, name, lanes=None, seed=1, first_particle=0, sizes=None, **inputs):
-        """Outputs by name. Particle inputs are lists over points (a number or a flat list each), particle outputs too; a step output is a flat list."""
+        """Outputs by name. Particle inputs are lists over points (a number or a flat list each), particle outputs too; a step output is a flat list.
+
+        The random numbers of a draw are made where they are not given."""
         kernel = self.kernel(name, lanes)
         width = kernel.lanes
         arguments = kernel.arguments[:kernel.argument_count]
         varying = [a.name.decode() for a in arguments if a.axis == PARTICLE and not a.output]
-        points = len(inputs[varying[0]]) if varying else inputs.pop("points", width)
+        given = [label for label in varying if label in inputs]
+        points = len(inputs[given[0]]) if given else inputs.pop("points", width)
+        if "noise" in varying and "noise" not in given:
+            inputs["noise"] = self.call(name.rsplit(".", 1)[0] + ".noise", width, seed, first_particle, points=points)["noise"]
         results = {a.name.decode(): [] for a in arguments if a.output}
         for start in range(0, points, width):
             memory, outputs = [], []
@@ -169,7 +174,7 @@ class Model:
                     values = place.numbers(count * width)[:]
                     for lane in range(min(width, points - start)):
                         row = [values[i * width + lane] for i in range(count)]
-                        results[label].append(row if label in ("z", "x", "gradient", "product") else row[0])
+                        results[label].append(row if label in ("z", "x", "gradient", "product", "noise") else row[0])
                 else:
                     results[label] = place.numbers(count, bool(a.integer))[:]
         return results
