@@ -63,7 +63,7 @@ void Emitter::emit_reduce(const ir::Op& op) {
     emit_shared(op, extents);
     return;
   }
-  if (may_jam_ && !jam_ && lanes_ > 1)
+  if (may_jam_ && !jam_)
     if (const std::optional<Jam> jam = plan_jam(function_, varying_, lanes_, target_, op)) {
       emit_jammed(op, *jam, extents);
       return;

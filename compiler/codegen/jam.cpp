@@ -84,13 +84,14 @@ public:
     const Region& body = reduce_.regions[0];
     jam_.differs[body.arguments.back().id] = true;
     visit(body);
-    if (!possible_)
+    // With one lane LLVM puts iterations into lanes, but not those of a loop around another.
+    if (!possible_ || (lanes == 1 && jam_.shared.empty()))
       return std::nullopt;
     count(body);
     const int width = std::max(1, lanes / target.lanes); // registers of a number
     const int registers = (target.lanes == 8 ? 32 : 16) / width;
     choose(registers);
-    if (!has_inner_ && (target.lanes == 8 || !fits(registers, jam_.copies, jam_.sums)))
+    if (!has_inner_ && lanes > 1 && (target.lanes == 8 || !fits(registers, jam_.copies, jam_.sums)))
       find_reloads(body);
     return jam_.copies > 1 || !jam_.reloads.empty() ? std::optional(std::move(jam_)) : std::nullopt;
   }

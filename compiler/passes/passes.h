@@ -48,6 +48,8 @@ ir::Module hoist_loops(ir::Module module);
 ir::Module reciprocals(ir::Module module);
 /// Invariant addends and factors out of sums, after hoist_loops; sums of data become reduces of their own.
 ir::Module sums(ir::Module module);
+/// A sum that is subtracted is subtracted term by term.
+ir::Module subtractions(ir::Module module);
 /// What depends on data only moves from all functions to a new function `prepare` with outputs
 /// `prepared.K`, which become load parameters of the others. `require`s move there too.
 ir::Module hoist_to_load(ir::Module module);

@@ -83,6 +83,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);
   pipeline.run("hoist-to-load", hoist_to_load);
+  pipeline.run("subtractions", subtractions);
   // Derivatives and hoisting see special functions as one operation each.
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });

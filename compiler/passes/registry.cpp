@@ -77,6 +77,7 @@ const std::vector<Pass>& all_passes() {
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
       plain("sums", "invariant addends and factors out of sums", sums),
+      plain("subtractions", "sums are subtracted term by term", subtractions),
       plain("hoist-to-load", "what depends on data only moves to `prepare`", hoist_to_load),
       {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},

@@ -1,0 +1,111 @@
+// y - (a + b c + ...) becomes y - a - b c - ...: every product is then subtracted in one operation, and the chain
+// starts from the number that has just been loaded instead of from one that is needed again.
+#include "compiler/ir/axes.h"
+#include "compiler/ir/rewrite.h"
+#include "compiler/passes/passes.h"
+
+#include <map>
+
+namespace vmodel::passes {
+
+using ir::Axis;
+using ir::Function;
+using ir::Module;
+using ir::Op;
+using ir::Opcode;
+using ir::Region;
+using ir::Rewriter;
+using ir::ValueId;
+
+namespace {
+
+class Subtractions {
+public:
+  explicit Subtractions(const Function& function)
+      : from_(function), axis_(ir::axes(function)), uses_(function.values.size(), 0) {
+    count(function.body);
+    find(function.body);
+  }
+
+  bool any() const { return !sums_.empty(); }
+
+  Function run() {
+    return ir::rewrite(from_, [this](Rewriter& r, const Op& op) {
+      if (op.results.size() != 1)
+        return false;
+      if (sums_.contains(op.results[0]))
+        return true; // subtracted term by term
+      if (op.opcode != Opcode::sub || !sums_.contains(op.operands[1]))
+        return false;
+      r.set(op.results[0], without(r, r(op.operands[0]), op.operands[1]));
+      return true;
+    });
+  }
+
+private:
+  void use(ValueId v) { ++uses_[v.id]; }
+
+  void count(const Region& region) {
+    for (const Op& op : region.ops) {
+      for (ValueId v : op.operands)
+        use(v);
+      for (const Region& inner : op.regions)
+        count(inner);
+    }
+    for (ValueId v : region.yields)
+      use(v);
+  }
+
+  /// Sums that are used once, to be subtracted in the region where they stand.
+  void find(const Region& region) {
+    std::map<ValueId, const Op*> here;
+    for (const Op& op : region.ops) {
+      for (const Region& inner : op.regions)
+        find(inner);
+      if (op.opcode == Opcode::sub)
+        take(op.operands[1], here);
+      // What follows from data alone is computed as it is written.
+      if (op.opcode == Opcode::add && from_.type(op.results[0]).element == ir::Element::f64 &&
+          axis_[op.results[0].id] != Axis::load)
+        here[op.results[0]] = &op;
+    }
+  }
+
+  void take(ValueId sum, const std::map<ValueId, const Op*>& here) {
+    const auto found = here.find(sum);
+    if (found == here.end() || uses_[sum.id] != 1 || found->second->operands[0] == found->second->operands[1])
+      return;
+    sums_[sum] = found->second;
+    for (ValueId term : found->second->operands)
+      take(term, here);
+  }
+
+  ValueId without(Rewriter& r, ValueId from, ValueId sum) const {
+    const auto found = sums_.find(sum);
+    if (found == sums_.end())
+      return r.builder().sub(from, r(sum));
+    for (ValueId term : found->second->operands)
+      from = without(r, from, term);
+    return from;
+  }
+
+  const Function& from_;
+  std::vector<Axis> axis_;
+  std::vector<int> uses_;
+  std::map<ValueId, const Op*> sums_;
+};
+
+} // namespace
+
+Module subtractions(Module module) {
+  for (Function& function : module.functions) {
+    Subtractions pass(function);
+    if (!pass.any())
+      continue;
+    Function next = pass.run();
+    function = std::move(next);
+  }
+  return module;
+}
+
+} // namespace vmodel::passes
