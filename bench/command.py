@@ -21,6 +21,7 @@ from models import ROOT, cases
 from peers.install import Environment, install
 from peers.stan import Stan, Stanli, compile_loop
 from peers.vmodel import Compiler
+from progress import OutOfTime, Progress
 
 QUICK_MODELS = ("eight_schools_noncentered", "kidscore_momiq")
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -49,20 +50,18 @@ def main(arguments):
         return subprocess.run([options.build / "bin" / "bench-parts", *options.models[1:]]).returncode
     if options.models == ["report"]:
         results = json.loads((folder / "results.json").read_text())
-        write_report(results, install(folder / "peers"), PAGE, PICTURES)
+        write_report(results, install(folder / "peers"), folder)
         return 0
     try:
         found = cases(options.models or (QUICK_MODELS if options.quick else ()))
+        results, environment = measure(options, folder, found)
     except ValueError as error:
         print(f"bench: error: {error}", file=sys.stderr)
         return 1
-    results, environment = measure(options, folder, found)
-    if is_partial(options):
-        (folder / "partial.json").write_text(json.dumps(results, indent=1) + "\n")
-        write_report(results, environment, folder / "partial" / "benchmarks.md", folder / "partial" / "pictures")
-    else:
-        (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        write_report(results, environment, PAGE, PICTURES)
+    write_report(results, environment, folder)
+    if not results["finished"]:
+        print("bench: not finished; the same command with --resume goes on", file=sys.stderr)
+        return 2
     return 1 if results["failures"] else 0
 
 
@@ -78,6 +77,8 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="two models and one repeat: does everything work?")
     parser.add_argument("--repeats", type=int, help="pairs of runs of every figure (default 5; --quick: 1)")
     parser.add_argument("--core", type=int, default=machine.default_core(), help="the core that everything timed runs on (default: the last)")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was cut off")
+    parser.add_argument("--minutes", type=float, help="begin no measurement after as many minutes; --resume goes on later")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.models[:1] != ["parts"]:
         parser.error(f"unknown argument {rest[0]}")
@@ -88,7 +89,7 @@ def parse(arguments):
 
 
 def measure(options, folder, found):
-    """All measurements as a value for results.json."""
+    """All measurements as a value for results.json (partial.json of a partial run), which is saved as they come."""
     begin = time.monotonic()
 
     def say(text):
@@ -105,57 +106,63 @@ def measure(options, folder, found):
         core=options.core,
         folder=folder,
     )
-    results = {"schema": 1, "date": datetime.date.today().isoformat(), "repeats": options.repeats, "partial": is_partial(options), "core": options.core, "machine": tools.machine}
-    results["versions"] = versions(tools)
-    results["load_before"] = machine.load()
+    head = {
+        "schema": 2,
+        "date": datetime.date.today().isoformat(),
+        "repeats": options.repeats,
+        "partial": is_partial(options),
+        "models": [case.name for case in found],
+        "core": options.core,
+        "machine": tools.machine,
+        "versions": versions(tools),
+        "load_before": machine.load(),
+    }
+    path = folder / ("partial.json" if is_partial(options) else "results.json")
+    progress = Progress(path, head, options.resume, options.minutes, say)
+    try:
+        measure_all(options, tools, found, progress, say)
+        progress.results["finished"] = True
+        say("done")
+    except OutOfTime:
+        say("the minutes are over")
+    progress.results["load_after"] = machine.load()
+    progress.save()
+    return progress.results, environment
+
+
+def measure_all(options, tools, found, progress, say):
+    """Everything, what matters most first."""
+    results, whole = progress.results, not is_partial(options)
     say("compiling what measures")
     tools.stanli.compile()
     compile_loop(ROOT / "bench" / "loop" / "usage.cpp", tools.meter)
     # What is compiled now is compiled several at a time; compile times are taken from programs compiled alone.
     programs = [program for case in found for program in (case.program, case.tuned) if program]
-    results["stan_compiled_together"] = tools.stan.compile_all(programs, say)
-    results["stan_compilations"] = [] if is_partial(options) else compile_times.measure_stan(tools, cases(compile_times.ALONE), say)
-    failures = results["failures"] = []
-
-    def attempt(what, measurement, otherwise):
-        """A measurement, or `otherwise` where it fails: that is reported, and the others go on."""
-        try:
-            return measurement()
-        except (RuntimeError, OSError, ValueError) as error:
-            failures.append(f"{what}: {' '.join(str(error).split())[-300:]}")
-            say(failures[-1])
-            return otherwise
-
-    def each(what, measurement, chosen=found):
-        """The measurement of each model that does not fail."""
-        done = []
-        for case in chosen:
-            say(f"{case.name}: {what}")
-            done += attempt(f"{case.name}, {what}", lambda: [measurement(case)], [])
-        return done
-
-    results["vmodelc"] = each("compiling", lambda case: compile_times.measure_vmodelc(case, tools))
-    results["gradients"] = each("gradients", lambda case: gradients.measure(case, tools, options.repeats, say))
+    results["stan_compiled_together"] |= tools.stan.compile_all(programs, say)
+    progress.save()
+    progress.each("gradients", "gradients", found, lambda case: gradients.measure(case, tools, options.repeats, say))
     stepped = [case for case in found if case.name in steps.MODELS][: 1 if options.quick else None]
-    results["steps"] = sum(each("steps", lambda case: steps.measure(case, tools, options.repeats, say), stepped), [])
-    results["draws"] = attempt("from source to draws", lambda: compile_times.measure_draws(tools, options.repeats, say), {})
-    results["fits"] = each("memory of a fit", lambda case: memory.measure_fits(case, tools))
-    results["growth"] = [] if is_partial(options) else attempt("growth of memory", lambda: memory.measure_growth(tools, say), [])
-    results["load_after"] = machine.load()
-    results["minutes"] = (time.monotonic() - begin) / 60
-    say("done")
-    return results, environment
+    progress.each("steps", "steps", stepped, lambda case: steps.measure(case, tools, options.repeats, say))
+    progress.each("vmodelc", "compiling", found, lambda case: compile_times.measure_vmodelc(case, tools))
+    progress.once("draws", "from source to draws", lambda: compile_times.measure_draws(tools, options.repeats, say))
+    if whole:
+        progress.each("stan_compilations", "compiling with Stan, nothing beside it", cases(compile_times.ALONE), lambda case: compile_times.measure_stan(case, tools))
+    progress.each("fits", "memory of a fit", found, lambda case: memory.measure_fits(case, tools))
+    if whole:
+        progress.once("growth", "growth of memory", lambda: memory.measure_growth(tools, say))
 
 
 def versions(tools):
     found = tools.environment.versions()
     wanted = ("httpstan", "stanli", "numpyro", "jax", "jaxlib")
     revision = machine.first_line(["git", "-C", ROOT, "describe", "--always", "--dirty"])
-    return {"vmodel": revision, "compiler": machine.compiler_version(), "stanc": tools.stan.version()} | {name: found.get(name) for name in wanted}
+    return {"vmodel": revision, "build": tools.compiler.identity(), "compiler": machine.compiler_version(), "stanc": tools.stan.version()} | {name: found.get(name) for name in wanted}
 
 
-def write_report(results, environment, page, pictures):
-    """The page, and its pictures, which matplotlib of the peers' environment draws."""
+def write_report(results, environment, folder):
+    """The page, and its pictures, which matplotlib of the peers' environment draws; in docs/ only of a whole run."""
+    whole = results["finished"] and not results["partial"]
+    page, pictures = (PAGE, PICTURES) if whole else (folder / "partial" / "benchmarks.md", folder / "partial" / "pictures")
     page.parent.mkdir(parents=True, exist_ok=True)
     pictures.mkdir(parents=True, exist_ok=True)
     page.write_text(report.page(results, pictures.name))

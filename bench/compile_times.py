@@ -29,14 +29,10 @@ def measure_vmodelc(case, tools, repeats=REPEATS):
     return {"model": case.name, "cpu": min(used.cpu for used, _ in runs), "wall": fastest.wall, "memory_kib": metered.memory_kib, "phases": phases}
 
 
-def measure_stan(tools, found, say):
-    """Stan's compile times, one program at a time."""
-    alone = []
-    for case in found:
-        say(f"{case.name}: compiling with Stan, nothing beside it")
-        wall, cpu = tools.stan.compile_alone(case.program)
-        alone.append({"model": case.name, "wall": wall, "cpu": cpu})
-    return alone
+def measure_stan(case, tools):
+    """Stan's compile time of one program, nothing beside it."""
+    wall, cpu = tools.stan.compile_alone(case.program)
+    return {"model": case.name, "wall": wall, "cpu": cpu}
 
 
 def measure_draws(tools, repeats, say):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import agreement
+import aims
 from models import BENCH, POINTS
 from peers.stan import compile_loop
 from peers.vmodel import Model
@@ -34,7 +35,7 @@ def measure(case, tools, repeats, say):
                 timers[name] = peer.time
             else:
                 record["refused"][name] = f"does not agree: density {found['density']}, gradient {found['gradient']}"
-        if "hand" in timers:
+        if can_run_avx2(tools) and ("hand" in timers or aims.known_ratio(case.name)):
             narrow = Model(tools.compiler.compile(case, HAND_MARCH), case, tools.core)
             narrow.at = model.at
             timers["vmodel_avx2"] = lambda: time(narrow, reference, POINTS, "--plain")
@@ -49,6 +50,10 @@ def measure(case, tools, repeats, say):
                     record["refused"][name] = str(error).splitlines()[-1][:200]
                     del timers[name], record["times"][name]
     return record
+
+
+def can_run_avx2(tools):
+    return {"avx2", "fma"} <= set(tools.machine["vector_units"])
 
 
 def own_timers(model, reference):
@@ -73,7 +78,7 @@ def peers(case, tools):
     if case.tuned:
         found["stanli_tuned"] = lambda: tools.stanli.worker(case.tuned, case.data, tools.core)
     found["stanli_fast"] = lambda: fastest_stanli(case, tools)
-    if case.hand and "avx2" in tools.machine["vector_units"] and "fma" in tools.machine["vector_units"]:
+    if case.hand and can_run_avx2(tools):
         found["hand"] = lambda: hand_worker(case, tools)
     return found
 

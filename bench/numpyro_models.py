@@ -85,4 +85,18 @@ def hmm_example(data):
     return model
 
 
-MODELS = {f.__name__: f for f in (eight_schools_noncentered, kidscore_momiq, garch11, hmm_example)}
+def diamonds(data):
+    columns, price = jnp.asarray(data["X"], float)[:, 1:], jnp.asarray(data["Y"], float)
+    centred = columns - columns.mean(axis=0)
+
+    def model():
+        b = numpyro.sample("b", dist.Normal(0, 1).expand([centred.shape[1]]).to_event(1))
+        intercept = numpyro.sample("Intercept", dist.StudentT(3, 8, 10))
+        sigma = numpyro.sample("sigma", FLAT_POSITIVE)
+        numpyro.factor("sigma_prior", dist.StudentT(3, 0, 10).log_prob(sigma))
+        numpyro.sample("price", dist.Normal(intercept + centred @ b, sigma), obs=price)
+
+    return model
+
+
+MODELS = {f.__name__: f for f in (eight_schools_noncentered, kidscore_momiq, garch11, hmm_example, diamonds)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 import tempfile
@@ -22,6 +23,14 @@ class Compiler:
         self.program = Path(build) / "bin" / "vmodelc"
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    def identity(self):
+        """Changes whenever the compiler or the runtime that it links do."""
+        runtime = self.program.parent.parent / "lib" / "vmodel"
+        digest = hashlib.sha256()
+        for path in [self.program, *sorted(path for path in runtime.rglob("*") if path.is_file())]:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:12]
 
     def compile(self, case, *options):
         """The executable's path. Compiled anew every time: it takes less than a second."""
@@ -68,6 +77,10 @@ class Model:
         """What the command `benchmark` prints, at the points last evaluated."""
         return json.loads(self.command("benchmark", "--particles", str(particles), "--at", self.at, *options))
 
+    def has_statistics(self):
+        """Whether the executable has sufficient statistics, which `--plain` does without."""
+        return self.benchmark(1)["sufficient_statistics"]
+
     def fit(self, output, *options, settings=(), meter=None):
         """Time and memory of a fit (its exit status may be 2: only its speed is of interest)."""
         given = [part for setting in settings for part in ("--set", setting)]
@@ -77,14 +90,14 @@ class Model:
             raise RuntimeError(f"$ {' '.join(map(str, command))}\n{used.errors}")
         return used
 
-    def step_seconds(self, particles, shortest=0.5):
-        """Seconds of one step of mean-field ELBO, from the trace of a fit that takes at least `shortest` seconds of steps.
+    def step_seconds(self, particles, *more, shortest=0.5):
+        """Seconds of one step of mean-field ELBO, from the trace of a fit that takes at least `shortest` seconds of steps; `more` options of `fit`.
 
         Raises RuntimeError where more than one step in a hundred was skipped: a skipped step is not a whole one."""
         steps = 200
         while True:
             with tempfile.TemporaryDirectory() as folder:
-                options = ("--family", "mean_field", "--steps", str(steps))
+                options = ("--family", "mean_field", "--steps", str(steps), *more)
                 self.fit(folder, *options, settings=(*PLAIN_FIT, f"particles={particles}"))
                 with open(Path(folder) / "trace.csv", newline="") as file:
                     rows = list(csv.DictReader(file))

@@ -15,10 +15,12 @@ from vmodel_testing import SOURCE, compile_model, slow
 BENCH = SOURCE / "bench"
 sys.path.insert(0, str(BENCH))
 import agreement  # noqa: E402
+import aims  # noqa: E402
 import command  # noqa: E402
 import gradients  # noqa: E402
 import machine  # noqa: E402
 import models  # noqa: E402
+import progress  # noqa: E402
 import ratios  # noqa: E402
 import report  # noqa: E402
 from peers import vmodel  # noqa: E402
@@ -218,6 +220,74 @@ class Hand(unittest.TestCase):
                     self.agrees(case.name)
 
 
+class Case:
+    def __init__(self, name):
+        self.name = name
+
+
+class Progress(unittest.TestCase):
+    """Runs that are cut off and continued."""
+
+    head = {key: f"the {key}" for key in progress.IDENTITY}
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name) / "results.json"
+        self.measured = []
+
+    def measurement(self, case):
+        if case.name == "wrong":
+            raise RuntimeError("it does not agree")
+        self.measured.append(case.name)
+        return {"model": case.name}
+
+    def measure(self, run, *names):
+        run.each("gradients", "gradients", [Case(name) for name in names], self.measurement)
+
+    def test_records_are_saved_as_they_come(self):
+        self.measure(progress.Progress(self.path, self.head), "b", "wrong", "a")
+        saved = json.loads(self.path.read_text())
+        self.assertEqual({record["model"] for record in saved["gradients"]}, {"a", "b"})
+        self.assertEqual(saved["failures"], ["wrong, gradients: it does not agree"])
+        self.assertFalse(saved["finished"])
+        self.assertEqual(report.page(json.loads(RECORDED.read_text()) | {"finished": False}).count("**Not finished**"), 1)
+
+    def test_a_run_goes_on_where_it_was_cut_off(self):
+        self.measure(progress.Progress(self.path, self.head), "b", "a", "wrong")
+        resumed = progress.Progress(self.path, self.head, resume=True)
+        self.measure(resumed, "b", "a", "c", "wrong")
+        self.assertEqual(self.measured, ["b", "a", "c"])
+        self.assertEqual([record["model"] for record in resumed.results["gradients"]], ["a", "b", "c"])
+        self.assertEqual(len(resumed.results["failures"]), 1)
+        self.measure(progress.Progress(self.path, self.head), "a")
+        self.assertEqual(self.measured, ["b", "a", "c", "a"])
+
+    def test_single_values_are_measured_once(self):
+        for _ in range(2):
+            run = progress.Progress(self.path, self.head, resume=True)
+            run.once("growth", "growth of memory", lambda: self.measured.append(1) or [{"threads": 1}])
+        self.assertEqual(self.measured, [1])
+
+    def test_runs_of_other_programs_are_not_mixed(self):
+        self.measure(progress.Progress(self.path, self.head), "a")
+        with self.assertRaisesRegex(ValueError, "other versions"):
+            progress.Progress(self.path, self.head | {"versions": "newer"}, resume=True)
+
+    def test_nothing_begins_after_the_minutes(self):
+        run = progress.Progress(self.path, self.head, minutes=0)
+        with self.assertRaises(progress.OutOfTime):
+            self.measure(run, "a")
+        self.assertEqual(self.measured, [])
+
+    def test_a_page_can_be_written_of_nothing(self):
+        recorded = json.loads(RECORDED.read_text())
+        head = {key: recorded[key] for key in ("date", "repeats", "core", "machine", "versions", "load_before")}
+        results = progress.Progress(self.path, self.head | head).results | {"load_after": 0.0}
+        self.assertNotIn("## From source", report.page(results))
+        self.assertTrue(report.pictures(results))
+
+
 class Report(unittest.TestCase):
     """The page, from a recorded run."""
 
@@ -255,6 +325,42 @@ class Report(unittest.TestCase):
         row = next(line for line in page.splitlines() if line.startswith("| garch11 | 4 |"))
         self.assertIn("| refused |", row)
 
+    def test_models_below_the_aim_are_named_with_what_limits_them(self):
+        for record in self.results["gradients"]:
+            far = record["model"] != "garch11"
+            record["times"].update(stan=[1000.0], vmodel_plain=[10.0 if far else 40.0], stanli=[20.0], vmodel_one_plain=[10.0])
+        page = report.page(self.results)
+        below = page[page.index("## Below the aims") :]
+        below = below[: below.index("## Agreement")]
+        self.assertIn("| garch11 | 25.0x |", below)
+        self.assertIn(aims.reason("garch11") or "| - |", below)
+        others = [record["model"] for record in self.results["gradients"] if record["model"] != "garch11"]
+        self.assertTrue(others)
+        for name in others:
+            self.assertNotIn(f"| {name} |", below)
+
+    def test_aims_are_met_or_not(self):
+        for record in self.results["gradients"]:
+            record["times"].update(stan=[1000.0], vmodel_plain=[10.0])
+        row = next(line for line in report.page(self.results).splitlines() if "no sufficient statistics, against Stan Math" in line)
+        self.assertTrue(row.endswith("| yes |"), row)
+        self.results["gradients"][0]["times"]["vmodel_plain"] = [250.0]
+        row = next(line for line in report.page(self.results).splitlines() if "no sufficient statistics, against Stan Math" in line)
+        self.assertTrue(row.endswith("| no |"), row)
+
+    def test_diamonds_has_aims_of_its_own(self):
+        self.assertEqual((aims.gradient_least("diamonds"), aims.gradient_least("blr")), (2, 5))
+        step = {"model": "diamonds", "particles": 8, "times": {"numpyro": [60.0], "vmodel": [1.0], "vmodel_plain": [10.0]}}
+        self.results["steps"] = [step | {"first_step": 12.0}]
+        rows = [line for line in report.page(self.results).splitlines() if line.startswith("| a step of the ELBO, 8 particles")]
+        self.assertEqual(len(rows), 2)
+        self.assertRegex(rows[0], r"60.0x .*\| 50x \| yes \|$")
+        self.assertRegex(rows[1], r"6.00x .*\| 3x \| yes \|$")
+
+    def test_limits_name_models_that_are_measured(self):
+        names = {case.name for case in models.cases()}
+        self.assertLessEqual(set(aims.LIMITS["nanoseconds"]) | set(aims.LIMITS["reasons"]), names)
+
     def test_failures_are_named(self):
         self.results["failures"] = ["garch11, gradients: no such file"]
         self.assertIn("Refused in this run:\n\n- garch11, gradients: no such file\n", report.page(self.results))
@@ -271,13 +377,14 @@ class Report(unittest.TestCase):
 
     def test_parts_that_were_not_measured_are_left_out(self):
         results = copy.deepcopy(self.results)
-        results.update(steps=[], growth=[], stan_compilations=[], stan_compiled_together={})
+        results.update(steps=[], growth=[], draws={}, fits=[], stan_compilations=[], stan_compiled_together={})
         for record in results["gradients"]:
             for name in ("hand", "vmodel_avx2"):
                 record["times"].pop(name, None)
         page = report.page(results)
         self.assertNotIn("## A whole step", page)
         self.assertNotIn("## The limit", page)
+        self.assertNotIn("## Memory", page)
         self.assertTrue(report.pictures(results))
 
     def test_pictures_hold_every_ratio(self):
@@ -291,6 +398,7 @@ class Report(unittest.TestCase):
     def test_a_partial_run_leaves_the_documentation_alone(self):
         self.assertEqual(command.parse(["--quick"]).repeats, 1)
         self.assertEqual(command.parse(["garch11"]).models, ["garch11"])
+        self.assertEqual(command.parse(["--resume", "--minutes", "9"]).minutes, 9)
         self.assertEqual(command.parse(["parts", "--benchmark_filter=map"]).models, ["parts", "--benchmark_filter=map"])
         self.assertTrue(command.is_partial(command.parse(["--quick"])))
         self.assertTrue(command.is_partial(command.parse(["garch11"])))
