@@ -89,7 +89,7 @@ suffix
   : arguments
   | LEFT_BRACKET index (COMMA index)* RIGHT_BRACKET
   | TRANSPOSE
-  | DOT NAME arguments ;
+  | DOT NAME (DOT NAME)* arguments ;
 
 arguments : LEFT_PAREN (argument (COMMA argument)*)? RIGHT_PAREN ;
 argument : expression (ASSIGN expression)? ;

@@ -252,6 +252,14 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
   }
   if (children.token(VModelParser::DOT) != nullptr) {
     ast::Name method = name(children.token(VModelParser::NAME));
+    // `shapes.inner.f(x)`: the import `inner` of the file that is `shapes` here.
+    bool is_chain = false;
+    while (children.token(VModelParser::DOT) != nullptr) {
+      is_chain = true;
+      const ast::Name next = name(children.token(VModelParser::NAME));
+      method.text += "." + next.text;
+      method.range = join(method.range, next.range);
+    }
     const auto* before = ast::as_if<ast::NameReference>(*base);
     if (before != nullptr && aliases_.count(before->name) != 0) {
       auto node = std::make_unique<ast::Call>();
@@ -266,6 +274,11 @@ ast::ExpressionPtr AstBuilder::suffix(ast::ExpressionPtr base, const Context* co
       for (ast::Argument& argument : node->arguments)
         grow(*node, argument.value);
       return node;
+    }
+    if (is_chain) {
+      diagnostics_
+          .report(Code::syntax, method.range, "names joined by '.' that do not begin with the name of an import")
+          .hint("import \"file.vmodel\" as shapes; then shapes.inner.f(x)");
     }
     auto node = std::make_unique<ast::MethodCall>();
     node->range = whole;

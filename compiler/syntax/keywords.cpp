@@ -1,6 +1,8 @@
 // Which words are keywords where: see resolve_words.
 #include "compiler/syntax/tokens.h"
 
+#include <cstdint>
+
 namespace vmodel::syntax {
 
 bool is_statement_word(std::size_t type) {
@@ -40,7 +42,34 @@ bool is_statement_begin(std::size_t previous) {
   }
 }
 
-bool is_keyword(std::size_t type, std::size_t previous, std::size_t next) {
+// Whether what begins with the bracket at `at` is the index of something that is assigned or drawn, `factor[i] = 1;`,
+// and not an expression, `factor [a, b][k];`: within the statement and outside of brackets stands `=`, `+=` or `~`.
+bool is_index_of_target(const std::vector<Token*>& visible, std::size_t at) {
+  std::uint32_t depth = 0;
+  for (; at < visible.size(); ++at) {
+    switch (visible[at]->getType()) {
+    case VModelParser::LEFT_PAREN:
+    case VModelParser::LEFT_BRACKET: ++depth; break;
+    case VModelParser::RIGHT_PAREN:
+    case VModelParser::RIGHT_BRACKET: depth -= depth > 0 ? 1 : 0; break;
+    case VModelParser::TILDE:
+    case VModelParser::ASSIGN:
+    case VModelParser::PLUS_ASSIGN:
+      if (depth == 0)
+        return true;
+      break;
+    case VModelParser::SEMICOLON:
+    case VModelParser::LEFT_BRACE:
+    case VModelParser::RIGHT_BRACE: return false;
+    default: break;
+    }
+  }
+  return false;
+}
+
+bool is_keyword(const std::vector<Token*>& visible, std::size_t at, std::size_t previous) {
+  const std::size_t type = visible[at]->getType();
+  const std::size_t next = at + 1 < visible.size() ? visible[at + 1]->getType() : antlr4::Token::EOF;
   switch (type) {
   case VModelParser::AS: return previous == VModelParser::STRING;
   case VModelParser::FROM: return next == VModelParser::STRING;
@@ -49,9 +78,10 @@ bool is_keyword(std::size_t type, std::size_t previous, std::size_t next) {
   default: break;
   }
   if (is_statement_begin(previous)) {
-    // `return [a, b];` has no such exception: `return` is reserved.
-    if (next == VModelParser::LEFT_BRACKET)
-      return false;
+    if (next == VModelParser::LEFT_BRACKET) {
+      // The statements that begin with an expression. `return [a, b];` needs no rule: `return` is reserved.
+      return (type == VModelParser::FACTOR || type == VModelParser::REQUIRE) && !is_index_of_target(visible, at + 1);
+    }
     return next != VModelParser::TILDE && next != VModelParser::ASSIGN && next != VModelParser::PLUS_ASSIGN;
   }
   // Two operands never stand side by side: a semicolon is missing before this word. After `>` it may be missing too,
@@ -63,12 +93,10 @@ bool is_keyword(std::size_t type, std::size_t previous, std::size_t next) {
 
 void resolve_words(const std::vector<Token*>& visible) {
   std::size_t previous = antlr4::Token::EOF;
-  const std::size_t count = visible.size();
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < visible.size(); ++i) {
     const std::size_t type = visible[i]->getType();
     if (is_statement_word(type) || type == VModelParser::AS || type == VModelParser::FROM || type == VModelParser::ON) {
-      const std::size_t next = i + 1 < count ? visible[i + 1]->getType() : antlr4::Token::EOF;
-      if (!is_keyword(type, previous, next))
+      if (!is_keyword(visible, i, previous))
         visible[i]->setType(VModelParser::NAME);
     }
     previous = visible[i]->getType();
