@@ -118,6 +118,7 @@ void Checker::check_file(const ast::File& file) {
   }
   for (const ast::Fit* fit : fit_items_)
     check_fit(*fit);
+  check_starts();
 }
 
 void Checker::check_library_items() {

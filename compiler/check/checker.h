@@ -287,6 +287,7 @@ private:
 
   // ---- fits (fits.cpp)
   void check_fit(const ast::Fit& fit);
+  void check_starts();
   std::string setting_value(const ast::Expression& e);
   void settings_call(const std::string& name, const ast::Expression& e, Fit& fit);
 

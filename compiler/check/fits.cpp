@@ -1,5 +1,6 @@
 // The `fit` block: settings by name, flattened to text for the runtime.
 #include "compiler/check/checker.h"
+#include "runtime/abi/fit_settings.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,74 +8,41 @@
 namespace vmodel::check {
 namespace {
 
-/// What the runtime takes (runtime/fit/settings.cpp); test/runtime compares the two.
-struct Setting {
-  const char* name;
-  bool whole = false; // an int
-  double least = 0, most = 0;
-  bool beyond_least = false;           // the least value itself is not allowed
-  std::vector<std::string> names = {}; // words instead of numbers, or beside them
-  bool numbers = true;                 // false: only the words
-};
+using Place = FitSetting::Place;
+using Kind = FitSetting::Kind;
 
-Setting count(const char* name, double least, double most) {
-  return {name, true, least, most};
+/// The setting of that name at that place of a `fit` block.
+const FitSetting* find_setting(Place place, std::string_view name) {
+  for (const FitSetting& setting : fit_settings) {
+    if (setting.place == place && setting.short_name() == name)
+      return &setting;
+  }
+  return nullptr;
 }
 
-Setting positive(const char* name, double most) {
-  return {name, false, 0, most, true};
-}
-
-Setting share(const char* name, double most) {
-  return {name, false, 0, most};
-}
-
-Setting word(const char* name, std::vector<std::string> names) {
-  return {name, false, 0, 0, false, std::move(names), false};
-}
-
-const std::vector<std::string> on_off{"on", "off"};
-
-const std::vector<Setting>& plain_settings() {
-  static const std::vector<Setting> table{count("steps", 0, 1e9),       count("seed", 0, 281474976710655.0), // 2^48 - 1
-                                          count("threads", 1, 1024),    share("average", 1),
-                                          count("settle", 0, 1e6),      word("start", {"auto", "laplace", "plain"}),
-                                          word("precondition", on_off), word("warm_up", on_off)};
-  return table;
-}
-
-const std::vector<Setting>& objective_settings() {
-  static const std::vector<Setting> table = [] {
-    std::vector<Setting> t{count("particles", 1, 16777216),
-                           word("estimator", {"auto", "pathwise", "sticking_the_landing", "total", "stl"})};
-    t[0].names = {"auto"};
-    return t;
-  }();
-  return table;
-}
-
-const std::vector<Setting>& optimizer_settings() {
-  static const std::vector<Setting> table{positive("rate", 1e6),
-                                          share("beta1", 0.999999),
-                                          share("beta2", 0.9999999),
-                                          positive("epsilon", 1e6),
-                                          positive("clip", 1e300),
-                                          share("last_rate", 1),
-                                          word("schedule", {"cosine", "constant"})};
-  return table;
-}
-
-std::vector<std::string> names_of(const std::vector<Setting>& table) {
+std::vector<std::string> names_of(Place place) {
   std::vector<std::string> names;
-  for (const Setting& s : table)
-    names.emplace_back(s.name);
+  for (const FitSetting& setting : fit_settings) {
+    if (setting.place == place)
+      names.emplace_back(setting.short_name());
+  }
   return names;
 }
 
+std::vector<std::string> words_of(const FitSetting& setting) {
+  std::vector<std::string> words;
+  for (const std::string_view word : setting.words) {
+    if (!word.empty())
+      words.emplace_back(word);
+  }
+  return words;
+}
+
 /// The value as text, or nothing if it is of another kind.
-std::optional<std::string> value_text(const ast::Expression& e, const Setting& setting) {
+std::optional<std::string> value_text(const ast::Expression& e, const FitSetting& setting) {
   if (const auto* name = ast::as_if<ast::NameReference>(e)) {
-    const bool known = std::find(setting.names.begin(), setting.names.end(), name->name) != setting.names.end();
+    const std::vector<std::string> words = words_of(setting);
+    const bool known = std::find(words.begin(), words.end(), name->name) != words.end();
     return known ? std::optional(name->name) : std::nullopt;
   }
   const ast::Expression* inner = &e;
@@ -85,12 +53,12 @@ std::optional<std::string> value_text(const ast::Expression& e, const Setting& s
   }
   const auto* integer = ast::as_if<ast::IntLiteral>(*inner);
   const auto* real = ast::as_if<ast::RealLiteral>(*inner);
-  if (!setting.numbers || (!integer && !real) || (setting.whole && !integer))
+  if (setting.kind == Kind::word || (!integer && !real) || (setting.kind == Kind::whole && !integer))
     return std::nullopt;
   double value = integer ? static_cast<double>(integer->value) : real->value;
   if (negative)
     value = -value;
-  if (value < setting.least || value > setting.most || (setting.beyond_least && value == setting.least))
+  if (value < setting.least || value > setting.most || (setting.above_least && value == setting.least))
     return std::nullopt;
   std::string text = integer ? std::to_string(integer->value) : real->text;
   text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
@@ -104,15 +72,16 @@ std::string number_text(double value) {
 }
 
 /// "a whole number from 1 to 1024", "one of cosine and constant".
-std::string wanted(const Setting& setting) {
-  if (!setting.numbers)
-    return "one of " + listed(setting.names);
-  std::string text = setting.whole ? "a whole number" : "a number";
-  text += setting.beyond_least ? " above " : " from ";
+std::string wanted(const FitSetting& setting) {
+  const std::vector<std::string> words = words_of(setting);
+  if (setting.kind == Kind::word)
+    return "one of " + listed(words);
+  std::string text = setting.kind == Kind::whole ? "a whole number" : "a number";
+  text += setting.above_least ? " above " : " from ";
   text += number_text(setting.least);
-  text += setting.beyond_least ? " and up to " : " to ";
+  text += setting.above_least ? " and up to " : " to ";
   text += number_text(setting.most);
-  return setting.names.empty() ? text : text + ", or " + listed(setting.names);
+  return words.empty() ? text : text + ", or " + listed(words);
 }
 
 } // namespace
@@ -143,20 +112,19 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
   fit.settings[name] = callee->name;
   if (!call)
     return;
-  const std::vector<Setting>& table = objective ? objective_settings() : optimizer_settings();
+  const Place place = objective ? Place::objective : Place::optimizer;
   for (const ast::Argument& a : call->arguments) {
     if (!a.name) {
       error(Code::invalid_setting, a.range, "a setting of '" + callee->name + "' without its name")
-          .hint(std::string(table.front().name) + " = ...");
+          .hint(names_of(place).front() + " = ...");
       continue;
     }
-    const auto known =
-        std::find_if(table.begin(), table.end(), [&](const Setting& s) { return a.name->text == s.name; });
-    if (known == table.end()) {
+    const FitSetting* known = find_setting(place, a.name->text);
+    if (!known) {
       auto report =
           error(Code::unknown_setting, a.name->range, "'" + callee->name + "' has no setting '" + a.name->text + "'");
-      const auto guess = nearest(a.name->text, names_of(table));
-      report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(table)));
+      const auto guess = nearest(a.name->text, names_of(place));
+      report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(place)));
       continue;
     }
     const auto text = value_text(*a.value, *known);
@@ -236,11 +204,10 @@ void Checker::check_fit(const ast::Fit& item) {
       settings_call(name, *setting.value, fit);
       continue;
     }
-    const auto& table = plain_settings();
-    const auto known = std::find_if(table.begin(), table.end(), [&](const Setting& s) { return name == s.name; });
-    if (known == table.end()) {
+    const FitSetting* known = find_setting(Place::block, name);
+    if (!known) {
       auto report = error(Code::unknown_setting, setting.name.range, "'" + name + "' is not a setting of a fit");
-      std::vector<std::string> names = names_of(table);
+      std::vector<std::string> names = names_of(Place::block);
       for (const char* other : {"family", "objective", "optimizer", "batch"})
         names.emplace_back(other);
       static const std::map<std::string, std::string> inside{{"particles", "objective = elbo(particles = 8);"},
@@ -259,22 +226,45 @@ void Checker::check_fit(const ast::Fit& item) {
       continue;
     }
     const auto* other = ast::as_if<ast::NameReference>(*setting.value);
-    const bool is_fit = name == "start" && other &&
-                        std::any_of(fit_items_.begin(), fit_items_.end(),
-                                    [&](const ast::Fit* f) { return f->name && f->name->text == other->name; });
-    if (is_fit) {
-      not_supported_yet(setting.value->range, "a start from another fit", "start = auto; or laplace or plain");
-      continue;
-    }
-    const auto text = value_text(*setting.value, *known);
+    // Names of fits go before the words, as in the runtime.
+    const auto is_fit = [&](const ast::Fit* f) { return f->name && f->name->text == other->name; };
+    const bool from_fit = name == "start" && other && std::any_of(fit_items_.begin(), fit_items_.end(), is_fit);
+    const auto text = from_fit ? std::optional(other->name) : value_text(*setting.value, *known);
+    if (from_fit)
+      fit.start_range = setting.value->range;
     if (!text) {
-      error(Code::invalid_setting, setting.value->range, "'" + name + "' is not " + wanted(*known));
+      auto report = error(Code::invalid_setting, setting.value->range, "'" + name + "' is not " + wanted(*known));
+      if (name == "start")
+        report.hint("or the name of another fit of the file: fit First { ... } fit { start = First; }");
       continue;
     }
     if (!fit.settings.emplace(name, *text).second)
       error(Code::invalid_setting, setting.range, "a second value for '" + name + "'");
   }
   program_->fits.push_back(std::move(fit));
+}
+
+/// `start = First;`: no fit may wait for itself.
+void Checker::check_starts() {
+  std::map<std::string, const Fit*> by_name;
+  for (const Fit& fit : program_->fits)
+    by_name[fit.name] = &fit;
+  for (const Fit& fit : program_->fits) {
+    std::set<std::string> passed{fit.name};
+    const Fit* at = &fit;
+    while (at && at->start_range.valid()) {
+      const std::string& next = at->settings.at("start");
+      if (next == fit.name) {
+        error(Code::invalid_setting, fit.start_range, "the fit '" + fit.name + "' starts from itself");
+        break;
+      }
+      // A circle further on is reported for those in it.
+      if (!passed.insert(next).second)
+        break;
+      const auto found = by_name.find(next);
+      at = found == by_name.end() ? nullptr : found->second;
+    }
+  }
 }
 
 } // namespace vmodel::check

@@ -360,6 +360,7 @@ struct Fit {
   std::map<std::string, std::string> settings; // flattened: "objective.particles" -> "8", "optimizer" -> "adam",
                                                // "optimizer.rate" -> "0.01", "steps" -> "50000"
   SourceRange range;
+  SourceRange start_range; // of the other fit's name in `start = First;`; invalid without one
 };
 
 /// The arena and the whole checked file.

@@ -24,19 +24,24 @@ class WarmStart(unittest.TestCase):
         self.output = self.folder / "out"
 
     def fit(self, name, start, *options, status=0):
-        return run([self.executable, "fit", "--data", self.data, "--output", self.output, "--run", name, "--set", f"start={start}", "--quiet", *options], status=status)
+        """`start`: as a flag; None: as the file says."""
+        flags = [] if start is None else ["--set", f"start={start}"]
+        return run([self.executable, "fit", "--data", self.data, "--output", self.output, "--run", name, *flags, "--quiet", *options], status=status)
 
     def read(self, path):
         return json.loads((self.output / path).read_text())
 
     def test_makes_the_other_fit_once(self):
-        done = self.fit("Second", "First")
+        done = self.fit("Second", None)
         self.assertIn("fit First:\nfamily mean_field, start: laplace\n", done.stdout)
         self.assertIn("family Joint, start: the fit First\n", done.stdout)
         first = (self.output / "First" / "fit.json").read_bytes()
         self.assertEqual(self.read("fit.json")["configuration"]["start"], "First")
         again = self.fit("Second", "First")
         self.assertNotIn("fit First:", again.stdout)
+        # A flag goes before the file.
+        self.assertNotIn("the fit First", self.fit("Second", "plain").stdout)
+        self.fit("Second", None)
         self.assertEqual((self.output / "First" / "fit.json").read_bytes(), first)
         # The full covariance fits better than the independent normals that it began with.
         self.assertGreater(self.read("fit.json")["diagnostics"]["elbo"], self.read("First/fit.json")["diagnostics"]["elbo"])
