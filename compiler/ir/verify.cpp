@@ -206,8 +206,10 @@ void FunctionVerifier::axes_of(const Region& region, Axis control) {
       inside = later(control, axis_[op.operands[0].id]);
     if (op.opcode == Opcode::while_)
       inside = later(control, axis_[op.regions[0].yields[0].id]);
-    for (const Region& inner : op.regions)
-      axes_of(inner, inside);
+    for (std::size_t i = 0; i < op.regions.size(); ++i) {
+      // The condition of a loop is evaluated for all lanes, as the analysis has it; lanes leave its body alone.
+      axes_of(op.regions[i], op.opcode == Opcode::while_ && i == 0 ? control : inside);
+    }
   }
 }
 

@@ -138,6 +138,25 @@ ValueId Emitter::tail_below(const LoweredDistribution& d, Method method, Indices
       [&] { return std::vector{none}; })[0];
 }
 
+ValueId Emitter::log_mass(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper) {
+  if (!upper)
+    return lower ? tail_below(d, Method::log_ccdf, batch, lower) : b.constant(0);
+  if (!lower)
+    return tail(d, Method::log_cdf, batch, upper);
+  // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
+  const ValueId log_f_upper = tail(d, Method::log_cdf, batch, upper);
+  const ValueId log_f_lower = tail_below(d, Method::log_cdf, batch, lower);
+  const ValueId log_c_upper = tail(d, Method::log_ccdf, batch, upper);
+  const ValueId log_c_lower = tail_below(d, Method::log_ccdf, batch, lower);
+  const auto difference = [&](ValueId larger, ValueId smaller) {
+    return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
+  };
+  return b.if_(
+      b.compare(Opcode::lt, log_c_lower, log_f_upper),
+      [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
+      [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
+}
+
 ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const Value& event) {
   switch (d.expr->kind) {
   case DistributionKind::flat: return b.constant(0);
@@ -199,29 +218,11 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
   case DistributionKind::truncated: {
     const LoweredDistribution& base = d.components[0];
     const ValueId lp = log_density(base, batch, event);
-    ValueId mass;
     ValueId outside = b.boolean(false);
     const ValueId x = event.id;
     const ValueId lower = d.lower.id ? beside(d.lower, 0, batch).id : ValueId{};
     const ValueId upper = d.upper.id ? beside(d.upper, 0, batch).id : ValueId{};
-    if (lower && upper) {
-      // log(F(u) - F(l)) from the smaller tails: above the median by the complements.
-      const ValueId log_f_upper = tail(base, Method::log_cdf, batch, upper);
-      const ValueId log_f_lower = tail_below(base, Method::log_cdf, batch, lower);
-      const ValueId log_c_upper = tail(base, Method::log_ccdf, batch, upper);
-      const ValueId log_c_lower = tail_below(base, Method::log_ccdf, batch, lower);
-      const auto difference = [&](ValueId larger, ValueId smaller) {
-        return b.add(larger, b.unary(Opcode::log1m_exp, b.sub(smaller, larger)));
-      };
-      mass = b.if_(
-          b.compare(Opcode::lt, log_c_lower, log_f_upper),
-          [&] { return std::vector{difference(log_c_lower, log_c_upper)}; },
-          [&] { return std::vector{difference(log_f_upper, log_f_lower)}; })[0];
-    } else if (lower) {
-      mass = tail_below(base, Method::log_ccdf, batch, lower);
-    } else {
-      mass = tail(base, Method::log_cdf, batch, upper);
-    }
+    const ValueId mass = log_mass(base, batch, lower, upper);
     if (lower)
       outside = b.logical_or(outside, b.compare(Opcode::lt, x, lower));
     if (upper)
@@ -279,26 +280,43 @@ ValueId Emitter::tail(const LoweredDistribution& d, Method method, Indices batch
     }
   }
   if (d.expr->kind == DistributionKind::mixture) {
-    // The cdf of a mixture is the mixture of the cdfs.
+    // The cdf of a mixture is the mixture of the cdfs; logarithms of tails add up as logarithms, since in a far tail
+    // the cdf has no digits.
     const Value weights = beside(d.weights, 1, batch);
     const std::vector<ValueId> head(batch.begin(), batch.end());
-    ValueId cdf = b.constant(0);
+    const auto inside = [&](ValueId k) {
+      std::vector<ValueId> at = head;
+      if (d.components.size() == 1)
+        at.push_back(k);
+      return at;
+    };
+    const auto term = [&](ValueId k, const LoweredDistribution& component) {
+      const ValueId weight = b.load(weights.id, {k});
+      const ValueId value = tail(component, method, inside(k), x);
+      return method == Method::cdf ? b.mul(weight, value) : b.add(b.unary(Opcode::log, weight), value);
+    };
     if (d.components.size() == 1) {
       const std::vector<Dim> count{shape_of(weights)[0]};
-      cdf = b.sum(count, [&](Indices k) {
-        std::vector<ValueId> at = head;
-        at.push_back(k[0]);
-        return b.mul(b.load(weights.id, k), tail(d.components[0], Method::cdf, at, x));
-      });
-    } else {
-      for (std::size_t k = 0; k < d.components.size(); ++k) {
-        const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
-        cdf = b.add(cdf, b.mul(b.load(weights.id, at), tail(d.components[k], Method::cdf, batch, x)));
-      }
+      if (method == Method::cdf)
+        return b.sum(count, [&](Indices k) { return term(k[0], d.components[0]); });
+      return log_sum_exp(b.build(count, ir::Element::f64, [&](Indices k) { return term(k[0], d.components[0]); }));
     }
-    if (method == Method::cdf)
+    std::vector<ValueId> terms;
+    for (std::size_t k = 0; k < d.components.size(); ++k)
+      terms.push_back(term(b.index(static_cast<std::int64_t>(k)), d.components[k]));
+    if (method == Method::cdf) {
+      ValueId cdf = b.constant(0);
+      for (const ValueId t : terms)
+        cdf = b.add(cdf, t);
       return cdf;
-    return method == Method::log_cdf ? b.unary(Opcode::log, cdf) : b.unary(Opcode::log1p, b.neg(cdf));
+    }
+    const std::vector<Dim> count{b.dim(b.index(static_cast<std::int64_t>(terms.size())))};
+    const ValueId memory = b.alloc(count, ir::Element::f64, false);
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      const ValueId at[] = {b.index(static_cast<std::int64_t>(k))};
+      b.store(memory, at, terms[k]);
+    }
+    return log_sum_exp(b.freeze(memory));
   }
   return b.constant(std::numeric_limits<double>::quiet_NaN());
 }

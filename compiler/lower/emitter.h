@@ -148,10 +148,17 @@ private:
   /// What stands beside a distribution (weights, bounds) at one batch index: `rank` axes at its end are its own, those
   /// before them are the last ones of the batch.
   Value beside(const Value& value, std::size_t rank, Indices batch);
+  /// log P(X > x) or log P(X <= x), for an x to be found.
+  struct Tail {
+    ValueId is_upper, log_probability;
+  };
   ValueId sample_truncated(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
-  ValueId mass_between(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
-  ValueId real_quantile(const LoweredDistribution& d, Indices batch, ValueId p, ValueId lower, ValueId upper);
-  ValueId count_quantile(const LoweredDistribution& d, Indices batch, ValueId p, ValueId lower, ValueId upper);
+  ValueId sample_truncated_mixture(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
+  ValueId log_tail(const LoweredDistribution& d, Indices batch, ValueId is_upper, ValueId x);
+  ValueId real_quantile(const LoweredDistribution& d, Indices batch, const Tail& wanted, ValueId lower, ValueId upper);
+  ValueId count_quantile(const LoweredDistribution& d, Indices batch, const Tail& wanted, ValueId lower, ValueId upper);
+  /// log of the probability between the limits, which are inside (none: infinite).
+  ValueId log_mass(const LoweredDistribution& d, Indices batch, ValueId lower, ValueId upper);
   /// The bounds of a named distribution's support at a batch index, where it has them.
   std::pair<ValueId, ValueId> support_bounds(const LoweredDistribution& d, Indices batch);
   /// The component that u in (0, total) falls upon, by their cumulated weights.

@@ -90,6 +90,15 @@ TEST(Verify, StepOutputsAreUniform) {
   EXPECT_EQ(errors(parameters + "%l = lane_sum %z : f64 store %out[], %l yield }"), std::vector<std::string>{});
 }
 
+TEST(Verify, ConditionsOfLoopsHaveUniformMemory) {
+  // Every lane evaluates the condition; under it, in the body, memory is each lane's own.
+  EXPECT_EQ(errors(parameters +
+                   "%i = constant 0 : index %one = constant 1 : index %r = while (%c = %z) -> f64 { %m = alloc "
+                   "zeroed (%one) -> &f64[%one] store %m[%i], %s %v = load %m[%i] : f64 %t = lt %c, %v : boolean "
+                   "yield %t } do { %d = add %c, %s : f64 yield %d } store %p[%i], %r yield }"),
+            std::vector<std::string>{});
+}
+
 TEST(Verify, RequiresAreAboutData) {
   expect_error("%c = lt %z, %z : boolean require \"0\", %c yield", "does not depend on data only");
 }
