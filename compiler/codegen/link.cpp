@@ -1,5 +1,6 @@
 #include "compiler/codegen/link.h"
 
+#include "runtime/io/pending_file.h"
 #include "runtime/payload/payload.h"
 
 #include <lld/Common/CommonLinkerContext.h>
@@ -53,18 +54,7 @@ private:
   bool made_ = false;
 };
 
-bool write_all(int file, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = write(file, bytes, size);
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return false;
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
-  }
-  return true;
-}
+using runtime::write_all;
 
 bool write_file(const std::string& path, const std::string& bytes, std::string& error) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -166,32 +156,24 @@ bool join_executable(const std::string& runtime, const std::string& shared, cons
             "': " + (S_ISDIR(present.st_mode) ? std::strerror(EISDIR) : "it is not a regular file");
     return false;
   }
-  std::string temporary = output + ".XXXXXX";
-  const int file = mkostemp(temporary.data(), O_CLOEXEC);
-  if (file < 0) {
+  runtime::PendingFile pending;
+  if (!pending.open(output, 0755)) {
     error = "cannot write '" + output + "': " + reason();
     return false;
   }
+  const int file = pending.descriptor();
   runtime::Trailer trailer;
   std::string why;
   bool right = copy_into(file, runtime, trailer.offset, why);
   trailer.length = shared.size();
+  trailer.checksum = runtime::payload_checksum(shared.data(), shared.size());
   std::memcpy(trailer.magic, runtime::trailer_magic, sizeof(trailer.magic));
   right = right && write_all(file, shared.data(), shared.size()) &&
-          write_all(file, reinterpret_cast<const char*>(&trailer), sizeof(trailer)) && fchmod(file, 0755) == 0;
-  if (!right && why.empty())
-    why = reason();
-  if (close(file) != 0 && right) {
-    right = false;
-    why = reason();
-  }
-  if (right && std::rename(temporary.c_str(), output.c_str()) != 0) {
-    right = false;
-    why = reason();
-  }
+          write_all(file, reinterpret_cast<const char*>(&trailer), sizeof(trailer)) && pending.publish();
   if (right)
     return true;
-  unlink(temporary.c_str());
+  if (why.empty())
+    why = reason();
   error = why.starts_with("cannot read") ? why : "cannot write '" + output + "': " + why;
   return false;
 }

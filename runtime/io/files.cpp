@@ -39,30 +39,21 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
       refuse("be written", errno);
     return;
   }
-  temporary_ = path_ + ".unfinished-XXXXXX";
-  file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
-  if (file_ < 0) {
-    temporary_.clear();
+  if (!pending_.open(path_, 0644))
     refuse("be written", errno);
-  }
-  ::fchmod(file_, 0644);
 }
 
 AtomicFile::~AtomicFile() {
   if (file_ >= 0)
     ::close(file_);
-  if (!temporary_.empty())
-    ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::refuse(const char* doing, int code) {
   // The destructor does not run for a constructor that throws.
   if (file_ >= 0)
     ::close(file_);
-  if (!temporary_.empty())
-    ::unlink(temporary_.c_str());
   file_ = -1;
-  temporary_.clear();
+  pending_.discard();
   throw InputError(path_ + ": cannot " + doing + ": " + std::strerror(code));
 }
 
@@ -73,31 +64,24 @@ void AtomicFile::write(std::string_view text) {
 }
 
 void AtomicFile::flush() {
-  size_t done = 0;
-  while (done < buffer_.size()) {
-    const ssize_t count = ::write(file_, buffer_.data() + done, buffer_.size() - done);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      refuse("be written", errno);
-    done += static_cast<size_t>(count);
-  }
+  if (!write_all(descriptor(), buffer_.data(), buffer_.size()))
+    refuse("be written", errno);
   buffer_.clear();
 }
 
 void AtomicFile::commit() {
   flush();
-  if (::fsync(file_) != 0 && errno != EINVAL && errno != EROFS)
+  if (::fsync(descriptor()) != 0 && errno != EINVAL && errno != EROFS)
     refuse("be written", errno);
-  const int closed = ::close(file_);
-  file_ = -1;
-  if (closed != 0)
+  if (file_ >= 0) { // a device
+    const int closed = ::close(file_);
+    file_ = -1;
+    if (closed != 0)
+      refuse("be written", errno);
+    return;
+  }
+  if (!pending_.publish())
     refuse("be written", errno);
-  if (temporary_.empty())
-    return; // a device
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    refuse("be written", errno);
-  temporary_.clear();
   // The new name is durable only with its folder; a file system that refuses this is left alone.
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {

@@ -1,6 +1,8 @@
 // Files that appear whole or not at all, and numbers as text.
 #pragma once
 
+#include "runtime/io/pending_file.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,8 +10,8 @@
 
 namespace vmodel::runtime {
 
-// Collects a file under a temporary name in the folder of `path`; commit() makes it durable and
-// renames it. Without commit() nothing remains. `-` is standard output; that, devices and pipes are
+// Collects a file without a name in the folder of `path`; commit() makes it durable and names it.
+// Without commit() nothing remains. `-` is standard output; that, devices and pipes are
 // written to as they are. Throws InputError for a folder that cannot be written, a full disk and the
 // like.
 class AtomicFile {
@@ -26,10 +28,12 @@ private:
   void flush();
   [[noreturn]] void refuse(const char* doing, int code);
 
+  int descriptor() const { return file_ >= 0 ? file_ : pending_.descriptor(); }
+
   std::string path_;
-  std::string temporary_;
   std::string buffer_;
-  int file_ = -1;
+  PendingFile pending_;
+  int file_ = -1; // a device or a pipe
 };
 
 // Writes a whole file atomically.

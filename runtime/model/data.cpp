@@ -19,6 +19,8 @@ using json::Value;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 // Integers of JSON are read through doubles, which hold every integer up to here.
 constexpr double largest_integer = 9007199254740992.0;
+// Errors of one field that are told; the others are counted.
+constexpr int64_t most_of_a_field = 3;
 
 int64_t product(const std::vector<int64_t>& shape) {
   int64_t result = 1;
@@ -89,7 +91,12 @@ std::vector<DataValue> DataReader::read(const Value& root) {
   for (size_t i = 0; i < result.size(); ++i) {
     const DataField& field = model_.metadata().data[i];
     const size_t before = errors_.size();
+    refused_ = 0;
     read_field(field, root.find(field.field), result[i]);
+    if (refused_ > most_of_a_field) {
+      errors_.push_back(options_.file + ": " + field.field + ": " + std::to_string(refused_ - most_of_a_field) +
+                        " more " + (refused_ - most_of_a_field == 1 ? "error" : "errors"));
+    }
     if (errors_.size() != before)
       failed_.push_back(field.name);
     // Later fields read this one through its slot.
@@ -132,6 +139,9 @@ void DataReader::report_undeclared() {
 }
 
 bool DataReader::refuse(const DataField& field, const std::string& element, const std::string& problem) {
+  // A field with a wrong column has thousands of them.
+  if (++refused_ > most_of_a_field)
+    return false;
   errors_.push_back(options_.file + ": " + element + ": " + problem + " (declared at " +
                     model_.metadata().at(field.position) + " as " + field.type() + ")");
   return false;
@@ -200,19 +210,19 @@ bool DataReader::read_array_file(const DataField& field, const Value& value, con
                       " is declared");
   }
   numbers_.reserve(array.numbers.size());
+  bool right = true;
   for (size_t i = 0; i < array.numbers.size(); ++i) {
     const double x = array.numbers[i];
     if (!std::isfinite(x)) {
-      return refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
-                    shown(x) + " in " + file->text + " is not a finite number");
-    }
-    if (field.integer && x != std::floor(x)) {
-      return refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
-                    shown(x) + " in " + file->text + " is not an int");
+      right = refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
+                     shown(x) + " in " + file->text + " is not a finite number");
+    } else if (field.integer && x != std::floor(x)) {
+      right = refuse(field, flat_name(field.field, array.shape, static_cast<int64_t>(i)),
+                     shown(x) + " in " + file->text + " is not an int");
     }
     numbers_.push_back(x);
   }
-  return true;
+  return right;
 }
 
 // What the file may have meant by another name.
@@ -319,18 +329,16 @@ bool DataReader::flatten(const DataField& field, const Value& value, const DataV
     }
   }
   place.push_back(0);
+  bool right = true;
   for (int64_t i = 0; i < extent; ++i) {
     place.back() = i;
-    if (value.elements.empty()) {
-      const Value entry = value.element(i);
-      if (!flatten(field, entry, result, axis + 1, place))
-        return false;
-    } else if (!flatten(field, value.elements[static_cast<size_t>(i)], result, axis + 1, place)) {
-      return false;
-    }
+    const bool here = value.elements.empty()
+                          ? flatten(field, value.element(i), result, axis + 1, place)
+                          : flatten(field, value.elements[static_cast<size_t>(i)], result, axis + 1, place);
+    right = right && here;
   }
   place.pop_back();
-  return true;
+  return right;
 }
 
 bool DataReader::number(const DataField& field, double value, const std::vector<int64_t>& place) {
@@ -354,23 +362,16 @@ void DataReader::find_bounds(const DataField& field, const DataValue& value) {
 void DataReader::check_bounds(const DataField& field, const DataValue& value) {
   find_bounds(field, value);
   const int64_t count = product(value.shape);
-  int64_t wrong = 0;
   for (int64_t i = 0; i < count; ++i) {
     const double x = field.integer ? static_cast<double>(value.integers[i]) : value.reals[i];
     const bool low = !(x >= lower_[i]);
     if (!low && x <= upper_[i])
-      continue;
-    if (++wrong > 3)
       continue;
     const std::string& text = low ? field.lower : field.upper;
     const std::string limit = shown(low ? lower_[i] : upper_[i]);
     refuse(field, flat_name(field.field, value.shape, i),
            shown(x) + (low ? " is below the lower bound " : " is above the upper bound ") + limit +
                (text.empty() || text == limit ? "" : " = " + text));
-  }
-  if (wrong > 3) {
-    errors_.push_back(options_.file + ": " + field.field + ": " + std::to_string(wrong - 3) +
-                      " more values are out of bounds");
   }
 }
 

@@ -62,6 +62,7 @@ private:
   DataOptions options_;
   vmodel_slot* slots_;
   std::vector<std::string> errors_, notes_;
+  int64_t refused_ = 0; // errors of the field that is being read
   std::vector<double> numbers_;
   AlignedVector<double> lower_, upper_;
   std::vector<std::string> failed_;     // fields that could not be read

@@ -1,5 +1,7 @@
 #include "runtime/payload/payload.h"
 
+#include "runtime/io/pending_file.h"
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -37,19 +39,6 @@ std::string reason() {
   return std::strerror(errno);
 }
 
-bool write_all(int file, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = write(file, bytes, size);
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return false;
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
-  }
-  return true;
-}
-
 bool read_all(int file, char* bytes, std::size_t size, off_t offset) {
   while (size > 0) {
     const ssize_t got = pread(file, bytes, size, offset);
@@ -81,6 +70,26 @@ void* open_library(const std::string& path) {
 }
 
 } // namespace
+
+std::uint64_t payload_checksum(const char* bytes, std::size_t size) {
+  // Each step is invertible, so that two payloads that differ in one word never have the same sum; others
+  // by chance of 2^-64. The multiplier is that of Vigna, "Computationally easy, spectrally good multipliers".
+  std::uint64_t sum = size;
+  const auto add = [&sum](std::uint64_t word) {
+    sum = (sum ^ word) * 0xd1342543de82ef95U;
+    sum ^= sum >> 32;
+  };
+  for (; size >= sizeof(std::uint64_t); size -= sizeof(std::uint64_t), bytes += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof(word));
+    add(word);
+  }
+  std::uint64_t rest = 0;
+  if (size > 0)
+    std::memcpy(&rest, bytes, size);
+  add(rest);
+  return sum;
+}
 
 const vmodel_model* load_shared(const char* bytes, std::size_t size, std::string& error) {
   error.clear();
@@ -143,6 +152,10 @@ const vmodel_model* load_payload(const std::string& path, std::string& error) {
   std::vector<char> bytes(trailer.length);
   if (!read_all(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(trailer.offset))) {
     error = "cannot read '" + path + "': " + reason();
+    return nullptr;
+  }
+  if (payload_checksum(bytes.data(), bytes.size()) != trailer.checksum) {
+    error = "the executable is damaged: the bytes of its model are not those that vmodelc wrote; compile it again";
     return nullptr;
   }
   return load_shared(bytes.data(), bytes.size(), error);

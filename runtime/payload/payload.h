@@ -3,6 +3,7 @@
 
 #include "runtime/abi/vmodel_abi.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -12,9 +13,13 @@ namespace vmodel::runtime {
 struct Trailer {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  char magic[16] = {}; // "vmodel payload 1", without a zero at its end
+  std::uint64_t checksum = 0;
+  char magic[16] = {}; // "vmodel payload 2", without a zero at its end
 };
-inline constexpr char trailer_magic[] = "vmodel payload 1";
+inline constexpr char trailer_magic[] = "vmodel payload 2";
+
+/// A checksum of the shared object: damage is to be noticed before it is loaded. Takes a fraction of a millisecond.
+std::uint64_t payload_checksum(const char* bytes, std::size_t size);
 
 /// Loads the compiled model out of the executable `path` (usually /proc/self/exe): maps the shared object by an
 /// anonymous file, or a temporary file where there are none, and checks version and size of its table. It stays loaded.

@@ -4,6 +4,7 @@ import json
 import pathlib
 import resource
 import signal
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -101,10 +102,17 @@ class EightSchools(Folder):
 
     def test_truncated_and_damaged_executables(self):
         bytes_ = self.executable.read_bytes()
-        for name, content, message in (
-            ("cut", bytes_[:-1], "this program holds no model; vmodelc makes executables from it"),
-            ("shifted", bytes_[:-4096] + bytes_[-24:], "the executable is damaged: its model does not lie where its end says"),
-        ):
+        offset, length, _, _ = struct.unpack("<QQQ16s", bytes_[-40:])
+        changed = "the executable is damaged: the bytes of its model are not those that vmodelc wrote; compile it again"
+        damaged = [("cut", bytes_[:-1], "this program holds no model; vmodelc makes executables from it"),
+                   ("shifted", bytes_[:-4096] + bytes_[-40:], "the executable is damaged: its model does not lie where its end says")]
+        # One bit at the begin, within and at the end of the model, and in the checksum itself.
+        for place in (offset, offset + length // 3, offset + length - 1, len(bytes_) - 20):
+            content = bytearray(bytes_)
+            content[place] ^= 4
+            damaged.append((f"bit {place}", bytes(content), changed))
+        damaged.append(("hole", bytes_[:offset + 4096] + bytes(4096) + bytes_[offset + 8192:], changed))
+        for name, content, message in damaged:
             path = self.folder / name
             path.write_bytes(content)
             path.chmod(0o755)

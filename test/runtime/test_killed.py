@@ -1,6 +1,7 @@
 """Programs that are killed leave a whole file or none, and the old one where there was one."""
 
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -48,6 +49,14 @@ class Killed(unittest.TestCase):
         self.folder = pathlib.Path(scratch.name)
         self.fitted = self.folder / "run"
 
+    def assert_nothing_unfinished(self):
+        """Files have no name until they are whole, where the file system knows such files."""
+        try:
+            os.close(os.open(self.folder, os.O_TMPFILE | os.O_WRONLY))
+        except OSError:
+            return
+        self.assertEqual([path.name for path in self.folder.rglob("*unfinished*")], [])
+
     def fit(self, *options):
         return [self.executable, "fit", "--data", DATA, "--output", self.fitted, *options]
 
@@ -84,6 +93,7 @@ class Killed(unittest.TestCase):
             done = subprocess.run([str(part) for part in [*sample, 40_000]], capture_output=True, preexec_fn=limit)
             self.assertEqual(done.returncode, -signal.SIGXFSZ)
             self.assertEqual(draws.read_bytes() if draws.exists() else None, before)
+            self.assert_nothing_unfinished()
 
     def test_while_an_executable_is_written(self):
         output = self.folder / "model"
@@ -96,6 +106,7 @@ class Killed(unittest.TestCase):
             done = subprocess.run(command, capture_output=True, preexec_fn=limit)
             self.assertEqual(done.returncode, -signal.SIGXFSZ, done.stderr)
             self.assertEqual(output.read_bytes() if output.exists() else None, before)
+            self.assert_nothing_unfinished()
 
     def test_at_any_moment_of_a_compilation(self):
         output = self.folder / "model"

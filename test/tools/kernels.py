@@ -12,7 +12,7 @@ import os
 import struct
 import tempfile
 
-MAGIC = b"vmodel payload 1"
+MAGIC = b"vmodel payload 2"
 STEP, PARTICLE = 1, 2
 
 
@@ -67,8 +67,8 @@ class Memory:
 def payload(executable):
     """The shared object behind the runtime in an executable."""
     with open(executable, "rb") as file:
-        file.seek(-32, os.SEEK_END)
-        offset, length, magic = struct.unpack("<QQ16s", file.read(32))
+        file.seek(-40, os.SEEK_END)
+        offset, length, _, magic = struct.unpack("<QQQ16s", file.read(40))
         if magic != MAGIC:
             raise AssertionError(f"{executable} holds no model")
         file.seek(offset)

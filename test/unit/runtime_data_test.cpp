@@ -168,6 +168,22 @@ TEST(DataReader, ReportsSeveralErrorsAtOnce) {
   EXPECT_NE(errors[3].find("s: this field is missing"), std::string::npos);
 }
 
+TEST(DataReader, ReportsThreeErrorsOfAFieldAndCountsTheOthers) {
+  EXPECT_EQ(errors_of(kitchen("k", "[1.5, \"a\"]")),
+            (std::vector<std::string>{
+                "d.json: k[1]: 1.5 is not an int" AT("4", "int<lower=1, upper=N>[N]"),
+                "d.json: k[2]: a number is expected, not a string" AT("4", "int<lower=1, upper=N>[N]")}));
+  const std::string in_m = AT("5", "real[N, 2]");
+  EXPECT_EQ(errors_of(kitchen("m", "[[\"a\", null], [true, \"d\"]]")),
+            (std::vector<std::string>{
+                "d.json: m[1,1]: a number is expected, not a string" + in_m,
+                "d.json: m[1,2]: a number is expected, not null; missing values are not allowed" + in_m,
+                "d.json: m[2,1]: a number is expected, not a boolean" + in_m, "d.json: m: 1 more error"}));
+  EXPECT_EQ(errors_of(kitchen("m", "[[1], [1, 2, 3]]")),
+            (std::vector<std::string>{"d.json: m[1]: 1 element where 2 are declared" + in_m,
+                                      "d.json: m[2]: 3 elements where 2 are declared" + in_m}));
+}
+
 TEST(DataReader, AWrongSizeIsReportedWithoutWhatFollowsFromIt) {
   const auto errors = errors_of(kitchen("N", "true"));
   ASSERT_EQ(errors.size(), 1u);
