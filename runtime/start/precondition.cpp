@@ -21,6 +21,8 @@ using Eigen::VectorXd;
 constexpr int64_t directions = 128;
 // Below this pivot of its scaled Cholesky factor a matrix counts as indefinite.
 constexpr double least_pivot = 1e-4;
+// Curvatures of learned numbers, in units of their own, below which they count as redundant.
+constexpr double redundant = 1e-4;
 
 // The learnables of a Gaussian, as its metadata name them.
 struct GaussianParts {
@@ -291,8 +293,19 @@ private:
     const Eigen::LLT<MatrixXd> cholesky(scaled);
     if (cholesky.info() != Eigen::Success)
       return;
-    const MatrixXd inverse = inverse_of_lower(cholesky.matrixL()).transpose();
-    result_.blocks_.push_back({0, scale.asDiagonal() * inverse});
+    MatrixXd root_of_inverse = inverse_of_lower(cholesky.matrixL()).transpose();
+    const double pivot = cholesky.matrixLLT().diagonal().minCoeff();
+    if (pivot * pivot < redundant && effort_.eigenvalues) {
+      // Learned numbers that are one too many, as the loadings of a factor beside all variances, leave the draws as
+      // they are along a curve. A step of a unit of such a direction would lead far beyond where that holds.
+      const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(scaled);
+      if (eigen.info() == Eigen::Success) {
+        const VectorXd values = eigen.eigenvalues().unaryExpr([](double v) { return v < redundant ? 1.0 : v; });
+        result_.redundant_ = (eigen.eigenvalues().array() < redundant).count();
+        root_of_inverse = eigen.eigenvectors() * values.cwiseSqrt().cwiseInverse().asDiagonal();
+      }
+    }
+    result_.blocks_.push_back({0, scale.asDiagonal() * root_of_inverse});
     result_.diagonal_.setZero();
   }
 

@@ -69,6 +69,7 @@ void Preconditioner::to_units(const double* psi, double* units) const {
   const int64_t n = size();
   if (per_unit_.size() == 0) {
     std::copy(psi, psi + n, units);
+    std::fill_n(units, redundant_, 0.0);
     return;
   }
   std::fill(units, units + n, 0.0);

@@ -24,7 +24,8 @@ public:
   // g_psi = P' g_phi
   void pull_back(const double* g_phi, double* g_psi) const;
   // A change of phi in units of what the data tell about it, by coordinate: for mean field in its
-  // own standard deviations (which can be far below a unit of psi), else psi itself.
+  // own standard deviations (which can be far below a unit of psi), else psi itself. Along directions
+  // that leave the draws as they are, none.
   void to_units(const double* psi, double* units) const;
 
 private:
@@ -43,6 +44,7 @@ private:
   Eigen::VectorXd diagonal_;
   std::vector<Block> blocks_;
   std::vector<Cholesky> choleskys_;
+  int64_t redundant_ = 0;    // so many first coordinates of psi change no draw
   Eigen::VectorXd per_unit_; // 1 / unit of each coordinate of phi; empty: psi
 };
 
