@@ -127,6 +127,17 @@ def dirichlet_multinomial(y, n, alpha):
             *[mp.loggamma(k + a) - mp.loggamma(a) - mp.loggamma(k + 1) for k, a in zip(y, alpha)]]
 
 
+def lkj_corr_cholesky(lower, eta):
+    """The density of the correlation matrix by its vines (Lewandowski, Kurowicka and Joe 2009, equations 16 and 17), and the
+    Jacobian of the matrix by its factor."""
+    n = len(lower)
+    terms = []
+    for k in range(1, n):
+        shape = eta + mp.mpf(n - 1 - k) / 2
+        terms.append(-(n - k) * (2 * mp.loggamma(shape) - mp.loggamma(2 * shape) + (2 * shape - 1) * mp.log(2)))
+    return [*terms, *[(2 * (eta - 1) + n - i) * mp.log(lower[i - 1][i - 1]) for i in range(2, n + 1)]]
+
+
 FACTORS = [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [[2.0, 0.0, 0.0], [-0.5, 0.01, 0.0], [100.0, 3.0, 1e-3]]]
 COVARIANCES = [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [[4.0, 1.0, -0.5], [1.0, 2.0, 0.25], [-0.5, 0.25, 0.5]]]
 MEANS, VALUES = [[0.0, 0.0, 0.0], [-1.0, 100.0, 0.1]], [[0.0, 0.0, 0.0], [0.5, -2.0, 1.0], [1e3, 99.0, 1e-4]]
@@ -148,6 +159,8 @@ TABLE = {
     "multi_normal": (multi_normal, [[m, s] for m in MEANS for s in COVARIANCES], VALUES,
                      lambda mu, sigma: mp.fsum(mp.log(factor(sigma)[i][i]) for i in range(3)) + 3 * mp.log(2 * mp.pi * mp.e) / 2),
     "multi_student_t_cholesky": (multi_student_t_cholesky, [[nu, m, f] for nu in (0.5, 4.0, 1e7) for m, f in zip(MEANS, FACTORS)], VALUES, None),
+    "lkj_corr_cholesky": (lkj_corr_cholesky, [[1.0], [0.2], [2.0], [300.0]],
+                          [FACTORS[0], [[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [-0.28, 0.576, 0.768]], [[1.0, 0.0, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.96, 0.28]]], None),
     "multinomial": (multinomial, [[6, [0.2, 0.3, 0.5]], [6, [0.0, 0.25, 0.75]], [0, [0.2, 0.3, 0.5]]],
                     [[1, 2, 3], [0, 0, 6], [0, 0, 0], [7, -1, 0]], None),
     "dirichlet_multinomial": (dirichlet_multinomial, [[6, [0.5, 2.0, 30.0]], [6, [1e-3, 1e4, 1.0]], [0, [0.2, 0.3, 0.5]]],
