@@ -95,7 +95,7 @@ TEST(Verify, ConditionsOfLoopsHaveUniformMemory) {
   EXPECT_EQ(errors(parameters +
                    "%i = constant 0 : index %one = constant 1 : index %r = while (%c = %z) -> f64 { %m = alloc "
                    "zeroed (%one) -> &f64[%one] store %m[%i], %s %v = load %m[%i] : f64 %t = lt %c, %v : boolean "
-                   "yield %t } do { %d = add %c, %s : f64 yield %d } store %p[%i], %r yield }"),
+                   "yield %t } do (%e) { %d = add %e, %s : f64 yield %d } store %p[%i], %r yield }"),
             std::vector<std::string>{});
 }
 
