@@ -5,6 +5,7 @@
 #include "compiler/passes/passes.h"
 
 #include <map>
+#include <set>
 
 namespace vmodel::passes {
 
@@ -24,10 +25,10 @@ public:
   explicit Subtractions(const Function& function)
       : from_(function), axis_(ir::axes(function)), uses_(function.values.size(), 0) {
     count(function.body);
-    find(function.body);
+    find(function.body, false);
   }
 
-  bool any() const { return !sums_.empty(); }
+  bool any() const { return !sums_.empty() || !negated_.empty(); }
 
   Function run() {
     return ir::rewrite(from_, [this](Rewriter& r, const Op& op) {
@@ -35,6 +36,12 @@ public:
         return false;
       if (sums_.contains(op.results[0]))
         return true; // subtracted term by term
+      if (negated_.contains(op.results[0])) {
+        ValueId sum;
+        add_to(r, sum, op.operands[1], op.operands[0]);
+        r.set(op.results[0], r.builder().neg(sum));
+        return true;
+      }
       if (op.opcode != Opcode::sub || !sums_.contains(op.operands[1]))
         return false;
       r.set(op.results[0], without(r, r(op.operands[0]), op.operands[1]));
@@ -57,13 +64,20 @@ private:
   }
 
   /// Sums that are used once, to be subtracted in the region where they stand.
-  void find(const Region& region) {
+  void find(const Region& region, bool in_loop) {
     std::map<ValueId, const Op*> here;
+    std::set<ValueId> loaded; // numbers of data
     for (const Op& op : region.ops) {
       for (const Region& inner : op.regions)
-        find(inner);
-      if (op.opcode == Opcode::sub)
+        find(inner, in_loop || op.opcode == Opcode::reduce_ || op.opcode == Opcode::loop_);
+      if (op.opcode == Opcode::load_ && axis_[op.results[0].id] == Axis::load)
+        loaded.insert(op.results[0]);
+      if (op.opcode == Opcode::sub && from_.type(op.results[0]).element == ir::Element::f64) {
         take(op.operands[1], here);
+        const bool alone = uses_[op.operands[0].id] == 1 && loaded.contains(op.operands[0]);
+        if (in_loop && alone && axis_[op.operands[1].id] == Axis::particle)
+          negated_.insert(op.results[0]);
+      }
       // What follows from data alone is computed as it is written.
       if (op.opcode == Opcode::add && from_.type(op.results[0]).element == ir::Element::f64 &&
           axis_[op.results[0].id] != Axis::load)
@@ -80,6 +94,17 @@ private:
       take(term, here);
   }
 
+  /// Adds the terms of a sum to `to`; from the first of them, `less` is subtracted.
+  void add_to(Rewriter& r, ValueId& to, ValueId sum, ValueId less) const {
+    const auto found = sums_.find(sum);
+    if (found != sums_.end()) {
+      for (ValueId term : found->second->operands)
+        add_to(r, to, term, less);
+      return;
+    }
+    to = to ? r.builder().add(to, r(sum)) : r.builder().sub(r(sum), r(less));
+  }
+
   ValueId without(Rewriter& r, ValueId from, ValueId sum) const {
     const auto found = sums_.find(sum);
     if (found == sums_.end())
@@ -93,6 +118,7 @@ private:
   std::vector<Axis> axis_;
   std::vector<int> uses_;
   std::map<ValueId, const Op*> sums_;
+  std::set<ValueId> negated_; // differences that are computed with the other sign
 };
 
 } // namespace
