@@ -8,10 +8,6 @@ from vmodel_testing import BUILD, SOURCE, VMODELC, run
 
 VIR_OPT = BUILD / "bin" / "vir-opt"
 MODELS = sorted((SOURCE / "test" / "posteriordb").glob("*.vmodel"))
-PASSES = [
-    "lower", "inline", "entry-points", "reductions", "fuse", "unroll", "sufficient-statistics", "noise", "derivatives", "second-derivatives",
-    "reciprocals", "hoist-loops", "sums", "hoist-to-load", "expand", "simplify",
-]  # fmt: skip
 
 
 def verify(text):
@@ -43,9 +39,10 @@ class Passes(unittest.TestCase):
 
     def test_each_pass_prints_what_verifies(self):
         names = run([VMODELC, SOURCE / "examples" / "eight_schools.vmodel", "--print-after=?"], status=1).stderr
-        self.assertEqual(sorted(re.search(r"--print-after takes one of (.*)", names).group(1).split(", ")), sorted(PASSES))
+        passes = re.search(r"--print-after takes one of (.*)", names).group(1).split(", ")
+        self.assertLessEqual({"lower", "inline", "derivatives", "simplify"}, set(passes))
         for model in ("garch11", "radon_pooled", "hmm_example", "eight_schools_noncentered"):
-            for name in PASSES:
+            for name in passes:
                 with self.subTest(model=model, after=name):
                     text = run([VMODELC, SOURCE / "test" / "posteriordb" / f"{model}.vmodel", f"--print-after={name}"]).stdout
                     # A pass that runs several times is printed several times.
