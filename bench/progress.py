@@ -6,8 +6,14 @@ import copy
 import json
 import time
 
-# What must be the same for the records of two runs to stand in one table.
+# What must be the same for the records of two runs to stand in one table. Of VModel that is the build, not the revision: one may commit meanwhile.
 IDENTITY = ("schema", "versions", "machine", "repeats", "core", "partial", "models")
+
+
+def same(key, one, other):
+    if key == "versions" and isinstance(one, dict) and isinstance(other, dict):
+        return {**one, "vmodel": None} == {**other, "vmodel": None}
+    return one == other
 
 # What was not measured, as a page knows it.
 EMPTY = {"stan_compiled_together": {}, "gradients": [], "steps": [], "vmodelc": [], "draws": {}, "stan_compilations": [], "fits": [], "growth": []}
@@ -39,7 +45,7 @@ class Progress:
 
     def continued(self, head):
         found = json.loads(self.path.read_text())
-        other = [key for key in IDENTITY if found.get(key) != head[key]]
+        other = [key for key in IDENTITY if not same(key, found.get(key), head[key])]
         if other:
             raise OtherRun(f"{self.path} holds a run with other {', '.join(other)}: without --resume a new one begins")
         return found

@@ -274,6 +274,12 @@ class Progress(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "other versions"):
             progress.Progress(self.path, self.head | {"versions": "newer"}, resume=True)
 
+    def test_a_commit_does_not_end_a_run(self):
+        for revision in ("a1", "b2"):
+            run = progress.Progress(self.path, self.head | {"versions": {"vmodel": revision, "build": "the same"}}, resume=True)
+            self.measure(run, "a")
+        self.assertEqual(self.measured, ["a"])
+
     def test_nothing_begins_after_the_minutes(self):
         run = progress.Progress(self.path, self.head, minutes=0)
         with self.assertRaises(progress.OutOfTime):
