@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ratios import median
+
 LIMITS = json.loads((Path(__file__).resolve().parent / "limits.json").read_text())
 
 COMPILE = 0.25  # seconds of user and system time, the median over all models
@@ -34,6 +36,20 @@ def known_ratio(model):
     return known["stan"] / known["hand"] if known else None
 
 
-def reason(model):
-    """What stands between a model and the aim, where that has been measured."""
-    return LIMITS["reasons"].get(model)
+def by_hand(results):
+    """Nanoseconds of code written by hand by model, and whether they were measured: {model: (nanoseconds, True)}.
+
+    Where there is no such code, an estimate: what a model is made of (`terms` of limits.json), each kind of term at what it costs in the
+    hand-written code that consists of it (`units`), as measured in this run."""
+    measured = {record["model"]: median(record["times"]["hand"]) for record in results["gradients"] if record["times"].get("hand")}
+    costs = {kind: measured[unit["model"]] / unit["count"] for kind, unit in LIMITS["units"].items() if unit["model"] in measured}
+    found = {model: (nanoseconds, True) for model, nanoseconds in measured.items()}
+    for model, terms in LIMITS["terms"].items():
+        if model not in measured and set(terms) <= set(costs):
+            found[model] = (sum(costs[kind] * count for kind, count in terms.items()), False)
+    return found
+
+
+def made_of(model):
+    """What a model's gradient consists of, in words."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in LIMITS["terms"].get(model, {}).items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import hashlib
 import json
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def parse(arguments):
     parser.add_argument("models", nargs="*", metavar="MODEL", help="only these models; or `parts`, or `report`")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="build folder of VModel (default: build)")
     parser.add_argument("--quick", action="store_true", help="two models and one repeat: does everything work?")
-    parser.add_argument("--repeats", type=int, help="pairs of runs of every figure (default 5; --quick: 1)")
+    parser.add_argument("--repeats", type=int, help="pairs of runs of every figure (default 3; --quick: 1)")
     parser.add_argument("--core", type=int, default=machine.default_core(), help="the core that everything timed runs on (default: the last)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was cut off")
     parser.add_argument("--minutes", type=float, help="begin no measurement after as many minutes; --resume goes on later")
@@ -84,7 +85,7 @@ def parse(arguments):
         parser.error(f"unknown argument {rest[0]}")
     options.models += rest
     options.build = options.build.resolve()
-    options.repeats = options.repeats or (1 if options.quick else 5)
+    options.repeats = options.repeats or (1 if options.quick else 3)
     return options
 
 
@@ -156,7 +157,15 @@ def versions(tools):
     found = tools.environment.versions()
     wanted = ("httpstan", "stanli", "numpyro", "jax", "jaxlib")
     revision = machine.first_line(["git", "-C", ROOT, "describe", "--always", "--dirty"])
-    return {"vmodel": revision, "build": tools.compiler.identity(), "compiler": machine.compiler_version(), "stanc": tools.stan.version()} | {name: found.get(name) for name in wanted}
+    return {"vmodel": revision, "build": tools.compiler.identity(), "programs": programs_identity(), "compiler": machine.compiler_version(), "stanc": tools.stan.version()} | {name: found.get(name) for name in wanted}
+
+
+def programs_identity():
+    """Changes whenever a program of this folder that is measured does."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in ("stan", "hand", "loop", "points") for path in (ROOT / "bench" / folder).rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def write_report(results, environment, folder):
