@@ -275,4 +275,17 @@ Value* MathEmitter::sin_turns(Value* turns) {
   return builder_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, size, builder_.CreateFNeg(centred));
 }
 
+// The field of the exponent in the low bits of 2^52 is a double as it stands.
+Value* MathEmitter::exponent(Value* x) {
+  Exactly exactly(builder_);
+  Value* field = builder_.CreateAnd(builder_.CreateLShr(as_integer(x), integer_like(x, 52)), integer_like(x, 0x7ff));
+  Value* shifted = as_real(builder_.CreateOr(field, integer_like(x, 0x4330000000000000)));
+  return builder_.CreateFSub(shifted, constant_like(x, 0x1p52 + 1023));
+}
+
+Value* MathEmitter::inverse_power(Value* x) {
+  Value* field = builder_.CreateAnd(as_integer(x), integer_like(x, 0x7ff0000000000000));
+  return as_real(builder_.CreateSub(integer_like(x, 0x7fe0000000000000), field));
+}
+
 } // namespace vmodel::codegen

@@ -112,6 +112,8 @@ Value* MathEmitter::emit(Opcode opcode, Value* x, Value* y) {
   case Opcode::round: return intrinsic(llvm::Intrinsic::round, x);
   case Opcode::square: return builder_.CreateFMul(x, x);
   case Opcode::sqrt: return square_root(x);
+  case Opcode::exponent: return exponent(x);
+  case Opcode::inverse_power: return inverse_power(x);
   case Opcode::exp: return exp(x);
   case Opcode::expm1: return expm1(x);
   case Opcode::log: return log(x);

@@ -24,6 +24,9 @@ public:
   llvm::Value* log1p(llvm::Value* x);
   llvm::Value* expm1(llvm::Value* x);
   llvm::Value* tanh(llvm::Value* x);
+  /// The operations of these names (compiler/ir/operations.md).
+  llvm::Value* exponent(llvm::Value* x);
+  llvm::Value* inverse_power(llvm::Value* x);
   /// The logarithm of a number between 2^-1022 and 2^1023; others are not looked for.
   llvm::Value* log_inside(llvm::Value* x);
   /// The cosine and the sine of `turns` full turns, for 0 <= turns <= 1 a multiple of 2^-53.

@@ -1,5 +1,6 @@
 #include "compiler/ir/fold.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -25,6 +26,16 @@ Constant constant_of(const Function& function, const Op& op) {
 
 namespace {
 
+constexpr std::uint64_t exponent_bits = 0x7ff0000000000000;
+
+double exponent(double x) {
+  return static_cast<double>((std::bit_cast<std::uint64_t>(x) & exponent_bits) >> 52) - 1023;
+}
+
+double inverse_power(double x) {
+  return std::bit_cast<double>(0x7fe0000000000000 - (std::bit_cast<std::uint64_t>(x) & exponent_bits));
+}
+
 std::optional<Constant> fold_unary(Opcode opcode, double x) {
   switch (opcode) {
   case Opcode::neg: return Constant::real(-x);
@@ -35,6 +46,8 @@ std::optional<Constant> fold_unary(Opcode opcode, double x) {
   case Opcode::round: return Constant::real(std::nearbyint(x));
   case Opcode::square: return Constant::real(x * x);
   case Opcode::sqrt: return Constant::real(std::sqrt(x));
+  case Opcode::exponent: return Constant::real(exponent(x));
+  case Opcode::inverse_power: return Constant::real(inverse_power(x));
   case Opcode::exp: return Constant::real(std::exp(x));
   case Opcode::expm1: return Constant::real(std::expm1(x));
   case Opcode::log: return Constant::real(std::log(x));

@@ -27,6 +27,8 @@ double cost(const ir::Function& function, const ir::Op& op) {
   case Opcode::neg:
   case Opcode::abs:
   case Opcode::sign:
+  case Opcode::exponent:
+  case Opcode::inverse_power:
   case Opcode::floor:
   case Opcode::ceil:
   case Opcode::round:

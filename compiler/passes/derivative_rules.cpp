@@ -197,7 +197,8 @@ Partial partial(Builder& builder, Opcode opcode, std::size_t operand, std::span<
 }
 
 bool is_flat(Opcode opcode) {
-  return opcode == Opcode::sign || opcode == Opcode::floor || opcode == Opcode::ceil || opcode == Opcode::round;
+  return opcode == Opcode::sign || opcode == Opcode::exponent || opcode == Opcode::inverse_power ||
+         opcode == Opcode::floor || opcode == Opcode::ceil || opcode == Opcode::round;
 }
 
 bool is_vanishing(Opcode opcode, std::size_t operand) {

@@ -1,6 +1,7 @@
 #include "compiler/passes/entry_points.h"
 
 #include "compiler/ir/rewrite.h"
+#include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
 
@@ -165,6 +166,9 @@ public:
 
 private:
   bool is_wanted_or_needed(const std::string& name) const {
+    // Versions of the density's gradient that others turn to, or from which they are derived.
+    if (name == std::string("log_density_gradient") + irregular_suffix)
+      return is_wanted_or_needed("log_density_gradient") || is_wanted("log_density_gradient.plain", wanted_);
     return is_wanted(name, wanted_) || (name == "log_density_gradient" && is_wanted("hessian_vector", wanted_));
   }
   void keep(const std::string& name, Function function, const std::vector<DerivativeError>& errors) {
@@ -204,6 +208,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     derivatives.add_gradient("log_density_gradient", "log_density", options);
     // Where log_density uses sufficient statistics, for comparison.
     derivatives.add_gradient("log_density_gradient.plain", "log_density.plain", options);
+    derivatives.add_gradient(std::string("log_density_gradient") + irregular_suffix,
+                             std::string("log_density") + irregular_suffix, options);
   }
   for (const std::string& family : families) {
     GradientOptions options;
@@ -229,6 +235,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       return !is_wanted(function.name, wanted) && !is_wanted(family + ".draw", wanted) &&
              !is_wanted(family + ".pathwise", wanted);
     const bool is_base = function.name == "log_density" || function.name == "log_density.plain" ||
+                         (function.name == std::string("log_density") + irregular_suffix &&
+                          !is_wanted("log_density.plain", wanted) && !is_wanted("log_density", wanted)) ||
                          !family_of_kernel(function.name, ".draw").empty() ||
                          !family_of_kernel(function.name, ".log_density").empty();
     return is_base && !is_wanted(function.name, wanted);

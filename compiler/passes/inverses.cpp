@@ -139,9 +139,10 @@ private:
         const ValueId x = op.operands[i];
         const Op* inner = defined_as(op.operands[1 - i], Opcode::mul);
         for (std::size_t k : {0, 1})
-          if (inner && inner->operands[k] == x)
-            if (const ValueId squared = square(r, x))
-              return b.mul(r(inner->operands[1 - k]), squared);
+          if (inner && inner->operands[k] == x) {
+            const ValueId squared = square(r, x);
+            return b.mul(r(inner->operands[1 - k]), squared ? squared : b.unary(Opcode::square, r(x)));
+          }
       }
       return {};
     case Opcode::div:

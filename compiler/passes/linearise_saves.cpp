@@ -36,6 +36,8 @@ bool is_dear(Opcode opcode) {
   case Opcode::min:
   case Opcode::max:
   case Opcode::sign:
+  case Opcode::exponent:
+  case Opcode::inverse_power:
   case Opcode::square: return false;
   default: return ir::is_unary(opcode) || ir::is_binary(opcode);
   }

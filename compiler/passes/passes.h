@@ -33,6 +33,8 @@ ir::Module unroll(ir::Module module);
 ir::Module inverses(ir::Module module);
 /// What a recurrence loads that an earlier iteration stored becomes a carried value.
 ir::Module carry(ir::Module module);
+/// Of two exponentials of numbers less the larger of them, one is exp(0).
+ir::Module exponential_pairs(ir::Module module);
 /// Memory that a map over all of it is the only one to accumulate to is stored to instead, and not zeroed.
 ir::Module first_writes(ir::Module module);
 /// What a kernel is called that goes through the data where the kernel of the name before it uses

@@ -3,6 +3,7 @@
 #include "compiler/ir/verify.h"
 #include "compiler/passes/entry_points.h"
 #include "compiler/passes/expand.h"
+#include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 
 namespace vmodel::passes {
@@ -70,11 +71,13 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
       *density = carry(*density);
     return m;
   });
+  pipeline.run("log-recurrences", [](ir::Module m) { return log_recurrences(std::move(m)); });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  pipeline.run("join-irregular", join_irregular);
   pipeline.run("second-derivatives",
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.optimise();
@@ -84,6 +87,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("sums", sums);
   pipeline.run("hoist-to-load", hoist_to_load);
   pipeline.run("subtractions", subtractions);
+  pipeline.run("exponential-pairs", exponential_pairs);
   // Derivatives and hoisting see special functions as one operation each.
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });

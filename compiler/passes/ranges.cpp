@@ -90,6 +90,7 @@ Range unary(Opcode opcode, Range x) {
   case Opcode::sin:
   case Opcode::cos: return {x.low >= 0 && opcode != Opcode::sin && opcode != Opcode::cos ? 0.0 : -1, 1};
   case Opcode::erfc: return {0, 2};
+  case Opcode::exponent: return {-1023, 1024};
   case Opcode::cosh: return {1, infinity};
   case Opcode::trigamma: return x.low >= 0 ? positive : all;
   case Opcode::floor:

@@ -1,5 +1,6 @@
 // The passes by name.
 #include "compiler/passes/expand.h"
+#include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
 #include "compiler/passes/sufficient_statistics.h"
@@ -38,6 +39,16 @@ ir::Module all_statistics(ir::Module module) {
   return module;
 }
 
+// Of every function, without the version for irregular weights.
+ir::Module all_log_recurrences(ir::Module module) {
+  for (ir::Function& function : module.functions) {
+    std::size_t rewritten = 0;
+    bool is_guarded = false;
+    function = log_recurrences(function, rewritten, is_guarded);
+  }
+  return module;
+}
+
 // The whole pipeline; the argument names the kernels.
 ir::Module pipeline(ir::Module module, const std::string& argument, std::vector<std::string>& errors) {
   PipelineOptions options;
@@ -67,6 +78,9 @@ const std::vector<Pass>& all_passes() {
       plain("inverses", "roots and logarithms that squares, logarithms, exponentials take back",
             static_cast<Whole>(inverses)),
       plain("carry", "what an earlier iteration stored becomes a carried value", static_cast<Whole>(carry)),
+      plain("log-recurrences", "recurrences of logarithms as scaled recurrences of numbers", all_log_recurrences),
+      plain("join-irregular", "densities run their irregular version where they need it", join_irregular),
+      plain("exponential-pairs", "of two exponentials of numbers less the larger one, one is 1", exponential_pairs),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("noise", "random numbers of draws as arrays",

@@ -141,6 +141,38 @@ TEST_P(FunctionTables, MatchTheirTables) {
   }
 }
 
+/// Operations on the bits of a number, for one lane and all.
+TEST_P(FunctionTables, PowersOfTwo) {
+  if (!codegen::runs_here(codegen::find_target(GetParam())))
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  const std::vector<double> x{1, -1, 1.5, 0.75, -3, 1e300, 0x1p-1022, 0x1p-1030, 0, 7e-200};
+  ir::Module module;
+  for (const char* name : {"exponent", "inverse_power"}) {
+    ir::Module one = module_of({{name, [&](Builder& b) {
+                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
+                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
+                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
+                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
+                                   });
+                                 }}});
+    module.functions.push_back(one.functions[0]);
+  }
+  Compiled compiled(module, GetParam());
+  ASSERT_EQ(compiled.prepare({{"n", Array::index(static_cast<std::int64_t>(x.size()))}}), 0);
+  const auto lanes = static_cast<std::size_t>(compiled.native_lanes());
+  const Arrays arguments = {{"x", Array::vector(x)}, {"y", Array::vector(x)}};
+  for (const char* name : {"exponent", "inverse_power"})
+    for (const std::size_t count : {std::size_t{1}, lanes})
+      for (const Arrays& result : compiled.run(name, std::vector<Arrays>(count, arguments)))
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const double exponent = std::isnormal(x[i]) ? std::ilogb(x[i]) : -1023;
+          EXPECT_EQ(result.at("y").numbers[i],
+                    std::string(name) == "exponent" ? exponent : std::ldexp(1.0, static_cast<int>(-exponent)))
+              << name << "(" << x[i] << ")";
+        }
+}
+
 /// Not a test: prints nanoseconds an element, for docs/numerics.md (--gtest_also_run_disabled_tests).
 TEST(Functions, DISABLED_Speed) {
   ir::Module module;

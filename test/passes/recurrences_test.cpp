@@ -2,12 +2,14 @@
 #include "compiler/ir/parse.h"
 #include "compiler/ir/print.h"
 #include "compiler/ir/verify.h"
+#include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "test/support/vir_evaluate.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 namespace {
 
@@ -158,6 +160,125 @@ TEST(Recurrences, VarianceCarried) {
          {"y", Array::vector({0.3, -1.2, 2.1, 0.0, -0.4})},
          {"a", Array::scalar(0.2)},
          {"b", Array::scalar(0.6)}});
+}
+
+// The forward algorithm of a hidden Markov model of two states; weights and first values from w, emissions from y and
+// a.
+const char* const forward = R"(
+func @log_density(%n: index load, %y: f64[%n] load, %w: f64[4] particle, %a: f64[2] particle, %value: &f64 particle) {
+  %0 = constant 0 : index
+  %1 = constant 1 : index
+  %2 = constant 2 : index
+  %3 = constant 3 : index
+  %w.00 = load %w[%0] : f64
+  %w.01 = load %w[%1] : f64
+  %w.10 = load %w[%2] : f64
+  %w.11 = load %w[%3] : f64
+  %a.0 = load %a[%0] : f64
+  %a.1 = load %a[%1] : f64
+  %zero = constant 0 : f64
+  %infinity = constant inf : f64
+  %c.0, %c.1 = loop (%t < %n) carry (%p = %a.0, %q = %a.1) -> f64, f64 {
+    %y.t = load %y[%t] : f64
+    %d.0 = sub %y.t, %a.0 : f64
+    %d.1 = sub %y.t, %a.1 : f64
+    %s.0 = square %d.0 : f64
+    %s.1 = square %d.1 : f64
+    %x.00 = add %p, %w.00 : f64
+    %x.01 = add %q, %w.01 : f64
+    %m.0 = max %x.00, %x.01 : f64
+    %h.0 = abs %m.0 : f64
+    %i.0 = eq %h.0, %infinity : boolean
+    %g.0 = select %i.0, %zero, %m.0 : f64
+    %k.0 = stop %g.0 : f64
+    %e.00 = sub %x.00, %k.0 : f64
+    %e.01 = sub %x.01, %k.0 : f64
+    %f.00 = exp %e.00 : f64
+    %f.01 = exp %e.01 : f64
+    %t.0 = add %f.00, %f.01 : f64
+    %l.0 = log %t.0 : f64
+    %r.0 = add %k.0, %l.0 : f64
+    %z.0 = sub %r.0, %s.0 : f64
+    %x.10 = add %p, %w.10 : f64
+    %x.11 = add %q, %w.11 : f64
+    %m.1 = max %x.10, %x.11 : f64
+    %h.1 = abs %m.1 : f64
+    %i.1 = eq %h.1, %infinity : boolean
+    %g.1 = select %i.1, %zero, %m.1 : f64
+    %k.1 = stop %g.1 : f64
+    %e.10 = sub %x.10, %k.1 : f64
+    %e.11 = sub %x.11, %k.1 : f64
+    %f.10 = exp %e.10 : f64
+    %f.11 = exp %e.11 : f64
+    %t.1 = add %f.10, %f.11 : f64
+    %l.1 = log %t.1 : f64
+    %r.1 = add %k.1, %l.1 : f64
+    %z.1 = sub %r.1, %s.1 : f64
+    yield %z.0, %z.1
+  }
+  %top = max %c.0, %c.1 : f64
+  %shift = stop %top : f64
+  %u.0 = sub %c.0, %shift : f64
+  %u.1 = sub %c.1, %shift : f64
+  %v.0 = exp %u.0 : f64
+  %v.1 = exp %u.1 : f64
+  %sum = add %v.0, %v.1 : f64
+  %log = log %sum : f64
+  %total = add %shift, %log : f64
+  store %value[], %total
+  yield
+}
+)";
+
+/// log_density and its gradient with scaled numbers, where weights allow, against those in logarithms.
+void check_forward(const std::vector<double>& y, const std::vector<double>& w, const std::vector<double>& a) {
+  const Arrays inputs{{"n", Array::index(static_cast<std::int64_t>(y.size()))},
+                      {"y", Array::vector(y)},
+                      {"w", Array::vector(w)},
+                      {"a", Array::vector(a)}};
+  const Module plain = passed(parsed(forward), {{"simplify", ""}});
+  Module scaled = vmodel::passes::log_recurrences(plain);
+  ASSERT_EQ(scaled.functions.size(), 2u);
+  ASSERT_EQ(scaled.functions[1].name, "log_density.irregular");
+  const std::string gradient = "of:value;wrt:w=d_w,a=d_a";
+  const Module expected = passed(plain, {{"gradient", gradient}});
+  Module actual = passed(scaled, {{"gradient", gradient}});
+  for (Module* module : {&scaled, &actual}) {
+    *module = vmodel::passes::join_irregular(std::move(*module));
+    ASSERT_EQ(module->functions.size(), 1u);
+    *module = passed(std::move(*module), {{"simplify", ""}, {"exponential-pairs", ""}});
+  }
+  expect_equal(evaluate(plain, "log_density", inputs), evaluate(scaled, "log_density", inputs), print(scaled));
+  expect_equal(evaluate(expected, "log_density", inputs), evaluate(actual, "log_density", inputs), print(actual));
+}
+
+TEST(Recurrences, LogarithmsAsScaledNumbers) {
+  const std::vector<double> weights{-0.3, -1.9, -1.3, -0.2};
+  for (const std::vector<double>& y : {std::vector<double>{}, {0.4}, {0.3, 1.9, -0.7, 2.2, 2.5}})
+    check_forward(y, weights, {0.1, 1.8});
+  // Emissions whose ratio leaves the range of doubles, in both directions; sums of logarithms far below it.
+  check_forward({-30, 40, 90, -90, 3}, weights, {0, 20});
+  check_forward(std::vector<double>(300, 7), {-3, -4, 2, 5}, {-2, 1});
+  // The larger emission alternates; both are equal.
+  check_forward({0, 2, 0, 2, 1, 1}, weights, {0, 2});
+}
+
+TEST(Recurrences, IrregularWeightsStayLogarithms) {
+  const double none = -std::numeric_limits<double>::infinity();
+  // From the second state to the first by a weight that numbers do not hold: 1000 observations long the second state is
+  // lost in numbers, but it is not in logarithms.
+  for (const double weight : {-300.0, -800.0, 300.0})
+    check_forward({3, 3, 3, -30, -30, -30}, {0, weight, -1, -0.5}, {0, 3});
+  const std::vector<double> y{30, 30, 30, -30, -30, -30, -30};
+  const Arrays inputs{{"n", Array::index(7)},
+                      {"y", Array::vector(y)},
+                      {"w", Array::vector({0, none, none, 0})},
+                      {"a", Array::vector({0, 30})}};
+  const Module plain = passed(parsed(forward), {{"simplify", ""}});
+  const Module scaled = vmodel::passes::join_irregular(vmodel::passes::log_recurrences(plain));
+  const double value = evaluate(plain, "log_density", inputs).at("value").numbers[0];
+  EXPECT_TRUE(std::isfinite(value));
+  expect_equal(evaluate(plain, "log_density", inputs), evaluate(scaled, "log_density", inputs), print(scaled));
 }
 
 } // namespace
