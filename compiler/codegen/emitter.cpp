@@ -16,7 +16,7 @@ Emitter::Emitter(const ir::Function& function, const Varying& varying, int lanes
                  llvm::Function* into)
     : function_(function), varying_(varying), lanes_(lanes), target_(target), into_(into),
       builder_(llvm::BasicBlock::Create(into->getContext(), "entry", into)), math_(builder_, target),
-      scalars_(function.values.size(), nullptr) {
+      scalars_(function.values.size(), nullptr), ranges_(function) {
   // The only permission: a product and a sum may become one operation with one rounding.
   llvm::FastMathFlags flags;
   flags.setAllowContract(true);
@@ -141,7 +141,7 @@ Value* Emitter::emit_real(const ir::Op& op, const std::vector<Value*>& operands)
   }
   llvm::Type* type = x->getType();
   if (!type->getScalarType()->isFloatTy())
-    return math_.emit(op.opcode, x, y);
+    return math_.emit(op.opcode, x, y, op.opcode == Opcode::exp ? ranges_(op.operands[0]) : ir::Range{});
   // Elementary functions of single precision are computed in double precision.
   llvm::Type* wide = builder_.getDoubleTy();
   if (auto* vector = llvm::dyn_cast<llvm::VectorType>(type))

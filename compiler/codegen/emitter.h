@@ -4,6 +4,7 @@
 #include "compiler/codegen/jam.h"
 #include "compiler/codegen/math.h"
 #include "compiler/codegen/philox.h"
+#include "compiler/codegen/products.h"
 #include "compiler/codegen/target.h"
 #include "compiler/codegen/varying.h"
 #include "compiler/ir/module.h"
@@ -150,7 +151,18 @@ private:
 
   // reduces, several iterations at once (emitter_reduce.cpp)
   void emit_reduce(const ir::Op& op);
-  void emit_jammed(const ir::Op& op, const Jam& jam, const std::vector<llvm::Value*>& extents);
+  /// A reduce with what its results are carried in: `sums` numbers each, or the sum and products of logarithms.
+  struct Results {
+    const ir::Op& op;
+    std::vector<std::optional<LogarithmSum>> logarithms;
+    std::size_t sums = 1;
+  };
+  std::vector<std::optional<LogarithmSum>> find_logarithms(const ir::Op& op);
+  std::vector<llvm::Value*> initial(const Results& results);
+  void add_iterations(const Results& results, std::vector<llvm::Value*>& carried, llvm::Value* index,
+                      std::size_t copies);
+  void define_results(const Results& results, const std::vector<llvm::Value*>& carried);
+  void emit_jammed(Results& results, const Jam& jam, const std::vector<llvm::Value*>& extents);
   void emit_shared(const ir::Op& op, const std::vector<llvm::Value*>& extents);
   void emit_copies(const ir::Op& op);
   llvm::Value* opaque(llvm::Value* index);
@@ -183,6 +195,11 @@ private:
   llvm::Value* again_ = nullptr;                  // its first value of them, for what is loaded again
   std::size_t copy_ = 0;                          // the one that is looked at
   bool in_copy_ = false;                          // inside of an operation that is emitted for one copy
+
+  // Sums of logarithms (products.h).
+  ir::Ranges ranges_;
+  std::vector<int> uses_;           // of values; empty until it is needed
+  std::set<const ir::Op*> skipped_; // operations that products stand for
 
   int nesting_ = 0; // regions that are open
   Hooks hooks_;

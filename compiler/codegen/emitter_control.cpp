@@ -44,6 +44,8 @@ void Emitter::emit_region(const Region& region) {
 void Emitter::emit_op(const ir::Op& op) {
   if (hooks_.allocate && nesting_ == 1 && !op.regions.empty())
     reserve_scratch(op);
+  if (skipped_.contains(&op))
+    return;
   switch (op.opcode) {
   case Opcode::load_: emit_load(op); return;
   case Opcode::store_:

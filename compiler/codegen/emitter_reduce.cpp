@@ -1,9 +1,12 @@
 // Reduces: one iteration after the other, or several at once (jam.h).
 #include "compiler/codegen/emitter.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 
 #include <llvm/IR/InlineAsm.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 namespace vmodel::codegen {
@@ -63,84 +66,138 @@ void Emitter::emit_reduce(const ir::Op& op) {
     emit_shared(op, extents);
     return;
   }
+  Results results{op, find_logarithms(op)};
   if (may_jam_ && !jam_)
-    if (const std::optional<Jam> jam = plan_jam(function_, varying_, lanes_, target_, op)) {
-      emit_jammed(op, *jam, extents);
+    if (const std::optional<Jam> jam = plan_jam(function_, varying_, lanes_, target_, op, skipped_)) {
+      emit_jammed(results, *jam, extents);
       return;
     }
-  std::vector<Value*> initial;
-  for (const ValueId result : op.results)
-    initial.push_back(identity_of(op, result));
-  const std::vector<Value*> sums = nest(extents, body.arguments, 0, initial, [&](const std::vector<Value*>& carried) {
-    emit_region(body);
-    std::vector<Value*> next;
-    for (std::size_t i = 0; i < carried.size(); ++i) {
-      Value* value = scalar(body.yields[i]);
-      if (carried[i]->getType()->isVectorTy())
-        value = widen(value);
-      next.push_back(combine(op.symbol, carried[i], value));
-    }
-    return next;
-  });
-  for (std::size_t i = 0; i < sums.size(); ++i)
-    define(op.results[i], sums[i]);
+  define_results(results, nest(extents, body.arguments, 0, initial(results), [&](std::vector<Value*> carried) {
+                   emit_region(body);
+                   add_iterations(results, carried, scalar(body.arguments.back()), 1);
+                   return carried;
+                 }));
 }
 
-/// As many iterations of the innermost index at once as the plan says, then the rest one by one. Each result is summed
-/// in several numbers, which are combined in a tree at the end.
-void Emitter::emit_jammed(const ir::Op& op, const Jam& jam, const std::vector<Value*>& extents) {
-  const Region& body = op.regions[0];
-  const std::size_t results = op.results.size();
-  const auto copies = static_cast<std::size_t>(jam.copies);
-  const auto sums = static_cast<std::size_t>(jam.sums);
-  std::vector<Value*> initial; // result by result, all its sums
-  for (const ValueId result : op.results)
-    initial.insert(initial.end(), sums, identity_of(op, result));
-  const auto add_to = [&](Value*& sum, ValueId yield) {
-    Value* value = scalar(yield);
-    sum = combine(op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
+/// The results that are sums of logarithms. Where data are in lanes, LLVM's loop vectoriser takes logarithms better
+/// than products with branches.
+std::vector<std::optional<LogarithmSum>> Emitter::find_logarithms(const ir::Op& op) {
+  std::vector<std::optional<LogarithmSum>> found(op.results.size());
+  if (lanes_ == 1 || op.symbol != "add")
+    return found;
+  if (uses_.empty())
+    uses_ = ir::count_uses(function_);
+  for (std::size_t i = 0; i < op.results.size(); ++i) {
+    if (!is_varying(op.results[i]))
+      continue;
+    const Region& body = op.regions[0];
+    found[i] = codegen::find_logarithms(body, body.yields[i], uses_, ranges_, skipped_);
+    if (found[i] && op.operands.size() > 1)
+      found[i]->block = 0; // the innermost index does not count all iterations
+  }
+  return found;
+}
+
+/// What a reduce carries before the first iteration: result by result, its sums, or a sum and products.
+std::vector<Value*> Emitter::initial(const Results& results) {
+  std::vector<Value*> carried;
+  for (std::size_t i = 0; i < results.op.results.size(); ++i) {
+    Value* identity = identity_of(results.op, results.op.results[i]);
+    if (const auto& logarithms = results.logarithms[i])
+      std::ranges::copy(LogarithmEmitter(builder_, math_, *logarithms).initial(identity), std::back_inserter(carried));
+    else
+      carried.insert(carried.end(), results.sums, identity);
+  }
+  return carried;
+}
+
+/// Adds what iterations yield, the first of which is `index`: those of all copies, or of one iteration.
+void Emitter::add_iterations(const Results& results, std::vector<Value*>& carried, Value* index, std::size_t copies) {
+  const std::vector<ValueId>& yields = results.op.regions[0].yields;
+  // Of each copy in turn; outside of copies there is one.
+  const auto each = [&](const std::function<void(std::size_t)>& visit) {
+    if (copies == 1)
+      return visit(0);
+    for (copy_ = 0; copy_ < copies; ++copy_)
+      visit(copy_);
+    copy_ = 0;
   };
+  auto first = carried.begin();
+  for (std::size_t i = 0; i < yields.size(); ++i) {
+    if (const auto& logarithms = results.logarithms[i]) {
+      const auto end = first + static_cast<std::ptrdiff_t>(logarithms->carried());
+      const auto operands = [&](ValueId v) {
+        std::vector<Value*> values;
+        each([&](std::size_t) { values.push_back(widened(v)); });
+        return values;
+      };
+      first =
+          std::ranges::copy(
+              LogarithmEmitter(builder_, math_, *logarithms).next({first, end}, index, copies, mask_, operands), first)
+              .out;
+      continue;
+    }
+    each([&](std::size_t copy) {
+      Value*& sum = first[static_cast<std::ptrdiff_t>(copy % results.sums)];
+      Value* value = scalar(yields[i]);
+      sum = combine(results.op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
+    });
+    first += static_cast<std::ptrdiff_t>(results.sums);
+  }
+}
+
+/// Several sums of a result are combined in a tree.
+void Emitter::define_results(const Results& results, const std::vector<Value*>& carried) {
+  auto first = carried.begin();
+  for (std::size_t i = 0; i < results.op.results.size(); ++i) {
+    const auto& logarithms = results.logarithms[i];
+    const auto end = first + static_cast<std::ptrdiff_t>(logarithms ? logarithms->carried() : results.sums);
+    std::vector<Value*> parts(first, end);
+    first = end;
+    if (logarithms)
+      parts[0] = LogarithmEmitter(builder_, math_, *logarithms).finish(parts);
+    else
+      for (std::size_t half = results.sums / 2; half >= 1; half /= 2)
+        for (std::size_t k = 0; k < half; ++k)
+          parts[k] = combine(results.op.symbol, parts[k], parts[k + half]);
+    define(results.op.results[i], parts[0]);
+  }
+}
+
+/// As many iterations of the innermost index at once as the plan says, then the rest one by one.
+void Emitter::emit_jammed(Results& results, const Jam& jam, const std::vector<Value*>& extents) {
+  const Region& body = results.op.regions[0];
+  const auto copies = static_cast<std::size_t>(jam.copies);
+  results.sums = static_cast<std::size_t>(jam.sums);
   const std::vector<Value*> outer(extents.begin(), extents.end() - 1);
   const ValueId index = body.arguments.back();
-  const std::vector<Value*> last = nest(outer, body.arguments, 0, initial, [&](const std::vector<Value*>& begun) {
-    Value* end = builder_.CreateSub(extents.back(), builder_.getInt64(copies - 1), "", false, true);
-    const AfterLoop most =
-        stepped_loop(builder_.getInt64(0), end, jam.copies, begun, [&](Value* first, std::vector<Value*> carried) {
-          jam_ = &jam;
-          jam_index_ = index;
-          copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
-          for (copy_ = 0; copy_ < copies; ++copy_)
-            place(index) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
-          copy_ = 0;
-          again_ = jam.reloads.empty() ? nullptr : opaque(first);
-          emit_region(body);
-          for (std::size_t i = 0; i < results; ++i)
-            for (copy_ = 0; copy_ < copies; ++copy_)
-              add_to(carried[i * sums + copy_ % sums], body.yields[i]);
-          copy_ = 0;
-          jam_ = nullptr;
-          return carried;
-        });
-    if (copies == 1)
-      return most.values;
-    return stepped_loop(most.index, extents.back(), 1, most.values,
-                        [&](Value* at, std::vector<Value*> carried) {
-                          set_scalar(index, at);
-                          emit_region(body);
-                          for (std::size_t i = 0; i < results; ++i)
-                            add_to(carried[i * sums], body.yields[i]);
-                          return carried;
-                        })
-        .values;
-  });
-  for (std::size_t i = 0; i < results; ++i) {
-    std::vector<Value*> parts(last.begin() + static_cast<std::ptrdiff_t>(i * sums),
-                              last.begin() + static_cast<std::ptrdiff_t>((i + 1) * sums));
-    for (std::size_t half = sums / 2; half >= 1; half /= 2)
-      for (std::size_t k = 0; k < half; ++k)
-        parts[k] = combine(op.symbol, parts[k], parts[k + half]);
-    define(op.results[i], parts[0]);
-  }
+  define_results(results, nest(outer, body.arguments, 0, initial(results), [&](const std::vector<Value*>& begun) {
+                   Value* end = builder_.CreateSub(extents.back(), builder_.getInt64(copies - 1), "", false, true);
+                   const AfterLoop most = stepped_loop(
+                       builder_.getInt64(0), end, jam.copies, begun, [&](Value* first, std::vector<Value*> carried) {
+                         jam_ = &jam;
+                         jam_index_ = index;
+                         copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
+                         for (copy_ = 0; copy_ < copies; ++copy_)
+                           place(index) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
+                         copy_ = 0;
+                         again_ = jam.reloads.empty() ? nullptr : opaque(first);
+                         emit_region(body);
+                         add_iterations(results, carried, first, copies);
+                         jam_ = nullptr;
+                         return carried;
+                       });
+                   if (copies == 1)
+                     return most.values;
+                   return stepped_loop(most.index, extents.back(), 1, most.values,
+                                       [&](Value* at, std::vector<Value*> carried) {
+                                         set_scalar(index, at);
+                                         emit_region(body);
+                                         add_iterations(results, carried, at, 1);
+                                         return carried;
+                                       })
+                       .values;
+                 }));
 }
 
 /// A reduce inside of a jammed one: one loop for all copies.

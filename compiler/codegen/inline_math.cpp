@@ -91,33 +91,52 @@ Value* MathEmitter::power_of_two(Value* exponent) {
 }
 
 /// exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2) / 2.
-Value* MathEmitter::exp(Value* x) {
+Value* MathEmitter::exp(Value* x, const ir::Range& range) {
   Exactly exactly(builder_);
   // Beyond these bounds the result overflows or vanishes; NaN passes through both comparisons.
-  Value* high = constant_like(x, 710.0);
-  Value* low = constant_like(x, -746.0);
-  Value* y = builder_.CreateSelect(builder_.CreateFCmpOGT(x, high), high, x);
-  y = builder_.CreateSelect(builder_.CreateFCmpOLT(y, low), low, y);
-  Value* shifted = fma(y, constant_like(x, log2_of_e), constant_like(x, rounder));
-  Value* n = builder_.CreateFSub(shifted, constant_like(x, rounder));
+  Value* y = x;
+  if (range.high > 709) {
+    Value* high = constant_like(x, 710.0);
+    y = builder_.CreateSelect(builder_.CreateFCmpOGT(x, high), high, x);
+  }
+  if (range.low < -745) {
+    Value* low = constant_like(x, -746.0);
+    y = builder_.CreateSelect(builder_.CreateFCmpOLT(y, low), low, y);
+  }
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(x->getType());
+  const bool scales = target_.lanes == 8 && vector && vector->getNumElements() == 8;
+  // The power of two comes in two factors, of which the second is 2^64 or 2^-64: the first is then always a normal
+  // number. Its exponent is n -+ 64, which the rounder's low bits add.
+  const double offset = 64;
+  Value* shift = constant_like(x, rounder);
+  Value* factor = constant_like(x, 1.0);
+  if (!scales && range.high <= 0) {
+    shift = constant_like(x, rounder + offset);
+    factor = constant_like(x, 0x1p-64);
+  } else if (!scales && range.low >= 0) {
+    shift = constant_like(x, rounder - offset);
+    factor = constant_like(x, 0x1p64);
+  } else if (!scales) {
+    Value* negative = builder_.CreateFCmpOLT(y, constant_like(x, 0.0));
+    shift = builder_.CreateSelect(negative, constant_like(x, rounder + offset), constant_like(x, rounder - offset));
+    factor = builder_.CreateSelect(negative, constant_like(x, 0x1p-64), constant_like(x, 0x1p64));
+  }
+  Value* shifted = fma(y, constant_like(x, log2_of_e), shift);
+  Value* n = builder_.CreateFSub(shifted, shift);
   Value* r = fma(n, constant_like(x, -ln2_high), y);
   r = fma(n, constant_like(x, -ln2_low), r);
   Value* square = builder_.CreateFMul(r, r);
   Value* tail = polynomial(r, exp_tail, std::size(exp_tail));
   Value* p = builder_.CreateFAdd(constant_like(x, 1.0), fma(square, tail, r));
-  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(x->getType());
-  if (target_.lanes == 8 && vector && vector->getNumElements() == 8) {
+  if (scales) {
     // One instruction that is right for subnormal results and overflow.
     Value* all = llvm::ConstantInt::getSigned(builder_.getInt8Ty(), -1);
     return builder_.CreateIntrinsic(x->getType(), llvm::Intrinsic::x86_avx512_mask_scalef_pd_512,
                                     {p, n, x, all, builder_.getInt32(4)});
   }
-  // In two factors, of which the second is 2^64 or 2^-64: the first is then always a normal number.
-  Value* integer = builder_.CreateSub(as_integer(shifted), as_integer(constant_like(x, rounder)));
-  Value* negative = builder_.CreateFCmpOLT(y, constant_like(x, 0.0));
-  Value* offset = builder_.CreateSelect(negative, integer_like(x, 64), integer_like(x, -64));
-  Value* factor = builder_.CreateSelect(negative, constant_like(x, 0x1p-64), constant_like(x, 0x1p64));
-  return builder_.CreateFMul(builder_.CreateFMul(p, power_of_two(builder_.CreateAdd(integer, offset))), factor);
+  // Added to the exponent of p, which is 0 or -1: all other bits of the rounder leave the word.
+  Value* exponent = builder_.CreateShl(as_integer(shifted), 52);
+  return builder_.CreateFMul(as_real(builder_.CreateAdd(as_integer(p), exponent)), factor);
 }
 
 /// What is left of a positive number u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)).

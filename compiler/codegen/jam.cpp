@@ -73,8 +73,9 @@ bool is_call(Opcode opcode) {
 
 class Planner {
 public:
-  Planner(const ir::Function& function, const Varying& varying, const ir::Op& reduce)
-      : function_(function), varying_(varying), reduce_(reduce) {
+  Planner(const ir::Function& function, const Varying& varying, const ir::Op& reduce,
+          const std::set<const ir::Op*>& products)
+      : function_(function), varying_(varying), reduce_(reduce), products_(products) {
     jam_.differs.assign(function.values.size(), false);
   }
 
@@ -204,7 +205,7 @@ private:
         count(op.regions[0]);
         most_live_ = std::max(most_live_, saved_live);
       } else {
-        double weight = instructions(op.opcode);
+        double weight = products_.contains(&op) ? 1 : instructions(op.opcode);
         for (const Region& inner : op.regions)
           ir::for_each_op(inner, [&](const ir::Op& deeper) { weight += instructions(deeper.opcode); });
         const bool on_vectors = op.results.empty() || is_vector(op.results[0]);
@@ -313,6 +314,7 @@ private:
   const ir::Function& function_;
   const Varying& varying_;
   const ir::Op& reduce_;
+  const std::set<const ir::Op*>& products_;
   Jam jam_;
   bool possible_ = true;
   bool has_inner_ = false;
@@ -329,8 +331,8 @@ private:
 } // namespace
 
 std::optional<Jam> plan_jam(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
-                            const ir::Op& reduce) {
-  return Planner(function, varying, reduce).run(lanes, target);
+                            const ir::Op& reduce, const std::set<const ir::Op*>& products) {
+  return Planner(function, varying, reduce, products).run(lanes, target);
 }
 
 } // namespace vmodel::codegen

@@ -34,7 +34,8 @@ struct Jam {
 };
 
 /// Decides by counting registers and operations of a kernel with this many lanes; none: one iteration after the other.
+/// `products` are logarithms, and their sums, that code generation replaces by a product (products.h).
 std::optional<Jam> plan_jam(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
-                            const ir::Op& reduce);
+                            const ir::Op& reduce, const std::set<const ir::Op*>& products = {});
 
 } // namespace vmodel::codegen

@@ -97,7 +97,7 @@ Value* MathEmitter::intrinsic(llvm::Intrinsic::ID id, Value* x) {
   return builder_.CreateUnaryIntrinsic(id, x);
 }
 
-Value* MathEmitter::emit(Opcode opcode, Value* x, Value* y) {
+Value* MathEmitter::emit(Opcode opcode, Value* x, Value* y, const ir::Range& range) {
   switch (opcode) {
   case Opcode::neg: return builder_.CreateFNeg(x);
   case Opcode::abs: return intrinsic(llvm::Intrinsic::fabs, x);
@@ -114,7 +114,7 @@ Value* MathEmitter::emit(Opcode opcode, Value* x, Value* y) {
   case Opcode::sqrt: return square_root(x);
   case Opcode::exponent: return exponent(x);
   case Opcode::inverse_power: return inverse_power(x);
-  case Opcode::exp: return exp(x);
+  case Opcode::exp: return exp(x, range);
   case Opcode::expm1: return expm1(x);
   case Opcode::log: return log(x);
   case Opcode::log1p: return log1p(x);

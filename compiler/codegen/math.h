@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/target.h"
 #include "compiler/ir/module.h"
+#include "compiler/ir/ranges.h"
 
 #include <llvm/IR/IRBuilder.h>
 
@@ -16,10 +17,11 @@ public:
 
   /// A function of one or two arguments of type f64. Throws ir::InternalError for operations that the pass `expand`
   /// replaces.
-  llvm::Value* emit(ir::Opcode opcode, llvm::Value* x, llvm::Value* y = nullptr);
+  /// `range`: where x lies, which spares some work.
+  llvm::Value* emit(ir::Opcode opcode, llvm::Value* x, llvm::Value* y = nullptr, const ir::Range& range = {});
 
   // inline functions (inline_math.cpp); special values are right: infinities, NaN, zeros, subnormal numbers
-  llvm::Value* exp(llvm::Value* x);
+  llvm::Value* exp(llvm::Value* x, const ir::Range& range = {});
   llvm::Value* log(llvm::Value* x);
   llvm::Value* log1p(llvm::Value* x);
   llvm::Value* expm1(llvm::Value* x);

@@ -79,6 +79,10 @@ std::optional<Constant> fold_binary(Opcode opcode, double x, double y) {
   case Opcode::div: return Constant::real(x / y);
   case Opcode::pow: return Constant::real(std::pow(x, y));
   case Opcode::atan2: return Constant::real(std::atan2(x, y));
+  case Opcode::log_add_exp: {
+    const double gap = x == y ? 0 : x - y;
+    return Constant::real((x > y ? x : y) + std::log1p(std::exp(-std::fabs(gap))));
+  }
   case Opcode::min: return Constant::real(std::isnan(x) || std::isnan(y) ? x + y : x <= y ? x : y);
   case Opcode::max: return Constant::real(std::isnan(x) || std::isnan(y) ? x + y : x >= y ? x : y);
   case Opcode::lt: return Constant::boolean(x < y);

@@ -132,6 +132,21 @@ void for_each_op(const Region& region, const std::function<void(const Op&)>& vis
   }
 }
 
+std::vector<int> count_uses(const Function& function) {
+  std::vector<int> uses(function.values.size());
+  const auto count = [&](const std::vector<ValueId>& values) {
+    for (const ValueId v : values)
+      ++uses[v.id];
+  };
+  count(function.body.yields);
+  for_each_op(function.body, [&](const Op& op) {
+    count(op.operands);
+    for (const Region& region : op.regions)
+      count(region.yields);
+  });
+  return uses;
+}
+
 namespace {
 
 bool writes_outside(const Op& op, std::set<ValueId>& own, bool calls) {

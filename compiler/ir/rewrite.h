@@ -58,6 +58,9 @@ Function rewrite(const Function& function, const Rewriter::Hook& hook);
 /// Calls `visit` for every operation, outer ones before those inside them.
 void for_each_op(const Region& region, const std::function<void(const Op&)>& visit);
 
+/// How often each value is an operand or a yield; extents in types do not count.
+std::vector<int> count_uses(const Function& function);
+
 /// True if the operation or one inside it writes memory that outlives it, or must stay for another
 /// reason (has_effect). Stores to memory that is allocated inside do not count, calls only if `calls`.
 bool has_effects(const Op& op, bool calls = true);

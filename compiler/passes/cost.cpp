@@ -35,6 +35,7 @@ double cost(const ir::Function& function, const ir::Op& op) {
   case Opcode::square: return 1;
   case Opcode::pow:
   case Opcode::atan2: return 40;
+  case Opcode::log_add_exp: return 30;
   case Opcode::lgamma:
   case Opcode::digamma:
   case Opcode::trigamma:

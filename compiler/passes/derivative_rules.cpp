@@ -139,6 +139,12 @@ VMODEL_FUNCTION(trigamma)
 VMODEL_FUNCTION(tetragamma)
 #undef VMODEL_FUNCTION
 
+Expression gap(const Expression& x, const Expression& y) {
+  Builder& builder = *x.builder;
+  const ValueId equal = builder.compare(Opcode::eq, value(x), value(y));
+  return make(builder, builder.select(equal, builder.constant(0), builder.sub(value(x), value(y))));
+}
+
 Expression pow(const Expression& x, const Expression& y) {
   Builder& builder = *x.builder;
   const ValueId exponent = value(y);
@@ -206,6 +212,7 @@ bool is_vanishing(Opcode opcode, std::size_t operand) {
   case Opcode::div: return operand == 1;
   case Opcode::pow:
   case Opcode::atan2:
+  case Opcode::log_add_exp:
   case Opcode::exp:
   case Opcode::expm1:
   case Opcode::log1p_exp:

@@ -64,7 +64,7 @@ ValueId logit(Builder& b, ValueId x) {
 
 ValueId expand_unary(Builder& b, Opcode opcode, ValueId x) {
   switch (opcode) {
-  case Opcode::inv_logit: return inv_logit(b, x);
+  case Opcode::inv_logit: return inv_logit(b, x, true);
   case Opcode::log1p_exp: return log1p_exp(b, x);
   case Opcode::log_inv_logit: return log_inv_logit(b, x);
   case Opcode::log1m_exp: return log1m_exp(b, x);
@@ -83,9 +83,11 @@ ValueId expand_unary(Builder& b, Opcode opcode, ValueId x) {
 
 ir::Function expand(const ir::Function& function) {
   std::unordered_map<std::uint32_t, double> constants;
+  bool shares = false; // whether a logarithm of a logistic function is left
   ir::for_each_op(function.body, [&](const ir::Op& op) {
     if (op.opcode == Opcode::constant_ && function.type(op.results[0]).element == ir::Element::f64)
       constants[op.results[0].id] = op.number;
+    shares |= op.opcode == Opcode::log1p_exp || op.opcode == Opcode::log_inv_logit;
   });
   return ir::rewrite(function, [&](ir::Rewriter& map, const ir::Op& op) {
     if (op.results.size() != 1 || function.type(op.results[0]).element != ir::Element::f64)
@@ -99,9 +101,14 @@ ir::Function expand(const ir::Function& function) {
       map.set(op.results[0], integer_power(b, map(op.operands[0]), static_cast<int>(exponent->second)));
       return true;
     }
+    if (op.opcode == Opcode::log_add_exp) {
+      map.set(op.results[0], log_add_exp(b, map(op.operands[0]), map(op.operands[1])));
+      return true;
+    }
     if (!ir::is_unary(op.opcode))
       return false;
-    const ValueId result = expand_unary(b, op.opcode, map(op.operands[0]));
+    const ValueId result = op.opcode == Opcode::inv_logit ? inv_logit(b, map(op.operands[0]), shares)
+                                                          : expand_unary(b, op.opcode, map(op.operands[0]));
     if (!result)
       return false;
     map.set(op.results[0], result);

@@ -6,9 +6,9 @@
 
 namespace vmodel::passes {
 
-/// Replaces inv_logit, log_inv_logit, logit, log1p_exp, log1m_exp, log_expm1, std_normal_*, lgamma, digamma, trigamma
-/// and tetragamma by their implementations (docs/numerics.md has methods and errors), and powers with small constant
-/// integer exponents by products. Runs last: derivatives are taken of the functions themselves.
+/// Replaces inv_logit, log_inv_logit, log_add_exp, logit, log1p_exp, log1m_exp, log_expm1, std_normal_*, lgamma,
+/// digamma, trigamma and tetragamma by their implementations (docs/numerics.md has methods and errors), and powers with
+/// small constant integer exponents by products. Runs last: derivatives are taken of the functions themselves.
 ir::Module expand(ir::Module module);
 ir::Function expand(const ir::Function& function);
 

@@ -38,10 +38,16 @@ ValueId log1p_exp_of_minus_size(Builder& b, ValueId x) {
 
 } // namespace
 
-ValueId inv_logit(Builder& b, ValueId x) {
-  const Shared s = shared(b, x);
-  const ValueId upper = b.mul(s.two_plus, s.reciprocal);
-  return b.select(b.compare(Opcode::lt, x, b.constant(0)), b.mul(s.e, upper), upper);
+ValueId inv_logit(Builder& b, ValueId x, bool shares) {
+  const auto either = [&](ValueId e, ValueId upper) {
+    return b.select(b.compare(Opcode::lt, x, b.constant(0)), b.mul(e, upper), upper);
+  };
+  if (shares) {
+    const Shared s = shared(b, x);
+    return either(s.e, b.mul(s.two_plus, s.reciprocal));
+  }
+  const ValueId e = b.unary(Opcode::exp, b.neg(b.unary(Opcode::abs, x)));
+  return either(e, b.div(b.constant(1), b.add(e, b.constant(1))));
 }
 
 ValueId log1p_exp(Builder& b, ValueId x) {

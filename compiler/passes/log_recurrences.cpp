@@ -83,7 +83,7 @@ private:
         rewrite_loop(op, *found);
         return true;
       }
-    return op.opcode == Opcode::add && sum_of_results(op);
+    return (op.opcode == Opcode::add || op.opcode == Opcode::log_add_exp) && sum_of_results(op);
   }
 
   bool is_top(const Op& op) const {
@@ -92,7 +92,8 @@ private:
 
   /// log(sum_k exp(c_k)) of a recurrence's results.
   bool sum_of_results(const Op& op) {
-    const auto found = terms_.log_sum(Terms{{op.operands[0], false}, {op.operands[1], false}});
+    const auto found = terms_.log_sum(op.opcode == Opcode::add ? Terms{{op.operands[0], false}, {op.operands[1], false}}
+                                                               : Terms{{op.results[0], false}});
     if (!found || !found->rest.empty())
       return false;
     const Scaled* scaled = nullptr;

@@ -28,6 +28,8 @@ bool LogTerms::may_have(const Function& function) {
     for (const Op& inner : op.regions[0].ops) {
       has_exp = has_exp || inner.opcode == Opcode::exp;
       has_log = has_log || inner.opcode == Opcode::log;
+      if (inner.opcode == Opcode::log_add_exp)
+        return true;
     }
     if (has_exp && has_log)
       return true;
@@ -66,6 +68,12 @@ Terms LogTerms::flat(ValueId v) const {
 
 std::optional<LogSum> LogTerms::log_sum(const Terms& terms) const {
   for (std::size_t i = 0; i < terms.size(); ++i) {
+    // Of two terms it is an operation.
+    if (const Op* pair = defined_as(terms[i].value, Opcode::log_add_exp); pair && !terms[i].negative) {
+      LogSum result{{flat(pair->operands[0]), flat(pair->operands[1])}, terms};
+      result.rest.erase(result.rest.begin() + static_cast<std::ptrdiff_t>(i));
+      return result;
+    }
     const Op* log = defined_as(terms[i].value, Opcode::log);
     if (!log || terms[i].negative)
       continue;

@@ -41,6 +41,8 @@ ir::Module first_writes(ir::Module module);
 /// sufficient statistics.
 inline constexpr const char* plain_suffix = ".plain";
 
+/// Terms of sums that a condition on data makes -inf: the condition becomes a question to all data.
+ir::Module data_conditions(ir::Module module);
 /// Sums over data in `log_density` as functions of statistics that are computed once
 /// (sufficient_statistics.h). If there are any, the kernel as it was is kept as `log_density.plain`.
 ir::Module sufficient_statistics(ir::Module module);
@@ -48,6 +50,8 @@ ir::Module sufficient_statistics(ir::Module module);
 ir::Module hoist_loops(ir::Module module);
 /// Divisions by what does not change in a loop, or by what divides several numbers, become products.
 ir::Module reciprocals(ir::Module module);
+/// Logarithms of sums of exponentials that are terms of a sum become log1p of what lies in [0, 1] and a plain term.
+ir::Module logarithms(ir::Module module);
 /// Invariant addends and factors out of sums, after hoist_loops; sums of data become reduces of their own.
 ir::Module sums(ir::Module module);
 /// A sum that is subtracted is subtracted term by term.
@@ -64,6 +68,7 @@ ir::Function simplify(const ir::Function& function);
 ir::Function unroll(const ir::Function& function);
 ir::Function inverses(const ir::Function& function, const std::map<std::string, Range>& data);
 ir::Function carry(const ir::Function& function);
+ir::Function data_conditions(const ir::Function& function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);
 

@@ -72,6 +72,11 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
     return m;
   });
   pipeline.run("log-recurrences", [](ir::Module m) { return log_recurrences(std::move(m)); });
+  pipeline.run("data-conditions", [](ir::Module m) {
+    if (ir::Function* density = m.find("log_density"))
+      *density = data_conditions(*density);
+    return m;
+  });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });
@@ -82,6 +87,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.optimise();
   pipeline.run("first-writes", first_writes);
+  pipeline.run("logarithms", logarithms);
   pipeline.run("reciprocals", reciprocals);
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);

@@ -82,6 +82,7 @@ const std::vector<Pass>& all_passes() {
       plain("join-irregular", "densities run their irregular version where they need it", join_irregular),
       plain("exponential-pairs", "of two exponentials of numbers less the larger one, one is 1", exponential_pairs),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
+      plain("data-conditions", "what data alone make -inf is decided at load", static_cast<Whole>(data_conditions)),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("noise", "random numbers of draws as arrays",
             [](ir::Module module) {
@@ -90,6 +91,7 @@ const std::vector<Pass>& all_passes() {
             }),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
+      plain("logarithms", "summed logarithms of sums of exponentials as log1p", logarithms),
       plain("sums", "invariant addends and factors out of sums", sums),
       plain("subtractions", "sums are subtracted term by term", subtractions),
       plain("hoist-to-load", "what depends on data only moves to `prepare`", hoist_to_load),

@@ -32,6 +32,8 @@ private:
   ir::ValueId combine(ir::Opcode opcode, ir::ValueId x, ir::ValueId y);
   ir::ValueId power(ir::ValueId x, ir::ValueId y);
   ir::ValueId standardised(ir::ValueId x, ir::ValueId scale);
+  ir::ValueId scaled_product(ir::ValueId x, ir::ValueId y);
+  ir::ValueId log_of_two(ir::ValueId m, ir::ValueId logarithm);
   ir::ValueId index_arithmetic(ir::Opcode opcode, ir::ValueId x, ir::ValueId y);
   std::optional<bool> index_compare(ir::Opcode opcode, ir::ValueId x, ir::ValueId y) const;
   ir::ValueId value_of(const ir::Op& op, const std::vector<ir::ValueId>& operands);

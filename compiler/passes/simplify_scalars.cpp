@@ -136,6 +136,39 @@ ValueId Simplifier::standardised(ValueId x, ValueId scale) {
   return {};
 }
 
+// (c x) x is c x^2, whose derivative is one product; c (x + x) is (2 c) x.
+ValueId Simplifier::scaled_product(ValueId x, ValueId y) {
+  const auto small = [&](ValueId v) {
+    const auto constant = b_.constant_value(v);
+    return constant && std::fabs(constant->number) <= 0x1p20 && std::fabs(constant->number) >= 0x1p-20;
+  };
+  if (const Definition* product = known_.defined_as(x, Opcode::mul))
+    for (const std::size_t i : {0, 1})
+      if (product->operands[i] == y && small(product->operands[1 - i]))
+        return combine(Opcode::mul, product->operands[1 - i], plain(Opcode::square, {y}));
+  if (const Definition* twice = known_.defined_as(x, Opcode::add))
+    if (twice->operands[0] == twice->operands[1] && small(y))
+      return combine(Opcode::mul, b_.constant(2 * b_.constant_value(y)->number), twice->operands[0]);
+  return {};
+}
+
+// m + log(exp(x - m) + exp(y - m)) is log(exp(x) + exp(y)) whatever m is: one exponential instead of two.
+ValueId Simplifier::log_of_two(ValueId m, ValueId logarithm) {
+  const Definition* log = known_.defined_as(logarithm, Opcode::log);
+  const Definition* sum = log ? known_.defined_as(log->operands[0], Opcode::add) : nullptr;
+  if (!sum)
+    return {};
+  ValueId terms[2];
+  for (const std::size_t i : {0, 1}) {
+    const Definition* exp = known_.defined_as(sum->operands[i], Opcode::exp);
+    const Definition* shifted = exp ? known_.defined_as(exp->operands[0], Opcode::sub) : nullptr;
+    if (!shifted || shifted->operands[1] != m)
+      return {};
+    terms[i] = shifted->operands[0];
+  }
+  return plain(Opcode::log_add_exp, {terms[0], terms[1]});
+}
+
 ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
   const auto a = b_.constant_value(x);
   const auto c = b_.constant_value(y);
@@ -153,6 +186,9 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
       return combine(Opcode::sub, x, negated_y->operands[0]);
     if (negated_x)
       return combine(Opcode::sub, y, negated_x->operands[0]);
+    for (const auto& [shift, other] : {std::pair(x, y), std::pair(y, x)})
+      if (const ValueId value = log_of_two(shift, other))
+        return value;
     break;
   case Opcode::sub:
     if (c && c->number == 0)
@@ -177,6 +213,9 @@ ValueId Simplifier::binary(Opcode opcode, ValueId x, ValueId y) {
       return combine(opcode, negated_y->operands[0], b_.constant(-a->number));
     if (x == y)
       return plain(Opcode::square, {x});
+    for (const auto& [scaled, other] : {std::pair(x, y), std::pair(y, x)})
+      if (const ValueId value = scaled_product(scaled, other))
+        return value;
     break;
   case Opcode::div:
     if (c) {

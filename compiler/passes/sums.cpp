@@ -44,9 +44,8 @@ struct Part {
 
 class Sums {
 public:
-  explicit Sums(const Function& function) : from_(function), axis_(ir::axes(function)), uses_(function.values.size()) {
-    count_uses(function.body);
-  }
+  explicit Sums(const Function& function)
+      : from_(function), axis_(ir::axes(function)), uses_(ir::count_uses(function)) {}
 
   Function run() {
     return ir::rewrite(from_, [this](Rewriter& r, const Op& op) { return rewrite(r, op); });
@@ -54,17 +53,6 @@ public:
   bool changed() const { return changed_; }
 
 private:
-  void count_uses(const Region& region) {
-    for (ValueId v : region.yields)
-      ++uses_[v.id];
-    for (const Op& op : region.ops) {
-      for (ValueId v : op.operands)
-        ++uses_[v.id];
-      for (const Region& inner : op.regions)
-        count_uses(inner);
-    }
-  }
-
   // --- the body of one reduce
 
   struct Body {
@@ -164,21 +152,50 @@ private:
       else
         varying.push_back(std::move(term));
     }
-    if (varying.empty())
-      return;
+    for (std::vector<Term>& group : groups(body, std::move(varying)))
+      parts.push_back(part_of(std::move(group), load));
+  }
+
+  /// What is summed together: logarithms of one scale stand by themselves, because code generation makes one logarithm
+  /// of many of them; all else is one sum.
+  std::vector<std::vector<Term>> groups(const Body& body, std::vector<Term> terms) const {
+    std::vector<std::vector<Term>> logarithms;
+    std::vector<Term> rest;
+    for (Term& term : terms) {
+      const Op* op =
+          term.varying.size() == 1 && uses_[term.varying[0].id] == 1 ? body.producer(term.varying[0]) : nullptr;
+      if (!op || (op->opcode != Opcode::log && op->opcode != Opcode::log1p)) {
+        rest.push_back(std::move(term));
+        continue;
+      }
+      const auto found = std::find_if(logarithms.begin(), logarithms.end(), [&](const std::vector<Term>& group) {
+        return group[0].same_scale(term) && body.producer(group[0].varying[0])->opcode == op->opcode;
+      });
+      if (found == logarithms.end())
+        logarithms.push_back({std::move(term)});
+      else
+        found->push_back(std::move(term));
+    }
+    if (!rest.empty())
+      logarithms.insert(logarithms.begin(), std::move(rest));
+    return logarithms;
+  }
+
+  /// A scale that all terms have leaves the sum.
+  static Part part_of(std::vector<Term> terms, bool load) {
     Part part;
     part.load = load;
-    part.outside = {{}, varying[0].factors, varying[0].doublings, varying[0].negative};
+    part.outside = {{}, terms[0].factors, terms[0].doublings, terms[0].negative};
     const bool common =
-        std::all_of(varying.begin(), varying.end(), [&](const Term& term) { return term.same_scale(varying[0]); });
+        std::all_of(terms.begin(), terms.end(), [&](const Term& term) { return term.same_scale(terms[0]); });
     if (!common)
       part.outside = {};
-    for (Term& term : varying) {
+    for (Term& term : terms) {
       if (common)
         term = {term.varying, {}, 0, false};
       part.inside.push_back(std::move(term));
     }
-    parts.push_back(std::move(part));
+    return part;
   }
 
   // --- the new function

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -72,6 +73,74 @@ TEST(Kernels, ReduceOverData) {
                                  b.store(value, {}, sum);
                                }}}),
                    "f", some_data, with_z(2));
+}
+
+/// What the evaluator may be wrong by, which adds equal terms one by one: half a unit in the last place of the sum
+/// each.
+double one_by_one(std::int64_t terms) {
+  return static_cast<double>(std::max<std::int64_t>(terms, 64)) * 2.2e-16;
+}
+
+/// Sums of logarithms are logarithms of products. Zero, infinities, NaN, negative and subnormal factors and such whose
+/// product leaves the range of doubles give what the logarithms give, in each lane by itself.
+TEST(Kernels, SumsOfLogarithms) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double least = std::numeric_limits<double>::denorm_min();
+  const std::vector<std::vector<double>> lanes = {{1e300, 1e300, 1e300, 3, 1e-300},
+                                                  {1e-300, 1e-300, 1e-300, 1e300, 2},
+                                                  {least, 0.5, 1e-310, 7, 1},
+                                                  {1, 0, 2, 3, 4},
+                                                  {1, infinity, 2, 3, 4},
+                                                  {1, -2, -3, 4, 5},
+                                                  {1, nan, 2, 3, 4},
+                                                  {0, infinity, 1, 1, 1}};
+  // Repeated often enough that products of bounded factors need several logarithms too.
+  for (const std::int64_t repeats : {1, 400}) {
+    const auto module =
+        module_of({{"f", [&](Builder& b) {
+                      const ValueId z = b.parameter("z", real({fixed(5)}), Axis::particle);
+                      const ValueId value = b.parameter("value", reference({fixed(4)}), Axis::particle);
+                      const auto sums = b.reduce("add", std::vector{fixed(5 * repeats)}, [&](Builder::Indices i) {
+                        const ValueId x = b.load(z, {b.binary(Opcode::imod, i[0], b.index(5))});
+                        const ValueId positive = b.unary(Opcode::abs, x);
+                        const ValueId bounded = b.unary(Opcode::exp, b.neg(positive));
+                        return std::vector{b.unary(Opcode::log, x), b.unary(Opcode::log1p, positive),
+                                           b.unary(Opcode::log1p, bounded),
+                                           b.add(b.unary(Opcode::log, b.add(bounded, b.constant(2))),
+                                                 b.unary(Opcode::log1p, b.unary(Opcode::square, bounded)))};
+                      });
+                      for (std::int64_t k = 0; k < 4; ++k)
+                        b.store(value, std::vector{b.index(k)}, sums[static_cast<std::size_t>(k)]);
+                    }}});
+    expect_agreement(module, "f", {}, eight([&](int i) {
+                       return Arrays{{"z", Array::vector(lanes[static_cast<std::size_t>(i)])},
+                                     {"value", Array::vector({0, 0, 0, 0})}};
+                     }),
+                     one_by_one(5 * repeats));
+  }
+}
+
+/// The same where the innermost index does not count all terms, and under a mask.
+TEST(Kernels, SumsOfLogarithmsOverTwoIndicesAndInBranches) {
+  expect_agreement(module_of({{"f",
+                               [](Builder& b) {
+                                 const ValueId z = b.parameter("z", real({fixed(2)}), Axis::particle);
+                                 const ValueId value = b.parameter("value", reference(), Axis::particle);
+                                 const auto sum = [&](double scale) {
+                                   return b.sum(std::vector{fixed(300), fixed(7)}, [&](Builder::Indices i) {
+                                     const ValueId x = b.load(z, {b.index(0)});
+                                     const ValueId e =
+                                         b.unary(Opcode::exp, b.mul(b.constant(scale), b.mul(x, b.to_real(i[1]))));
+                                     return b.unary(Opcode::log, e);
+                                   });
+                                 };
+                                 const ValueId positive = b.compare(Opcode::gt, b.load(z, {b.index(1)}), b.constant(0));
+                                 b.store(value, {},
+                                         b.if_(
+                                             positive, [&] { return std::vector{sum(90)}; },
+                                             [&] { return std::vector{sum(-0.01)}; })[0]);
+                               }}}),
+                   "f", {}, with_z(2), one_by_one(300 * 7));
 }
 
 TEST(Kernels, ReductionsOfAllKinds) {
