@@ -21,7 +21,8 @@ const Expr* Checker::index(const ast::Index& e) {
   }
   if (e.entries.size() > base->type.rank()) {
     auto report = error(Code::invalid_index, e.range,
-                        std::to_string(e.entries.size()) + " indices into " + type_text(base->type));
+                        std::to_string(e.entries.size()) + (e.entries.size() == 1 ? " index into " : " indices into ") +
+                            type_text(base->type));
     if (base->kind == ExprKind::name)
       report.label(base->declaration->range, "declared here");
     return nullptr;

@@ -216,6 +216,14 @@ bool report_foreign(const SyntaxError& error, DiagnosticEngine& diagnostics) {
         .hint("write for i in 1:N { ... }");
     return true;
   }
+  // `data int<lower=0> N;`
+  if ((first == VModelParser::DATA || first == VModelParser::PARAM) && error.found == begin + 2) {
+    if (std::string hint = declaration_hint(error, begin + 1); !hint.empty()) {
+      diagnostics.report(Code::foreign_statement, range(begin + 1), "a type where the name of the declaration is expected")
+          .hint(std::move(hint));
+      return true;
+    }
+  }
   if (first != VModelParser::NAME)
     return false;
   if (error.found == begin + 1 || error.expected.contains(std::size_t{VModelParser::TILDE})) {
