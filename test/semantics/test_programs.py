@@ -1,4 +1,4 @@
-"""Well-known models as newcomers write them (test/semantics/programs): compiled, with the log density that SciPy's
+"""Well-known models as newcomers write them (test/semantics/models): compiled, with the log density that SciPy's
 densities give, gradients that agree with differences, a fit and draws."""
 
 import concurrent.futures
@@ -10,7 +10,7 @@ import unittest
 
 from vmodel_testing import SOURCE, compile_model, run
 
-FOLDER = SOURCE / "test" / "semantics" / "programs"
+FOLDER = SOURCE / "test" / "semantics" / "models"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
 
 
