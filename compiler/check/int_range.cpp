@@ -27,7 +27,7 @@ IntRange Checker::int_range(const Expr* e) {
     return e->operands[0]->kind == ExprKind::name ? int_range(e->operands[0]) : result;
   }
   case ExprKind::unary: {
-    const IntRange a = int_range(e->operands[0]);
+    IntRange a = int_range(e->operands[0]);
     for (const Size& s : a.upper)
       result.lower.push_back(s * Size::constant(-1));
     for (const Size& s : a.lower)
@@ -76,7 +76,7 @@ IntRange Checker::int_range(const Expr* e) {
   case ExprKind::builtin: {
     if (e->operands.empty())
       return result;
-    const IntRange a = int_range(e->operands[0]);
+    IntRange a = int_range(e->operands[0]);
     if (e->operands.size() == 2) {
       const IntRange b = int_range(e->operands[1]);
       const auto both = [](std::vector<Size> x, const std::vector<Size>& y) {

@@ -1,6 +1,7 @@
-"""A family that draws a gamma variable: the kernel of the pathwise derivative against differences of quantiles.
+"""Families that draw gamma variables: the kernel of the pathwise derivative.
 
-A draw z at learnables phi lies at the probability F(z; phi); the pathwise derivative is that of the quantile there, with the probability held.
+A draw z at learnables phi lies at the probability F(z; phi); for one gamma variable the pathwise derivative is that of the quantile there, with the probability
+held. What is made of several has many derivatives that are right; their means are those of known expectations.
 """
 
 import math
@@ -66,6 +67,53 @@ class Pathwise(unittest.TestCase):
         got = self.family.call("G.pathwise", phi=phi, d_z=weights, d_log_q=[0.0] * width, d_entropy=[0.0] * width, first_particle=particle)["d_phi"][0]
         self.assertAlmostEqual(got, wanted, delta=1e-7 * abs(wanted) + 1e-9, msg=f"shape {shape}, draw {t}")
 
+
+def trigamma(x):
+    """By recurrence up to 12 and the asymptotic series."""
+    total = 0.0
+    while x < 12:
+        total += 1 / (x * x)
+        x += 1
+    q = 1 / (x * x)
+    return total + 1 / x + q / 2 + q / x * (1 / 6 - q * (1 / 30 - q * (1 / 42 - q / 30)))
+
+
+# draws, support, the learnables' values, what is expected of them: f'(z) for the coordinates z, and the derivatives of E[f(z)] by the learnables.
+EXPECTATIONS = {
+    "beta": ("beta(learn, learn)", "real<lower=0, upper=1>", [1.7, 0.6], lambda z: [1.0], lambda v: [trigamma(v[0]), -trigamma(v[1])]),
+    "inv_gamma": ("inv_gamma(learn, learn)", "real<lower=0>", [2.5, 0.8], lambda z: [1.0], lambda v: [-trigamma(v[0]), 1 / v[1]]),
+    "chi_square": ("chi_square(learn)", "real<lower=0>", [3.0], lambda z: [1.0], lambda v: [trigamma(v[0] / 2) / 2]),
+    "student_t": ("student_t(learn, 0, 1)", "real", [12.0], lambda z: [2 * z[0]], lambda v: [-2 / (v[0] - 2) ** 2]),
+    # The first coordinate is the logit of a beta(a1, a2 + a3) variable, up to a constant.
+    "dirichlet": ("dirichlet(learn)", "simplex<3>", [0.7, 1.5, 4.0], lambda z: [1.0, 0.0], lambda v: [trigamma(v[0]), -trigamma(v[1] + v[2]), -trigamma(v[1] + v[2])]),
+}
+
+
+class Expectations(unittest.TestCase):
+    def expectation(self, name):
+        draw, support_, values, slope, wanted = EXPECTATIONS[name]
+        model = kernels.Model(support.build(f"expectation_{name}", f"model Draws {{\n  param x: {support_} ~ flat();\n}}\nfamily F for Draws {{ x ~ {draw}; }}\n"), {})
+        phi = [v + math.log(-math.expm1(-v)) for v in values]
+        width = model.kernel("F.pathwise").lanes
+        calls = 2500
+        sums, squares = [0.0] * len(phi), [0.0] * len(phi)
+        draws = model.call("F.draw", phi=phi, points=calls * width)["z"]
+        for k in range(calls):
+            weights = [slope(z) for z in draws[k * width:(k + 1) * width]]
+            got = model.call("F.pathwise", phi=phi, d_z=weights, d_log_q=[0.0] * width, d_entropy=[0.0] * width, first_particle=k * width)["d_phi"]
+            for i, g in enumerate(got):
+                sums[i] += g / width
+                squares[i] += (g / width) ** 2
+        for i, (exact, value) in enumerate(zip(wanted(values), values)):
+            mean = sums[i] / calls
+            error = math.sqrt(max(squares[i] / calls - mean * mean, 0) / calls)
+            self.assertLess(error, 0.05 * abs(exact))
+            # By softplus the learnable's own coordinate.
+            self.assertLess(abs(mean - exact * -math.expm1(-value)), 5 * error + 1e-12, f"learnable {i}: {mean} +- {error}, not {exact * -math.expm1(-value)}")
+
+
+for distribution in EXPECTATIONS:
+    setattr(Expectations, f"test_{distribution}", lambda self, name=distribution: self.expectation(name))
 
 if __name__ == "__main__":
     unittest.main()
