@@ -1,5 +1,6 @@
 // The functions and tables of a compiled model.
 #include "compiler/codegen/codegen.h"
+#include "compiler/codegen/deal.h"
 #include "compiler/codegen/emitter.h"
 #include "compiler/codegen/kernels.h"
 #include "compiler/codegen/machine.h"
@@ -13,7 +14,6 @@
 #include <llvm/TargetParser/Triple.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <set>
 
@@ -41,8 +41,10 @@ public:
 
   std::unique_ptr<llvm::Module> run() {
     std::vector<llvm::Constant*> rows;
-    for (const Row& row : deal())
-      rows.push_back(kernel(*row.function, row.lanes, row.cold, row.part == part_.index));
+    const Deal dealt = deal(kernels_, options_, part_.count);
+    random_ = dealt.random;
+    for (const KernelRow& row : dealt.rows)
+      rows.push_back(kernel(row));
     if (part_.index == 0)
       export_model(rows, prepare(kernels_.find("prepare")));
     define_random_functions();
@@ -54,53 +56,6 @@ public:
   }
 
 private:
-  /// A kernel for a number of lanes, and the part that has its code.
-  struct Row {
-    const ir::Function* function;
-    int lanes;
-    bool cold;
-    std::size_t size;
-    int part;
-  };
-
-  bool is_cold(const std::string& kernel) const {
-    const auto found = options_.kernels.find(kernel);
-    return found != options_.kernels.end() && found->second.cold;
-  }
-
-  /// The rows of the table in their order; the largest are dealt out first, so that the parts come out even.
-  std::vector<Row> deal() {
-    std::vector<Row> rows;
-    for (const ir::Function& function : kernels_.functions) {
-      if (function.name == "prepare")
-        continue;
-      const auto found = options_.kernels.find(function.name);
-      const std::vector<int>& wanted = found != options_.kernels.end() ? found->second.lanes : options_.lanes;
-      for (const int lanes : has_particle_arguments(function) ? wanted : std::vector{1})
-        rows.push_back({&function, lanes, is_cold(function.name), operations(function.body), 0});
-    }
-    for (const Row& row : rows)
-      ir::for_each_op(row.function->body, [&](const ir::Op& op) {
-        if (op.opcode == ir::Opcode::random_)
-          random_.insert({row.lanes, op.symbol == "normal"});
-      });
-    if (part_.count == 1)
-      return rows;
-    std::vector<Row*> hot;
-    for (Row& row : rows)
-      if (!row.cold)
-        hot.push_back(&row);
-    std::stable_sort(hot.begin(), hot.end(), [](const Row* a, const Row* b) { return a->size > b->size; });
-    std::vector<std::size_t> work(static_cast<std::size_t>(part_.count), 0);
-    work[1] = 100 * random_.size(); // the generators
-    for (Row* row : hot) {
-      const auto least = std::min_element(work.begin() + 1, work.end());
-      *least += row->size + 10;
-      row->part = static_cast<int>(least - work.begin());
-    }
-    return rows;
-  }
-
   /// The generators stand in the first hot part, or in the only one.
   void define_random_functions() {
     if (part_.index != std::min(1, part_.count - 1))
@@ -140,6 +95,8 @@ private:
   /// A function that the table names: with several parts, seen by all of them.
   llvm::Function* make_shared_function(const std::string& name, llvm::Type* result,
                                        const std::vector<llvm::Type*>& types) {
+    if (llvm::Function* present = module_->getFunction(name))
+      return present;
     llvm::Function* function = make_function(name, result, types, part_.count == 1);
     if (part_.count > 1)
       function->setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -160,19 +117,22 @@ private:
   /// One row of the table: the kernel for a number of lanes.
   ///
   /// The body is a function of its own, whose parameters say that arrays do not overlap; `run` reads slots and
-  /// arguments and calls it.
-  llvm::Constant* kernel(const ir::Function& function, int lanes, bool cold, bool here) {
-    const std::string name = function.name + "." + std::to_string(lanes);
+  /// arguments and calls it. Where that would not pay, `run` is the body.
+  llvm::Constant* kernel(const KernelRow& row) {
+    const ir::Function& function = *row.function;
+    const std::string name = row.code->name + "." + std::to_string(row.lanes);
     llvm::Function* run =
         make_shared_function("run." + name, llvm::Type::getVoidTy(context_), {pointer_, pointer_, pointer_, pointer_});
-    llvm::Function* size = make_shared_function("workspace." + name, wide_, {pointer_});
-    if (here)
-      define_kernel(function, lanes, cold, name, run, size);
+    llvm::Function* size =
+        has_temporaries(function.body) ? make_shared_function("workspace." + name, wide_, {pointer_}) : nullptr;
+    if (row.part == part_.index && row.code == row.function)
+      define_kernel(function, row.lanes, row.cold, name, run, size);
     std::vector<const Parameter*> arguments;
     for (const Parameter& parameter : function.parameters)
       if (parameter.axis != Axis::load)
         arguments.push_back(&parameter);
-    return part_.index == 0 ? kernel_row(function, lanes, arguments, size, run) : nullptr;
+    llvm::Constant* none = llvm::ConstantPointerNull::get(pointer_);
+    return part_.index == 0 ? kernel_row(function, row.lanes, arguments, size ? size : none, run) : nullptr;
   }
 
   void define_kernel(const ir::Function& function, int lanes, bool cold, const std::string& name, llvm::Function* run,
@@ -180,32 +140,49 @@ private:
     const Varying varying = find_varying(function, lanes);
     const std::vector<bool> used = used_values(function);
     std::vector<const Parameter*> passed;
-    std::vector<llvm::Type*> types;
-    std::vector<const Parameter*> arguments;
-    for (const Parameter& parameter : function.parameters) {
-      if (parameter.axis != Axis::load)
-        arguments.push_back(&parameter);
-      if (!used[parameter.value.id])
-        continue;
-      const ir::Type& type = function.type(parameter.value);
-      passed.push_back(&parameter);
-      types.push_back(parameter.axis == Axis::load && type.is_scalar() ? scalar_type(type.element) : pointer_);
-    }
-    types.push_back(pointer_); // workspace
-    types.push_back(pointer_); // random
-    llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
-    body->addFnAttr(llvm::Attribute::NoInline);
+    for (const Parameter& parameter : function.parameters)
+      if (used[parameter.value.id])
+        passed.push_back(&parameter);
     has_hot_ |= !cold;
-    if (cold)
-      body->addFnAttr(cold_attribute);
-    else if (lanes == 1 && is_density(function.name))
-      body->addFnAttr(vectorise_attribute);
     // What runs once a call, or once a process.
     run->addFnAttr(cold_attribute);
-    size->addFnAttr(cold_attribute);
-    emit_body(function, varying, lanes, passed, body, !cold && is_density(function.name));
+    if (cold) {
+      Emitter emitter(function, varying, lanes, options_.target, run);
+      const std::vector<Value*> values = read_arguments(emitter.builder(), function, passed, run);
+      bind(emitter, function, passed, values);
+      emitter.emit_body();
+      emitter.builder().CreateRetVoid();
+      emitter.finish();
+    } else {
+      std::vector<llvm::Type*> types;
+      for (const Parameter* parameter : passed) {
+        const ir::Type& type = function.type(parameter->value);
+        types.push_back(parameter->axis == Axis::load && type.is_scalar() ? scalar_type(type.element) : pointer_);
+      }
+      types.push_back(pointer_); // workspace
+      types.push_back(pointer_); // random
+      llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
+      body->addFnAttr(llvm::Attribute::NoInline);
+      if (lanes == 1 && is_density(function.name))
+        body->addFnAttr(vectorise_attribute);
+      emit_body(function, varying, lanes, passed, body, is_density(function.name));
+      llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
+      builder.CreateCall(body, read_arguments(builder, function, passed, run))->setTailCall();
+      builder.CreateRetVoid();
+    }
+    if (size) {
+      size->addFnAttr(cold_attribute);
+      workspace_size(function, varying, lanes, size);
+    }
+  }
 
-    llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
+  /// What a kernel's body needs, from the arguments of `run`: slots, arguments, the workspace, the random state.
+  std::vector<Value*> read_arguments(llvm::IRBuilder<>& builder, const ir::Function& function,
+                                     const std::vector<const Parameter*>& passed, llvm::Function* run) {
+    std::vector<const Parameter*> arguments;
+    for (const Parameter& parameter : function.parameters)
+      if (parameter.axis != Axis::load)
+        arguments.push_back(&parameter);
     std::vector<Value*> values;
     for (const Parameter* parameter : passed) {
       if (parameter->axis == Axis::load) {
@@ -219,9 +196,25 @@ private:
     }
     values.push_back(run->getArg(2));
     values.push_back(run->getArg(3));
-    builder.CreateCall(body, values)->setTailCall();
-    builder.CreateRetVoid();
-    workspace_size(function, varying, lanes, size);
+    return values;
+  }
+
+  /// Gives the emitter of a body what read_arguments found.
+  static void bind(Emitter& emitter, const ir::Function& function, const std::vector<const Parameter*>& passed,
+                   const std::vector<Value*>& values) {
+    std::size_t position = 0;
+    for (const Parameter* parameter : passed) {
+      Value* value = values[position++];
+      if (!value->getType()->isPointerTy())
+        emitter.set_scalar(parameter->value, value);
+      else if (function.type(parameter->value).is_scalar())
+        emitter.set_scalar(parameter->value, emitter.load_argument(parameter->value, value));
+      else
+        // Arguments may lie anywhere: unaligned accesses cost nothing where they are aligned.
+        emitter.set_memory(parameter->value, value, true, parameter->axis == Axis::load ? 64 : 8);
+    }
+    emitter.set_workspace(values[position]);
+    emitter.set_random(values[position + 1]);
   }
 
   llvm::Type* scalar_type(Element element) const {
@@ -239,32 +232,24 @@ private:
     Emitter emitter(function, varying, lanes, options_.target, body);
     if (jams)
       emitter.allow_jams();
-    unsigned position = 0;
-    for (const Parameter* parameter : passed) {
-      llvm::Argument* argument = body->getArg(position++);
-      argument->setName(parameter->name);
-      const ir::Type& type = function.type(parameter->value);
-      if (argument->getType()->isPointerTy()) {
-        // Arguments may lie anywhere: unaligned accesses cost nothing where they are aligned.
-        const std::uint64_t alignment = parameter->axis == Axis::load ? 64 : 8;
-        set_array_attributes(*argument, type.reference, alignment);
-        if (type.is_scalar())
-          emitter.set_scalar(parameter->value, emitter.load_argument(parameter->value, argument));
-        else
-          emitter.set_memory(parameter->value, argument, true, alignment);
-      } else {
-        emitter.set_scalar(parameter->value, argument);
-      }
+    std::vector<Value*> values;
+    for (llvm::Argument& argument : body->args())
+      values.push_back(&argument);
+    for (std::size_t i = 0; i < passed.size(); ++i) {
+      llvm::Argument* argument = body->getArg(static_cast<unsigned>(i));
+      argument->setName(passed[i]->name);
+      if (argument->getType()->isPointerTy())
+        set_array_attributes(*argument, function.type(passed[i]->value).reference,
+                             passed[i]->axis == Axis::load ? 64 : 8);
     }
-    llvm::Argument* workspace = body->getArg(position);
-    llvm::Argument* random = body->getArg(position + 1);
+    llvm::Argument* workspace = body->getArg(static_cast<unsigned>(passed.size()));
+    llvm::Argument* random = body->getArg(static_cast<unsigned>(passed.size()) + 1);
     workspace->setName("workspace");
     random->setName("random");
     set_array_attributes(*workspace, true, 64);
     random->addAttr(llvm::Attribute::NoAlias);
     random->addAttr(llvm::Attribute::ReadOnly);
-    emitter.set_workspace(workspace);
-    emitter.set_random(random);
+    bind(emitter, function, passed, values);
     emitter.emit_body();
     emitter.builder().CreateRetVoid();
     emitter.finish();
@@ -326,7 +311,8 @@ private:
   /// int32 prepare(slots, host): 0, or 1 as soon as the host has no memory left.
   llvm::Constant* prepare(const ir::Function* function) {
     llvm::Function* into = make_function("prepare", word_, {pointer_, pointer_}, true);
-    if (is_cold("prepare") || !function)
+    const auto found = options_.kernels.find("prepare");
+    if (!function || (found != options_.kernels.end() && found->second.cold))
       into->addFnAttr(cold_attribute);
     else
       has_hot_ = true;

@@ -45,6 +45,17 @@ std::size_t operations(const ir::Region& region) {
   return count;
 }
 
+bool has_temporaries(const ir::Region& region) {
+  for (const ir::Op& op : region.ops) {
+    if (op.opcode == ir::Opcode::alloc_ || op.opcode == ir::Opcode::build_)
+      return true;
+    for (const ir::Region& inner : op.regions)
+      if (has_temporaries(inner))
+        return true;
+  }
+  return false;
+}
+
 bool has_particle_arguments(const ir::Function& function) {
   for (const ir::Parameter& parameter : function.parameters)
     if (parameter.axis == ir::Axis::particle)

@@ -18,6 +18,9 @@ bool is_density(std::string_view kernel);
 /// How many operations there are, those in regions included.
 std::size_t operations(const ir::Region& region);
 
+/// Whether a function may need a workspace.
+bool has_temporaries(const ir::Region& region);
+
 /// Whether anything that a kernel is given differs between particles.
 bool has_particle_arguments(const ir::Function& function);
 

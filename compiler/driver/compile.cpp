@@ -200,6 +200,18 @@ void keep_families(check::Program& program, const Options& options, DiagnosticEn
   });
 }
 
+void check_objectives(const Options& options, DiagnosticEngine& engine) {
+  for (const std::string& name : options.objectives) {
+    if (std::find(known_objectives.begin(), known_objectives.end(), name) != known_objectives.end())
+      continue;
+    std::string known;
+    for (const std::string_view objective : known_objectives)
+      known += (known.empty() ? "" : ", ") + std::string(objective);
+    engine.report(Code::invalid_option, {}, "--objectives names '" + name + "', which is no objective")
+        .hint("--objectives takes " + known);
+  }
+}
+
 void emit_text(const Options& options, const std::string& text, DiagnosticEngine& engine) {
   if (options.output.empty()) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
@@ -254,6 +266,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
       return;
     }
     keep_families(*program, options, engine);
+    check_objectives(options, engine);
     if (engine.has_errors())
       return;
   }

@@ -3,8 +3,10 @@
 
 #include "compiler/codegen/codegen.h"
 
+#include <array>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace vmodel::driver {
 
@@ -13,5 +15,8 @@ namespace vmodel::driver {
 /// point fills the lanes with it. Hot are the kernels that a fit or a sample runs at every step; code for the others is
 /// generated quickly.
 std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target);
+
+/// The objectives that executables can have: all need the kernels that a family has anyway.
+inline constexpr std::array<std::string_view, 1> known_objectives = {"elbo"};
 
 } // namespace vmodel::driver

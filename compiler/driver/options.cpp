@@ -18,6 +18,17 @@ ParsedOptions usage_error(const std::string& what) {
   return result;
 }
 
+std::vector<std::string> names(const std::string& list) {
+  std::vector<std::string> result;
+  for (std::size_t from = 0; from < list.size();) {
+    const std::size_t comma = std::min(list.find(',', from), list.size());
+    if (comma > from)
+      result.push_back(list.substr(from, comma - from));
+    from = comma + 1;
+  }
+  return result;
+}
+
 } // namespace
 
 ParsedOptions parse_options(const std::vector<std::string>& arguments) {
@@ -27,6 +38,7 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
   std::string format;
   std::string colour;
   std::string families;
+  std::string objectives;
   std::vector<std::string> inputs;
   po::options_description visible("Options");
   // clang-format off
@@ -34,6 +46,7 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
       ("output,o", po::value(&options.output), "the executable to write")
       ("march", po::value(&options.march)->default_value("native"), "the machine to build for: native, x86-64-v2, x86-64-v3 or x86-64-v4")
       ("families", po::value(&families), "build only these families, separated by commas (default: those of the file, mean_field and full_rank)")
+      ("objectives", po::value(&objectives), "build what these objectives need, separated by commas, besides elbo and those of the file's fits")
       ("time", po::bool_switch(&options.time), "print how long each phase took")
       ("emit", po::value(&emit), "print a stage instead: ast, typed-ast, vir, llvm, asm or obj (to -o if given)")
       ("print-after", po::value(&options.print_after), "print VIR after this pass instead of building ('lower' or the name of a pass)")
@@ -84,12 +97,8 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     return usage_error("--emit is ast, typed-ast, vir, llvm, asm or obj, not '" + emit + "'");
   if (options.emit == Emit::object && options.output.empty())
     return usage_error("--emit=obj needs -o FILE");
-  for (std::size_t from = 0; from < families.size();) {
-    const std::size_t comma = std::min(families.find(',', from), families.size());
-    if (comma > from)
-      options.families.push_back(families.substr(from, comma - from));
-    from = comma + 1;
-  }
+  options.families = names(families);
+  options.objectives = names(objectives);
   if (inputs.empty())
     return usage_error("no input file");
   if (inputs.size() > 1)

@@ -16,11 +16,12 @@ struct Options {
   std::string input;
   std::string output;
   Emit emit = Emit::none;
-  std::string march = "native";      // --march
-  std::vector<std::string> families; // --families=A,B; empty: all
-  std::string print_after;           // --print-after=PASS: prints VIR after this pass instead of building
-  bool time = false;                 // --time: a table of the phases on stderr
-  bool emit_ranges = false;          // --emit-ranges: places of nodes in --emit=ast
+  std::string march = "native";        // --march
+  std::vector<std::string> families;   // --families=A,B; empty: all
+  std::vector<std::string> objectives; // --objectives=A,B besides elbo and those of the file's fits
+  std::string print_after;             // --print-after=PASS: prints VIR after this pass instead of building
+  bool time = false;                   // --time: a table of the phases on stderr
+  bool emit_ranges = false;            // --emit-ranges: places of nodes in --emit=ast
   DiagnosticsFormat diagnostics_format = DiagnosticsFormat::text;
   std::optional<bool> colour; // --colour=always|never; else by the terminal
 };

@@ -295,8 +295,12 @@ Lowered lower(const check::Program& program, const SourceManager& sources) {
   lower_checks(context);
   lower_model(context);
   lower_unconstrain(context);
-  for (const FamilyLayout& family : layout.families)
+  // One family draws at a time, so all may have the same sites; those of the model are others.
+  const std::int64_t first_site = module.next_random_site;
+  for (const FamilyLayout& family : layout.families) {
+    module.next_random_site = first_site;
     lower_family(context, family);
+  }
   Lowered result;
   result.metadata = metadata(context, sources);
   result.module = std::move(module.module);

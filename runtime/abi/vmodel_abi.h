@@ -64,7 +64,7 @@ typedef struct vmodel_kernel {
   int32_t lanes;    /* W: particles a call */
   int32_t argument_count;
   const vmodel_argument* arguments;
-  /* Bytes of workspace (64-byte aligned) that a call needs with these slots. */
+  /* Bytes of workspace (64-byte aligned) that a call needs with these slots; NULL: none. */
   int64_t (*workspace_bytes)(const vmodel_slot* slots);
   void (*run)(const vmodel_slot* slots, void* const* arguments, void* workspace, const vmodel_random* random);
 } vmodel_kernel;

@@ -155,7 +155,7 @@ std::vector<Arrays> Compiled::run(const std::string& name, const std::vector<Arr
     memory.push_back(std::move(cells));
     arguments.push_back(memory.back().data());
   }
-  const std::int64_t bytes = kernel->workspace_bytes(slots_.data());
+  const std::int64_t bytes = kernel->workspace_bytes ? kernel->workspace_bytes(slots_.data()) : 0;
   // What lies behind the workspace must not change.
   auto* workspace = static_cast<unsigned char*>(aligned(static_cast<std::size_t>(bytes) + 64));
   std::memset(workspace, 0xff, static_cast<std::size_t>(bytes) + 64);

@@ -166,7 +166,7 @@ class Model:
                     place.numbers(len(values))[:] = values
                 memory.append(place)
             pointers = (ctypes.c_void_p * max(len(memory), 1))(*[m.address for m in memory])
-            workspace = Memory(max(kernel.workspace_bytes(self.slots), 64))
+            workspace = Memory(max(kernel.workspace_bytes(self.slots) if kernel.workspace_bytes else 0, 64))
             random = Random(seed, 1, 0, first_particle + start)
             kernel.run(self.slots, pointers, workspace.address, ctypes.byref(random))
             for label, a, count, place in outputs:
