@@ -257,7 +257,7 @@ def memory_section(results):
         return ""
     rows = [[r["model"], f"{r['memory_kib'] / 1024:.1f}", f"{r['seconds']:.2f}"] for r in results["fits"]]
     peers = {r["model"]: r["memory_kib"] for r in results["steps"] if r.get("memory_kib")}
-    text = "## Memory\n\nPeak resident memory of `fit` with the defaults and 200 steps, one thread, and its time with all phases"
+    text = "## Memory\n\nPeak resident memory of `fit` with 200 steps of 64 particles, one thread, and its time with reading the data"
     text += "; NumPyro's peak with 64 particles" if peers else ""
     header = ["model", "MiB", "seconds"] + (["NumPyro, MiB"] if peers else [])
     rows = [row + ([f"{peers[row[0]] / 1024:.0f}" if row[0] in peers else "-"] if peers else []) for row in rows]
