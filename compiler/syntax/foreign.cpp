@@ -219,7 +219,8 @@ bool report_foreign(const SyntaxError& error, DiagnosticEngine& diagnostics) {
   // `data int<lower=0> N;`
   if ((first == VModelParser::DATA || first == VModelParser::PARAM) && error.found == begin + 2) {
     if (std::string hint = declaration_hint(error, begin + 1); !hint.empty()) {
-      diagnostics.report(Code::foreign_statement, range(begin + 1), "a type where the name of the declaration is expected")
+      diagnostics
+          .report(Code::foreign_statement, range(begin + 1), "a type where the name of the declaration is expected")
           .hint(std::move(hint));
       return true;
     }
