@@ -60,7 +60,11 @@ private:
       consider(v);
   }
 
-  // What stands under a condition stays there: its loads may be out of range otherwise.
+  // Loads that stand under a condition stay there: they may be out of range otherwise. Arithmetic may be done anywhere.
+  bool may_move(const Op& op, bool conditional) const {
+    return !conditional || op.opcode == Opcode::constant_ || ir::is_pure_scalar(op.opcode) || is_arithmetic(op);
+  }
+
   void collect(const Op& op, bool conditional = false) {
     conditional |= op.opcode == Opcode::if_ || op.opcode == Opcode::while_;
     for (const Region& region : op.regions) {
@@ -69,7 +73,7 @@ private:
         if (is_counted && (op.opcode != Opcode::loop_ || i == 0))
           extent_[region.arguments[i]] = op.operands[i];
       for (const Op& inner : region.ops) {
-        if (!conditional)
+        if (may_move(inner, conditional))
           for (ValueId v : inner.results)
             inner_[v] = &inner;
         // What is used by something that varies is the largest expression that does not.
@@ -81,6 +85,9 @@ private:
             use(v);
         collect(inner, conditional);
       }
+      // A condition that is data is a part of the expression that it gives.
+      if (op.opcode == Opcode::if_ && !op.results.empty() && is_load(op.results[0]))
+        continue;
       for (ValueId v : region.yields)
         use(v);
     }
@@ -91,11 +98,12 @@ private:
       used_.push_back(v);
   }
 
-  // A condition between numbers that are known, such as that of an indicator.
-  static bool is_choice(const Op& op) {
+  // A condition both of whose sides are arithmetic, such as an indicator.
+  static bool is_arithmetic(const Op& op) {
     return op.opcode == Opcode::if_ && std::all_of(op.regions.begin(), op.regions.end(), [](const Region& region) {
-             return std::all_of(region.ops.begin(), region.ops.end(),
-                                [](const Op& inner) { return inner.opcode == Opcode::constant_; });
+             return std::all_of(region.ops.begin(), region.ops.end(), [](const Op& inner) {
+               return inner.opcode == Opcode::constant_ || ir::is_pure_scalar(inner.opcode) || is_arithmetic(inner);
+             });
            });
   }
 
@@ -112,23 +120,16 @@ private:
       return r_.has(v); // of the top level, or an argument that carries a value
     const Op& op = *found->second;
     // Only scalars: memory and loops inside loops stay where they are.
-    if ((!op.regions.empty() && !is_choice(op)) || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ ||
+    if ((!op.regions.empty() && !is_arithmetic(op)) || ir::has_effect(op.opcode) || op.opcode == Opcode::random_ ||
         op.opcode == Opcode::lane_sum_)
       return false;
     if (op.opcode == Opcode::load_ && from_.type(op.operands[0]).reference)
       return false;
     if (op.opcode == Opcode::alloc_ || op.opcode == Opcode::freeze_)
       return false;
-    for (ValueId operand : op.operands)
-      if (!gather(operand, ops, indices, done))
+    for (ValueId needed : op.regions.empty() ? op.operands : ir::free_values(from_, op))
+      if (!gather(needed, ops, indices, done))
         return false;
-    for (const Region& region : op.regions)
-      for (ValueId yield : region.yields) {
-        const bool here = std::any_of(region.ops.begin(), region.ops.end(),
-                                      [&](const Op& inner) { return inner.results[0] == yield; });
-        if (!here && !gather(yield, ops, indices, done))
-          return false;
-      }
     ops.push_back(&op);
     return true;
   }
