@@ -1,33 +1,44 @@
-// Between which numbers the values of a function lie, as far as the operations say.
+// Which numbers the scalars of a function can be. Interface of an analysis that passes use.
 #pragma once
 
 #include "compiler/ir/module.h"
 
 #include <limits>
-#include <unordered_map>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace vmodel::ir {
 
-/// A value is NaN or lies between these, both included.
+/// A value is NaN or lies in [low, high]. The sign of a zero does not count. Empty (low > high): no value is known.
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
+  bool operator==(const Range&) const = default;
+  bool is_empty() const { return low > high; }
+  bool is_nonnegative() const { return low >= 0; }
 };
 
-/// Ranges of real scalars by their definitions, found when they are asked for. The function must outlive it.
+/// The range of every scalar, by the value's id; of arrays and memory that of their elements. `parameters` holds what
+/// is known of parameters by their names (bounds that data are checked against).
+std::vector<Range> ranges(const Function& function, const std::map<std::string, Range>& parameters = {});
+
+/// The same, found when a range is asked for. The function must outlive it.
 class Ranges {
 public:
-  explicit Ranges(const Function& function);
-  Range operator()(ValueId v);
+  explicit Ranges(const Function& function) : function_(function) {}
+  Range operator()(ValueId v) {
+    if (known_.empty())
+      known_ = ranges(function_);
+    return known_[v.id].is_empty() ? Range{} : known_[v.id];
+  }
 
 private:
-  Range find(const Op& op, int depth);
-  Range of(ValueId v, int depth);
-
   const Function& function_;
-  std::vector<const Op*> producers_; // by value
-  std::unordered_map<std::uint32_t, Range> known_;
+  std::vector<Range> known_;
 };
+
+/// Bounds of data that the module's kernels data_bounds.NAME give as constants, for parameters "data.NAME".
+std::map<std::string, Range> data_ranges(const Module& module);
 
 } // namespace vmodel::ir

@@ -45,7 +45,9 @@ public:
       const Shift& s = found->second.shift;
       const ValueId is_first = r(s.is_first), shift = r(s.shift);
       const ValueId smaller = b.select(is_first, r(s.second), r(s.first));
-      const ValueId less = b.unary(Opcode::exp, b.sub(smaller, shift));
+      // It is not positive, but only this says so; a NaN stays.
+      const ValueId below = b.sub(smaller, shift), zero = b.constant(0);
+      const ValueId less = b.unary(Opcode::exp, b.select(b.compare(Opcode::gt, below, zero), zero, below));
       // 0 becomes 1, -infinity 0, NaN stays.
       const ValueId difference = b.sub(r(s.larger), shift);
       const ValueId most =

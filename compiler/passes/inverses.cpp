@@ -1,9 +1,9 @@
 // Square roots that squares, logarithms and quotients take back. A scale is often the root of a variance that a
 // recurrence or a formula gives, and a density squares it again: with sqrt(v)^2 = v and log(sqrt(v)) = log(v) / 2 no
 // root is left. Write-once memory of roots holds the numbers under the roots instead, where that leaves fewer of them.
+#include "compiler/ir/ranges.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
-#include "compiler/passes/ranges.h"
 
 #include <map>
 #include <set>
@@ -30,8 +30,8 @@ std::size_t count_inner_roots(const Function& function) {
 
 class Inverses {
 public:
-  Inverses(const Function& function, const std::map<std::string, Range>& data)
-      : from_(function), range_(ranges(function, data)) {
+  Inverses(const Function& function, const std::map<std::string, ir::Range>& data)
+      : from_(function), range_(ir::ranges(function, data)) {
     ir::for_each_op(function.body, [&](const Op& op) {
       for (ValueId v : op.results)
         definition_[v] = &op;
@@ -171,13 +171,13 @@ private:
   }
 
   const Function& from_;
-  std::vector<Range> range_;
+  std::vector<ir::Range> range_;
   std::map<ValueId, const Op*> definition_;
   std::map<ValueId, ValueId> root_; // frozen memory
   std::set<ValueId> memory_;
 };
 
-Function without_inverses(const Function& function, const std::map<std::string, Range>& data) {
+Function without_inverses(const Function& function, const std::map<std::string, ir::Range>& data) {
   const Function next = simplify(Inverses(function, data).simplified());
   Inverses pass(next, data);
   if (!pass.find_memory())
@@ -189,7 +189,7 @@ Function without_inverses(const Function& function, const std::map<std::string, 
 
 } // namespace
 
-Function inverses(const Function& function, const std::map<std::string, Range>& data) {
+Function inverses(const Function& function, const std::map<std::string, ir::Range>& data) {
   bool any = false;
   ir::for_each_op(function.body,
                   [&](const Op& op) { any = any || op.opcode == Opcode::sqrt || op.opcode == Opcode::exp; });
@@ -197,7 +197,7 @@ Function inverses(const Function& function, const std::map<std::string, Range>& 
 }
 
 ir::Module inverses(ir::Module module) {
-  const std::map<std::string, Range> data = data_ranges(module);
+  const std::map<std::string, ir::Range> data = ir::data_ranges(module);
   for (Function& function : module.functions)
     function = inverses(function, data);
   return module;

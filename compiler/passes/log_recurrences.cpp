@@ -292,7 +292,7 @@ ir::Module log_recurrences(ir::Module module) {
   if (rewritten == 0)
     return module;
   // Weights that are given as logarithms of probabilities come back as those.
-  next = inverses(simplify(next), data_ranges(module));
+  next = inverses(simplify(next), ir::data_ranges(module));
   Function irregular = std::move(*density);
   *density = std::move(next);
   if (is_guarded) {

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "compiler/ir/module.h"
+#include "compiler/ir/ranges.h"
 #include "compiler/passes/derivatives.h"
 #include "compiler/passes/entry_points.h"
 #include "compiler/passes/noise.h"
-#include "compiler/passes/ranges.h"
 
 #include <functional>
 #include <map>
@@ -66,7 +66,7 @@ ir::Function materialise_load_expressions(const ir::Function& function);
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
 ir::Function unroll(const ir::Function& function);
-ir::Function inverses(const ir::Function& function, const std::map<std::string, Range>& data);
+ir::Function inverses(const ir::Function& function, const std::map<std::string, ir::Range>& data);
 ir::Function carry(const ir::Function& function);
 ir::Function data_conditions(const ir::Function& function);
 ir::Function remove_dead_code(const ir::Function& function);

@@ -61,7 +61,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
     return m;
   });
   pipeline.run("inverses", [](ir::Module m) {
-    const std::map<std::string, Range> data = data_ranges(m);
+    const std::map<std::string, ir::Range> data = ir::data_ranges(m);
     if (ir::Function* density = m.find("log_density"))
       *density = inverses(*density, data);
     return m;

@@ -1,7 +1,7 @@
 // What the interval analysis knows of a value holds for what the program computes.
 #include "compiler/ir/parse.h"
+#include "compiler/ir/ranges.h"
 #include "compiler/ir/rewrite.h"
-#include "compiler/passes/ranges.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace {
 
 using vmodel::ir::Function;
-using vmodel::passes::Range;
+using vmodel::ir::Range;
 
 const double infinity = std::numeric_limits<double>::infinity();
 
@@ -20,7 +20,7 @@ Range range_of(const std::string& text) {
   const auto module = vmodel::ir::parse(text, &error);
   EXPECT_TRUE(module) << error.line << ": " << error.message;
   const Function& function = module->functions[0];
-  return vmodel::passes::ranges(function)[function.body.yields[0].id];
+  return vmodel::ir::ranges(function)[function.body.yields[0].id];
 }
 
 Range of_expression(const std::string& operations, const std::string& value) {
@@ -40,6 +40,11 @@ TEST(Ranges, Signs) {
             (Range{0, infinity}));
   EXPECT_EQ(of_expression("%a = sub %x, %y : f64", "%a"), (Range{-infinity, infinity}));
   EXPECT_EQ(of_expression("%a = tanh %x : f64\n%2 = constant 2 : f64\n%b = max %a, %2 : f64", "%b"), (Range{2, 2}));
+  // The smaller of two; beside a NaN the other one is taken.
+  EXPECT_EQ(of_expression("%0 = constant 0 : f64\n%c = gt %x, %0 : boolean\n%a = select %c, %0, %x : f64", "%a"),
+            (Range{-infinity, 0}));
+  EXPECT_EQ(of_expression("%e = exp %y : f64\n%c = gt %e, %x : boolean\n%a = select %c, %e, %x : f64", "%a"),
+            (Range{-infinity, infinity}));
   // Divided by what may be zero or negative.
   EXPECT_EQ(of_expression("%a = tanh %x : f64\n%b = exp %y : f64\n%c = div %b, %a : f64", "%c"),
             (Range{-infinity, infinity}));
