@@ -163,7 +163,7 @@ private:
       types.push_back(pointer_); // random
       llvm::Function* body = make_function(name, llvm::Type::getVoidTy(context_), types, true);
       body->addFnAttr(llvm::Attribute::NoInline);
-      if (lanes == 1 && is_density(function.name))
+      if ((lanes == 1 && is_density(function.name)) || is_step(function.name))
         body->addFnAttr(vectorise_attribute);
       emit_body(function, varying, lanes, passed, body, is_density(function.name));
       llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));

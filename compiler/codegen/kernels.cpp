@@ -37,6 +37,10 @@ bool is_density(std::string_view kernel) {
   return kernel == "log_density" || kernel == "log_density_gradient" || kernel == "log_likelihood";
 }
 
+bool is_step(std::string_view kernel) {
+  return kernel.ends_with(".draw") || kernel.ends_with(".pathwise");
+}
+
 std::size_t operations(const ir::Region& region) {
   std::size_t count = region.ops.size();
   for (const ir::Op& op : region.ops)

@@ -15,6 +15,9 @@ std::vector<bool> used_values(const ir::Function& function);
 /// The kernels that are called for single points in earnest; with lanes, the particles fill the registers.
 bool is_density(std::string_view kernel);
 
+/// The kernels of a family that run at every step: what they compute of the learned numbers alone has no lanes.
+bool is_step(std::string_view kernel);
+
 /// How many operations there are, those in regions included.
 std::size_t operations(const ir::Region& region);
 

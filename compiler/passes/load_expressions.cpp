@@ -1,5 +1,6 @@
 // Costly expressions of data inside loops over particles' work, such as lgamma(y[n] + 1), become
-// arrays outside of the loops, which then move to `prepare`.
+// arrays outside of the loops, which then move to `prepare`. In the kernels of a family, expressions of
+// what it learns do so too: loops that compute nothing else have no lanes, and are vectorised over elements.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
@@ -14,6 +15,7 @@ namespace vmodel::passes {
 using ir::Axis;
 using ir::Dim;
 using ir::Function;
+using ir::Module;
 using ir::Op;
 using ir::Opcode;
 using ir::Region;
@@ -28,8 +30,8 @@ constexpr double one_load = 1;
 
 class LoadExpressions {
 public:
-  LoadExpressions(const Function& from, Function& to)
-      : from_(from), axis_(ir::axes(from)), b_(to),
+  LoadExpressions(const Function& from, Function& to, Axis latest)
+      : from_(from), axis_(ir::axes(from)), latest_(latest), b_(to),
         r_(from, b_, [this](Rewriter& rewriter, const Op& op) { return copy(rewriter, op); }) {}
 
   void run() {
@@ -39,7 +41,7 @@ public:
       // What depends on data only moves as a whole.
       bool varies = op.results.empty();
       for (ValueId v : op.results)
-        varies |= !is_load(v);
+        varies |= !is_early(v);
       if (!op.regions.empty() && varies)
         outside_of(op);
       r_.copy(op);
@@ -48,7 +50,8 @@ public:
   }
 
 private:
-  bool is_load(ValueId v) const { return axis_[v.id] == Axis::load; }
+  // Whether a value changes no later than the expressions that are looked for.
+  bool is_early(ValueId v) const { return axis_[v.id] <= latest_; }
 
   // Finds the expressions in an operation of the top level and makes their arrays before it.
   void outside_of(const Op& op) {
@@ -79,14 +82,14 @@ private:
         // What is used by something that varies is the largest expression that does not.
         bool varies = inner.results.empty();
         for (ValueId v : inner.results)
-          varies |= !is_load(v);
+          varies |= !is_early(v);
         if (varies && inner.regions.empty())
           for (ValueId v : inner.operands)
             use(v);
         collect(inner, conditional);
       }
-      // A condition that is data is a part of the expression that it gives.
-      if (op.opcode == Opcode::if_ && !op.results.empty() && is_load(op.results[0]))
+      // A condition that is as early is a part of the expression that it gives.
+      if (op.opcode == Opcode::if_ && !op.results.empty() && is_early(op.results[0]))
         continue;
       for (ValueId v : region.yields)
         use(v);
@@ -94,7 +97,7 @@ private:
   }
 
   void use(ValueId v) {
-    if (is_load(v) && inner_.contains(v) && seen_.insert(v).second)
+    if (is_early(v) && inner_.contains(v) && seen_.insert(v).second)
       used_.push_back(v);
   }
 
@@ -194,6 +197,7 @@ private:
 
   const Function& from_;
   std::vector<Axis> axis_;
+  const Axis latest_;
   ir::Builder b_;
   Rewriter r_;
   std::map<ValueId, const Op*> inner_;
@@ -207,8 +211,19 @@ private:
 
 Function materialise_load_expressions(const Function& function) {
   Function result;
-  LoadExpressions(function, result).run();
+  LoadExpressions(function, result, Axis::load).run();
   return remove_dead_code(result);
+}
+
+Module step_expressions(Module module) {
+  for (Function& function : module.functions)
+    for (const char* ending : {".draw", ".pathwise"})
+      if (!family_of_kernel(function.name, ending).empty()) {
+        Function result;
+        LoadExpressions(function, result, Axis::step).run();
+        function = remove_dead_code(result);
+      }
+  return module;
 }
 
 } // namespace vmodel::passes

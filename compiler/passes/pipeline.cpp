@@ -92,6 +92,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);
   pipeline.run("hoist-to-load", hoist_to_load);
+  pipeline.run("step-expressions", step_expressions);
   pipeline.run("subtractions", subtractions);
   pipeline.run("exponential-pairs", exponential_pairs);
   // Derivatives and hoisting see special functions as one operation each.

@@ -94,6 +94,7 @@ const std::vector<Pass>& all_passes() {
       plain("logarithms", "summed logarithms of sums of exponentials as log1p", logarithms),
       plain("sums", "invariant addends and factors out of sums", sums),
       plain("subtractions", "sums are subtracted term by term", subtractions),
+      plain("step-expressions", "costly expressions of what a family learns as arrays", step_expressions),
       plain("hoist-to-load", "what depends on data only moves to `prepare`", hoist_to_load),
       {"sites", "lower sites and outputs by a policy, such as `sum prior value;outputs x`", sites},
       {"linearise", "forward mode: wrt:INPUT=TANGENT;of:OUTPUT=TANGENT;drop", linearise_pass},
