@@ -1,12 +1,11 @@
 #include "compiler/codegen/products.h"
 
-#include "compiler/ir/rewrite.h"
+#include "compiler/ir/definitions.h"
 
 #include <llvm/IR/MDBuilder.h>
 
 #include <bit>
 #include <cmath>
-#include <map>
 
 namespace vmodel::codegen {
 
@@ -34,18 +33,14 @@ double powers(const ir::Range& factor) {
 
 std::optional<LogarithmSum> find_logarithms(const ir::Region& body, ValueId yield, const std::vector<int>& uses,
                                             ir::Ranges& ranges, std::set<const ir::Op*>& skipped) {
-  std::map<ValueId, const ir::Op*> producers;
-  for (const ir::Op& op : body.ops)
-    if (op.results.size() == 1)
-      producers[op.results[0]] = &op;
+  const ir::Definitions definitions = ir::Definitions::directly_in(body);
   LogarithmSum sum;
   std::vector<const ir::Op*> found;
   double changes = 0;
   const auto walk = [&](auto&& self, ValueId v) -> bool {
-    const auto producer = producers.find(v);
-    if (producer == producers.end() || uses[v.id] != 1)
+    const ir::Op* op = definitions.of(v);
+    if (!op || uses[v.id] != 1)
       return false;
-    const ir::Op* op = producer->second;
     found.push_back(op);
     if (op->opcode == Opcode::add)
       return self(self, op->operands[0]) && self(self, op->operands[1]);

@@ -1,6 +1,7 @@
 // What a recurrence loads from write-once memory that an earlier iteration has stored there becomes a carried value, so
 // that it stays in a register. Loads after the loop of what the last iteration stored become the loop's results. Memory
 // that nobody loads from any more then disappears.
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 
@@ -43,10 +44,8 @@ struct Stream {
 
 class Carry {
 public:
-  explicit Carry(const Function& function) : from_(function) {
+  explicit Carry(const Function& function) : from_(function), definitions_(function.body) {
     ir::for_each_op(function.body, [&](const Op& op) {
-      for (ValueId v : op.results)
-        definition_[v] = &op;
       if (op.opcode == Opcode::alloc_ && op.integer == 0)
         write_once_.insert(op.results[0]);
     });
@@ -71,24 +70,15 @@ public:
   }
 
 private:
-  ValueId root(ValueId v) const {
-    const auto found = definition_.find(v);
-    return found != definition_.end() && found->second->opcode == Opcode::freeze_ ? root(found->second->operands[0])
-                                                                                  : v;
-  }
-
   Position position(ValueId v) const {
-    const auto found = definition_.find(v);
-    if (found == definition_.end())
-      return {v, 0};
-    const Op& op = *found->second;
-    if (op.opcode == Opcode::constant_)
-      return {{}, op.integer};
-    if (op.opcode == Opcode::add || op.opcode == Opcode::sub) {
-      const Position a = position(op.operands[0]), b = position(op.operands[1]);
+    const Op* op = definitions_.of(v);
+    if (op && op->opcode == Opcode::constant_)
+      return {{}, op->integer};
+    if (op && (op->opcode == Opcode::add || op->opcode == Opcode::sub)) {
+      const Position a = position(op->operands[0]), b = position(op->operands[1]);
       if (!b.base)
-        return {a.base, a.constant + (op.opcode == Opcode::add ? b.constant : -b.constant)};
-      if (!a.base && op.opcode == Opcode::add)
+        return {a.base, a.constant + (op->opcode == Opcode::add ? b.constant : -b.constant)};
+      if (!a.base && op->opcode == Opcode::add)
         return {b.base, a.constant + b.constant};
     }
     return {v, 0};
@@ -96,11 +86,10 @@ private:
 
   /// The extent of a loop; max(0, n) counts as n, since what is loaded after the loop is there only if n >= 0.
   Position extent(const Op& loop) const {
-    const auto found = definition_.find(loop.operands[0]);
-    if (found != definition_.end() && found->second->opcode == Opcode::max)
+    if (const Op* larger = definitions_.as(loop.operands[0], Opcode::max))
       for (std::size_t i : {0, 1})
-        if (position(found->second->operands[i]) == Position{})
-          return position(found->second->operands[1 - i]);
+        if (position(larger->operands[i]) == Position{})
+          return position(larger->operands[1 - i]);
     return position(loop.operands[0]);
   }
 
@@ -178,7 +167,7 @@ private:
 
   /// The number of iterations since an iteration stored what this loads.
   std::optional<std::int64_t> lag_of(const Op& loop, const Stream& stream, const Op& load) const {
-    if (root(load.operands[0]) != stream.memory)
+    if (definitions_.memory(load.operands[0]) != stream.memory)
       return std::nullopt;
     std::vector<Position> at = positions(load);
     const std::int64_t first = stream.positions[stream.axis].constant;
@@ -215,7 +204,8 @@ private:
     const auto visit = [&](const Op& inner) {
       if (inner.opcode != Opcode::load_)
         return;
-      if (const auto found = last_.find({root(inner.operands[0]), positions(inner)}); found != last_.end())
+      if (const auto found = last_.find({definitions_.memory(inner.operands[0]), positions(inner)});
+          found != last_.end())
         after_[found->second].push_back(inner.results[0]);
     };
     visit(op);
@@ -287,7 +277,7 @@ private:
   }
 
   const Function& from_;
-  std::map<ValueId, const Op*> definition_;
+  ir::Definitions definitions_;
   std::set<ValueId> write_once_;
   std::map<const Op*, std::vector<Stream>> streams_; // looked up only, never walked
   std::map<const Op*, std::vector<std::pair<ValueId, std::pair<std::size_t, std::int64_t>>>> loads_;

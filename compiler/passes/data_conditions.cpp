@@ -1,9 +1,11 @@
 // Terms of a sum that data alone make minus infinity: whether any is, is a question to the data, answered at load. The
 // loop over the observations then has no condition.
 #include "compiler/ir/axes.h"
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <set>
@@ -76,25 +78,21 @@ private:
     if (sum.opcode != Opcode::reduce_ || sum.symbol != "add" || sum.results.empty() || ir::has_effects(sum))
       return;
     const Region& body = sum.regions[0];
-    std::map<ValueId, const Op*> producers;
-    for (const Op& op : body.ops)
-      for (ValueId v : op.results)
-        producers[v] = &op;
+    const ir::Definitions definitions = ir::Definitions::directly_in(body);
     std::vector<Terms> found(sum.results.size());
     bool any = false;
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto walk = [&](auto&& self, ValueId v) -> void {
-        const auto producer = producers.find(v);
-        if (producer == producers.end())
+        const Op* op = definitions.of(v);
+        if (!op)
           return;
-        const Op& op = *producer->second;
         Term term;
-        if (op.opcode == Opcode::add || op.opcode == Opcode::sub) {
-          self(self, op.operands[0]);
-          if (op.opcode == Opcode::add)
-            self(self, op.operands[1]);
-        } else if (is_conditional(op, term) && can_stand_alone(term.condition, producers)) {
-          found[i].emplace(&op, term);
+        if (op->opcode == Opcode::add || op->opcode == Opcode::sub) {
+          self(self, op->operands[0]);
+          if (op->opcode == Opcode::add)
+            self(self, op->operands[1]);
+        } else if (is_conditional(*op, term) && can_stand_alone(term.condition, definitions)) {
+          found[i].emplace(op, term);
         }
       };
       walk(walk, body.yields[i]);
@@ -105,19 +103,16 @@ private:
   }
 
   /// Whether the condition needs nothing of the body but scalars and loads of data.
-  bool can_stand_alone(ValueId v, const std::map<ValueId, const Op*>& producers) const {
-    const auto found = producers.find(v);
-    if (found == producers.end())
+  bool can_stand_alone(ValueId v, const ir::Definitions& definitions) const {
+    const Op* op = definitions.of(v);
+    if (!op)
       return true;
-    const Op& op = *found->second;
-    if (!op.regions.empty() || (op.opcode == Opcode::load_ && from_.type(op.operands[0]).reference))
+    if (!op->regions.empty() || (op->opcode == Opcode::load_ && from_.type(op->operands[0]).reference))
       return false;
-    if (op.opcode != Opcode::load_ && op.opcode != Opcode::constant_ && !ir::is_pure_scalar(op.opcode))
+    if (op->opcode != Opcode::load_ && op->opcode != Opcode::constant_ && !ir::is_pure_scalar(op->opcode))
       return false;
-    for (ValueId operand : op.operands)
-      if (!can_stand_alone(operand, producers))
-        return false;
-    return true;
+    return std::all_of(op->operands.begin(), op->operands.end(),
+                       [&](ValueId operand) { return can_stand_alone(operand, definitions); });
   }
 
   bool rewrite(Rewriter& r, const Op& op) {

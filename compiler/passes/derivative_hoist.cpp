@@ -22,35 +22,25 @@ namespace {
 class Hoist {
 public:
   explicit Hoist(Linearised& linearised)
-      : l_(linearised), f_(linearised.function), level_(f_.values.size()), uses_(f_.values.size()),
+      : l_(linearised), f_(linearised.function), level_(f_.values.size()), uses_(ir::count_uses(f_)),
         root_(f_.values.size()), number_(f_.values.size()) {
     for (std::uint32_t id = 0; id < root_.size(); ++id)
       root_[id] = ValueId{id};
     for (const ir::Parameter& parameter : f_.parameters)
       is_data_.push_back(parameter.axis == ir::Axis::load ? parameter.value : ValueId{});
-    count_uses(f_.body);
-  }
-
-  void run() { process(f_.body, 0, nullptr); }
-
-private:
-  void count_uses(const Region& region) {
-    for (ValueId v : region.yields)
-      ++uses_[v.id];
-    for (const Op& op : region.ops) {
-      for (ValueId v : op.operands)
-        ++uses_[v.id];
+    ir::for_each_op(f_.body, [this](const Op& op) {
       if (op.opcode == Opcode::freeze_)
         root_[op.results[0].id] = root_[op.operands[0].id];
       if (op.opcode == Opcode::constant_ && f_.type(op.results[0]).element == Element::index)
         number_[op.results[0].id] = op.integer;
       if (op.opcode == Opcode::constant_ && f_.type(op.results[0]).element == Element::f64)
         real_[op.results[0]] = op.number;
-      for (const Region& inner : op.regions)
-        count_uses(inner);
-    }
+    });
   }
 
+  void run() { process(f_.body, 0, nullptr); }
+
+private:
   static bool is_loop(const Op& op) {
     return op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ || op.opcode == Opcode::loop_;
   }

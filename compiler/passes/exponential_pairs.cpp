@@ -1,6 +1,7 @@
 // exp(a - m) and exp(b - m), where m is the larger of a and b (or the lowest number, if both are -infinity): one of
 // them is exp(0). Only the other is computed. For after derivatives are taken: an exponential is its own derivative, a
 // choice is not.
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 
@@ -26,13 +27,7 @@ struct Shift {
 
 class Pairs {
 public:
-  explicit Pairs(const Function& function) : from_(function) {
-    ir::for_each_op(function.body, [&](const Op& op) {
-      for (ValueId v : op.results)
-        definition_[v] = &op;
-    });
-    find(function.body);
-  }
+  explicit Pairs(const Function& function) : from_(function), definitions_(function.body) { find(function.body); }
 
   bool any() const { return !pairs_.empty(); }
 
@@ -58,24 +53,19 @@ public:
   }
 
 private:
-  const Op* defined_as(ValueId v, Opcode opcode) const {
-    const auto found = definition_.find(v);
-    return found != definition_.end() && found->second->opcode == opcode ? found->second : nullptr;
-  }
-
   /// select(gt(a, b), a, b)
   const Op* larger(ValueId v) const {
-    const Op* choice = defined_as(v, Opcode::select_);
-    const Op* comparison = choice ? defined_as(choice->operands[0], Opcode::gt) : nullptr;
+    const Op* choice = definitions_.as(v, Opcode::select_);
+    const Op* comparison = choice ? definitions_.as(choice->operands[0], Opcode::gt) : nullptr;
     const bool is_larger =
         comparison && comparison->operands[0] == choice->operands[1] && comparison->operands[1] == choice->operands[2];
     return is_larger ? choice : nullptr;
   }
 
   std::optional<Shift> shift(ValueId v) const {
-    const Op* stop = defined_as(v, Opcode::stop_);
+    const Op* stop = definitions_.as(v, Opcode::stop_);
     const Op* floor = larger(stop ? stop->operands[0] : v);
-    const Op* lowest = floor ? defined_as(floor->operands[2], Opcode::constant_) : nullptr;
+    const Op* lowest = floor ? definitions_.as(floor->operands[2], Opcode::constant_) : nullptr;
     const Op* inner =
         lowest && lowest->number == std::numeric_limits<double>::lowest() ? larger(floor->operands[1]) : nullptr;
     if (!inner)
@@ -88,7 +78,7 @@ private:
     for (const Op& op : region.ops) {
       for (const Region& inner : op.regions)
         find(inner);
-      const Op* difference = op.opcode == Opcode::exp ? defined_as(op.operands[0], Opcode::sub) : nullptr;
+      const Op* difference = op.opcode == Opcode::exp ? definitions_.as(op.operands[0], Opcode::sub) : nullptr;
       const std::optional<Shift> s = difference ? shift(difference->operands[1]) : std::nullopt;
       if (!s)
         continue;
@@ -110,7 +100,7 @@ private:
   };
 
   const Function& from_;
-  std::map<ValueId, const Op*> definition_;
+  ir::Definitions definitions_;
   std::map<const Op*, Member> pairs_; // looked up only, never walked
 };
 

@@ -5,15 +5,14 @@
 
 namespace vmodel::passes {
 
-ir::ValueId iterations(const std::map<ir::ValueId, const ir::Op*>& producer, ir::ValueId extent) {
-  const auto found = producer.find(extent);
-  if (found == producer.end() || found->second->opcode != ir::Opcode::max)
+ir::ValueId iterations(const ir::Definitions& definitions, ir::ValueId extent) {
+  const ir::Op* larger = definitions.as(extent, ir::Opcode::max);
+  if (!larger)
     return extent;
-  const std::vector<ir::ValueId>& sides = found->second->operands;
-  for (std::size_t side = 0; side < 2; ++side) {
-    const auto bound = producer.find(sides[side]);
-    if (bound != producer.end() && bound->second->opcode == ir::Opcode::constant_ && bound->second->integer == 0)
-      return iterations(producer, sides[1 - side]);
+  for (const std::size_t side : {0, 1}) {
+    const ir::Op* bound = definitions.as(larger->operands[side], ir::Opcode::constant_);
+    if (bound && bound->integer == 0)
+      return iterations(definitions, larger->operands[1 - side]);
   }
   return extent;
 }

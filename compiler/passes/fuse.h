@@ -1,9 +1,7 @@
 // The parts of the pass `fuse`.
 #pragma once
 
-#include "compiler/ir/module.h"
-
-#include <map>
+#include "compiler/ir/definitions.h"
 
 namespace vmodel::passes {
 
@@ -16,6 +14,6 @@ ir::Function fuse_reduces(const ir::Function& function);
 
 /// The shortest value that says how often a loop of this extent runs. An array has max(0, n) elements where a loop
 /// simply ends before n: of both, n. Constants and others are returned as they are.
-ir::ValueId iterations(const std::map<ir::ValueId, const ir::Op*>& producer, ir::ValueId extent);
+ir::ValueId iterations(const ir::Definitions& definitions, ir::ValueId extent);
 
 } // namespace vmodel::passes

@@ -35,7 +35,7 @@ struct Uses {
   std::map<ValueId, std::vector<Use>> by_array;
   std::map<ValueId, std::size_t> depth; // number of loops around the definition
   std::set<ValueId> other;              // arrays that are used otherwise than by loads
-  std::map<ValueId, const Op*> producer;
+  ir::Definitions definitions;
 };
 
 class UseCollector {
@@ -59,10 +59,9 @@ private:
         else
           uses.other.insert(v);
       }
-      for (ValueId v : op.results) {
-        uses.producer[v] = &op;
+      uses.definitions.add(op);
+      for (ValueId v : op.results)
         uses.depth[v] = loops_.size();
-      }
       for (const Region& inner : op.regions) {
         const std::size_t outer = loops_.size();
         const bool counted = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ ||
@@ -87,14 +86,13 @@ private:
 
 // Loops over these extents have the same iterations.
 bool same_extent(const Uses& uses, ValueId a, ValueId b) {
-  a = iterations(uses.producer, a);
-  b = iterations(uses.producer, b);
+  a = iterations(uses.definitions, a);
+  b = iterations(uses.definitions, b);
   if (a == b)
     return true;
-  const auto x = uses.producer.find(a);
-  const auto y = uses.producer.find(b);
-  return x != uses.producer.end() && y != uses.producer.end() && x->second->opcode == Opcode::constant_ &&
-         y->second->opcode == Opcode::constant_ && x->second->integer == y->second->integer;
+  const Op* x = uses.definitions.as(a, Opcode::constant_);
+  const Op* y = uses.definitions.as(b, Opcode::constant_);
+  return x && y && x->integer == y->integer;
 }
 
 /// Decides which builds are substituted.
@@ -136,9 +134,8 @@ private:
     bool result = true;
     ir::for_each_op(build.regions[0], [&](const Op& op) {
       if (op.opcode == Opcode::load_ && function_.type(op.operands[0]).reference) {
-        const auto found = collector_.uses.producer.find(op.operands[0]);
-        result &= found != collector_.uses.producer.end() && found->second->opcode == Opcode::alloc_ &&
-                  found->second->integer == 0;
+        const Op* memory = collector_.uses.definitions.as(op.operands[0], Opcode::alloc_);
+        result &= memory && memory->integer == 0;
       }
       result &= op.opcode != Opcode::alloc_ && !ir::has_effect(op.opcode);
     });

@@ -22,9 +22,9 @@ namespace {
 /// The operations of one region, what each has to wait for, and groups of reduces that are merged.
 class Schedule {
 public:
-  Schedule(const Function& function, const std::vector<Axis>& axis, const std::map<ValueId, const Op*>& producer,
+  Schedule(const Function& function, const std::vector<Axis>& axis, const ir::Definitions& definitions,
            const Region& region)
-      : function_(function), axis_(axis), producer_(producer), region_(region), depends_(region.ops.size()),
+      : function_(function), axis_(axis), definitions_(definitions), region_(region), depends_(region.ops.size()),
         group_(region.ops.size()) {
     for (std::size_t i = 0; i < region.ops.size(); ++i) {
       group_[i] = i;
@@ -149,7 +149,7 @@ private:
         only_load &= axis_[v.id] == Axis::load;
       std::vector<ValueId> extents;
       for (ValueId v : op.operands)
-        extents.push_back(iterations(producer_, v));
+        extents.push_back(iterations(definitions_, v));
       auto& candidates = leaders[{extents, {op.symbol, only_load}}];
       bool merged = false;
       for (std::size_t leader : candidates) {
@@ -169,7 +169,7 @@ private:
 
   const Function& function_;
   const std::vector<Axis>& axis_;
-  const std::map<ValueId, const Op*>& producer_;
+  const ir::Definitions& definitions_;
   const Region& region_;
   std::vector<std::vector<std::size_t>> depends_;
   std::vector<std::size_t> group_;
@@ -180,14 +180,9 @@ private:
 class ReduceFusion {
 public:
   ReduceFusion(const Function& from, Function& to)
-      : from_(from), axis_(ir::axes(from)), b_(to), r_(from, b_, [this](Rewriter&, const Op& op) {
-          return op.regions.empty() ? false : (copy_regions(op), true);
-        }) {
-    ir::for_each_op(from.body, [&](const Op& op) {
-      if (op.opcode == Opcode::max || op.opcode == Opcode::constant_)
-        producer_[op.results[0]] = &op;
-    });
-  }
+      : from_(from), axis_(ir::axes(from)), definitions_(from.body), b_(to),
+        r_(from, b_,
+           [this](Rewriter&, const Op& op) { return op.regions.empty() ? false : (copy_regions(op), true); }) {}
 
   void run() {
     b_.function().name = from_.name;
@@ -198,7 +193,7 @@ public:
 
 private:
   void copy_ops(const Region& region) {
-    const Schedule schedule(from_, axis_, producer_, region);
+    const Schedule schedule(from_, axis_, definitions_, region);
     std::vector<bool> done(region.ops.size());
     const std::function<void(std::size_t)> emit = [&](std::size_t i) {
       if (done[i])
@@ -274,7 +269,7 @@ private:
 
   const Function& from_;
   std::vector<Axis> axis_;
-  std::map<ValueId, const Op*> producer_; // of extents
+  ir::Definitions definitions_;
   ir::Builder b_;
   Rewriter r_;
 };

@@ -1,6 +1,7 @@
 // Moves what depends on data only from all kernels to `prepare`, which runs once when data are
 // loaded. Equal values of several kernels share a slot.
 #include "compiler/ir/axes.h"
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/cost.h"
@@ -33,12 +34,10 @@ bool runs_before_prepare(const std::string& name) {
 /// What of one kernel can move, and what its rest needs of that.
 class KernelSplit {
 public:
-  explicit KernelSplit(const Function& function) : function_(function), axis_(ir::axes(function)) {
-    for (const Op& op : function.body.ops) {
+  explicit KernelSplit(const Function& function)
+      : function_(function), axis_(ir::axes(function)), definitions_(ir::Definitions::directly_in(function.body)) {
+    for (const Op& op : function.body.ops)
       movable_.push_back(is_movable(op));
-      for (ValueId v : op.results)
-        producer_[v] = &op;
-    }
     settle();
     std::vector<ValueId> wanted;
     for (std::size_t i = 0; i < movable_.size(); ++i)
@@ -144,16 +143,16 @@ private:
   bool can_be_slot(ValueId v) const {
     if (!function_.type(v).reference)
       return true;
-    const Op& op = *producer_.at(v);
-    return op.opcode == Opcode::alloc_ && op.integer == 0;
+    const Op* memory = definitions_.as(v, Opcode::alloc_);
+    return memory && memory->integer == 0;
   }
 
   double total_cost(ValueId v, std::set<ValueId>& seen) const {
-    const auto found = producer_.find(v);
-    if (found == producer_.end() || !seen.insert(v).second)
+    const Op* op = definitions_.of(v);
+    if (!op || !seen.insert(v).second)
       return 0;
-    double sum = cost(function_, *found->second);
-    for (ValueId operand : found->second->operands)
+    double sum = cost(function_, *op);
+    for (ValueId operand : op->operands)
       if (sum <= cheap)
         sum += total_cost(operand, seen);
     return sum;
@@ -184,7 +183,7 @@ private:
   std::vector<bool> movable_;
   std::set<ValueId> own_; // memory that the kernel allocates itself
   std::set<ValueId> moved_;
-  std::map<ValueId, const Op*> producer_;
+  ir::Definitions definitions_; // of the operations at the top
   std::vector<ValueId> slots_;
 };
 

@@ -1,6 +1,7 @@
 // Square roots that squares, logarithms and quotients take back. A scale is often the root of a variance that a
 // recurrence or a formula gives, and a density squares it again: with sqrt(v)^2 = v and log(sqrt(v)) = log(v) / 2 no
 // root is left. Write-once memory of roots holds the numbers under the roots instead, where that leaves fewer of them.
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/ranges.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
@@ -31,14 +32,7 @@ std::size_t count_inner_roots(const Function& function) {
 class Inverses {
 public:
   Inverses(const Function& function, const std::map<std::string, ir::Range>& data)
-      : from_(function), range_(ir::ranges(function, data)) {
-    ir::for_each_op(function.body, [&](const Op& op) {
-      for (ValueId v : op.results)
-        definition_[v] = &op;
-      if (op.opcode == Opcode::freeze_)
-        root_[op.results[0]] = root(op.operands[0]);
-    });
-  }
+      : from_(function), range_(ir::ranges(function, data)), definitions_(function.body) {}
 
   /// With the algebra alone.
   Function simplified() {
@@ -60,7 +54,7 @@ public:
     ir::for_each_op(from_.body, [&](const Op& op) {
       const bool is_plain = op.opcode == Opcode::load_ || op.opcode == Opcode::store_ || op.opcode == Opcode::freeze_;
       for (std::size_t i = 0; i < op.operands.size(); ++i) {
-        const ValueId memory = root(op.operands[i]);
+        const ValueId memory = definitions_.memory(op.operands[i]);
         if (!is_plain || i != 0)
           held.erase(memory);
         else if (op.opcode == Opcode::store_) {
@@ -80,7 +74,7 @@ public:
   Function with_squares() {
     return ir::rewrite(from_, [this](Rewriter& r, const Op& op) {
       ir::Builder& b = r.builder();
-      if (op.opcode == Opcode::load_ && memory_.contains(root(op.operands[0]))) {
+      if (op.opcode == Opcode::load_ && memory_.contains(definitions_.memory(op.operands[0]))) {
         const std::vector<ValueId> operands = r(op.operands);
         r.set(op.results[0], b.unary(Opcode::sqrt, b.load(operands[0], std::span(operands).subspan(1))));
         return true;
@@ -97,17 +91,9 @@ public:
   }
 
 private:
-  ValueId root(ValueId v) const {
-    const auto found = root_.find(v);
-    return found == root_.end() ? v : found->second;
-  }
-  const Op* defined_as(ValueId v, Opcode opcode) const {
-    const auto found = definition_.find(v);
-    return found != definition_.end() && found->second->opcode == opcode ? found->second : nullptr;
-  }
   /// v where x = sqrt(v) and v is not negative; none otherwise.
   ValueId under_root(ValueId x) const {
-    const Op* op = defined_as(x, Opcode::sqrt);
+    const Op* op = definitions_.as(x, Opcode::sqrt);
     return op && range_[op->operands[0].id].is_nonnegative() ? op->operands[0] : ValueId{};
   }
 
@@ -116,10 +102,10 @@ private:
     ir::Builder& b = r.builder();
     if (const ValueId v = under_root(x))
       return r(v);
-    if (const Op* op = defined_as(x, Opcode::div))
+    if (const Op* op = definitions_.as(x, Opcode::div))
       if (const ValueId v = under_root(op->operands[1]))
         return b.div(b.unary(Opcode::square, r(op->operands[0])), r(v));
-    if (const Op* op = defined_as(x, Opcode::mul))
+    if (const Op* op = definitions_.as(x, Opcode::mul))
       for (std::size_t i : {0, 1})
         if (const ValueId v = under_root(op->operands[i]))
           return b.mul(b.unary(Opcode::square, r(op->operands[1 - i])), r(v));
@@ -137,7 +123,7 @@ private:
       // (c x) x
       for (std::size_t i : {0, 1}) {
         const ValueId x = op.operands[i];
-        const Op* inner = defined_as(op.operands[1 - i], Opcode::mul);
+        const Op* inner = definitions_.as(op.operands[1 - i], Opcode::mul);
         for (std::size_t k : {0, 1})
           if (inner && inner->operands[k] == x) {
             const ValueId squared = square(r, x);
@@ -148,20 +134,21 @@ private:
     case Opcode::div:
       // (a / s) / s
       if (const ValueId v = under_root(op.operands[1]))
-        if (const Op* inner = defined_as(op.operands[0], Opcode::div); inner && inner->operands[1] == op.operands[1])
+        if (const Op* inner = definitions_.as(op.operands[0], Opcode::div);
+            inner && inner->operands[1] == op.operands[1])
           return b.div(r(inner->operands[0]), r(v));
       return {};
     case Opcode::log:
-      if (const Op* inner = defined_as(op.operands[0], Opcode::sqrt))
+      if (const Op* inner = definitions_.as(op.operands[0], Opcode::sqrt))
         return b.mul(b.constant(0.5), b.unary(Opcode::log, r(inner->operands[0])));
       return {};
     case Opcode::exp:
-      if (const Op* inner = defined_as(op.operands[0], Opcode::log);
+      if (const Op* inner = definitions_.as(op.operands[0], Opcode::log);
           inner && range_[inner->operands[0].id].is_nonnegative())
         return r(inner->operands[0]);
       return {};
     case Opcode::sqrt:
-      if (const Op* inner = defined_as(op.operands[0], Opcode::square)) {
+      if (const Op* inner = definitions_.as(op.operands[0], Opcode::square)) {
         const ValueId x = inner->operands[0];
         return range_[x.id].is_nonnegative() ? r(x) : b.unary(Opcode::abs, r(x));
       }
@@ -172,8 +159,7 @@ private:
 
   const Function& from_;
   std::vector<ir::Range> range_;
-  std::map<ValueId, const Op*> definition_;
-  std::map<ValueId, ValueId> root_; // frozen memory
+  ir::Definitions definitions_;
   std::set<ValueId> memory_;
 };
 

@@ -13,12 +13,7 @@ using ir::Region;
 using ir::Type;
 using ir::ValueId;
 
-LogTerms::LogTerms(const Function& function) : function_(function) {
-  ir::for_each_op(function.body, [&](const Op& op) {
-    for (ValueId v : op.results)
-      definition_[v] = &op;
-  });
-}
+LogTerms::LogTerms(const Function& function) : function_(function), definitions_(function.body) {}
 
 bool LogTerms::may_have(const Function& function) {
   for (const Op& op : function.body.ops) {
@@ -35,16 +30,6 @@ bool LogTerms::may_have(const Function& function) {
       return true;
   }
   return false;
-}
-
-const Op* LogTerms::definition(ValueId v) const {
-  const auto found = definition_.find(v);
-  return found == definition_.end() ? nullptr : found->second;
-}
-
-const Op* LogTerms::defined_as(ValueId v, Opcode opcode) const {
-  const Op* op = definition(v);
-  return op && op->opcode == opcode ? op : nullptr;
 }
 
 void LogTerms::flatten(Term term, Terms& terms) const {
@@ -69,19 +54,19 @@ Terms LogTerms::flat(ValueId v) const {
 std::optional<LogSum> LogTerms::log_sum(const Terms& terms) const {
   for (std::size_t i = 0; i < terms.size(); ++i) {
     // Of two terms it is an operation.
-    if (const Op* pair = defined_as(terms[i].value, Opcode::log_add_exp); pair && !terms[i].negative) {
+    if (const Op* pair = definitions_.as(terms[i].value, Opcode::log_add_exp); pair && !terms[i].negative) {
       LogSum result{{flat(pair->operands[0]), flat(pair->operands[1])}, terms};
       result.rest.erase(result.rest.begin() + static_cast<std::ptrdiff_t>(i));
       return result;
     }
-    const Op* log = defined_as(terms[i].value, Opcode::log);
+    const Op* log = definitions_.as(terms[i].value, Opcode::log);
     if (!log || terms[i].negative)
       continue;
     LogSum result;
     std::vector<ValueId> logs; // x_j - s
     bool is_sum = true;
     for (const Term& addend : flat(log->operands[0])) {
-      const Op* exp = defined_as(addend.value, Opcode::exp);
+      const Op* exp = definitions_.as(addend.value, Opcode::exp);
       is_sum = is_sum && exp && !addend.negative;
       if (is_sum)
         logs.push_back(exp->operands[0]);
@@ -90,7 +75,7 @@ std::optional<LogSum> LogTerms::log_sum(const Terms& terms) const {
       continue;
     for (std::size_t s = 0; s < terms.size(); ++s) {
       const bool is_shift = s != i && !terms[s].negative && std::all_of(logs.begin(), logs.end(), [&](ValueId v) {
-                              const Op* difference = defined_as(v, Opcode::sub);
+                              const Op* difference = definitions_.as(v, Opcode::sub);
                               return difference && difference->operands[1] == terms[s].value;
                             });
       if (!is_shift)

@@ -1,9 +1,8 @@
 // Sums of logarithms: what a recurrence in logarithms adds and under which log(sum exp) it does so.
 #pragma once
 
-#include "compiler/ir/module.h"
+#include "compiler/ir/definitions.h"
 
-#include <map>
 #include <optional>
 #include <set>
 #include <vector>
@@ -45,21 +44,20 @@ public:
   /// False where a look at the operations shows that there is no recurrence in logarithms.
   static bool may_have(const ir::Function& function);
 
-  const ir::Op* definition(ir::ValueId v) const;
+  const ir::Op* definition(ir::ValueId v) const { return definitions_.of(v); }
   /// These terms as a log(sum exp) and others: log(sum_j exp(x_j - s)) + s + rest, whatever s is.
   std::optional<LogSum> log_sum(const Terms& terms) const;
   /// A loop whose carried values are logarithms that are read only to be added up; nothing for others.
   std::optional<LogRecurrence> recurrence(const ir::Op& loop) const;
 
 private:
-  const ir::Op* defined_as(ir::ValueId v, ir::Opcode opcode) const;
   void flatten(Term term, Terms& terms) const;
   Terms flat(ir::ValueId v) const;
   bool is_invariant(ir::ValueId v, const std::set<ir::ValueId>& own) const;
   bool depends(ir::ValueId v, const std::set<ir::ValueId>& on, const std::set<ir::ValueId>& own) const;
 
   const ir::Function& function_;
-  std::map<ir::ValueId, const ir::Op*> definition_;
+  ir::Definitions definitions_;
 };
 
 } // namespace vmodel::passes

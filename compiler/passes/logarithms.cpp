@@ -1,10 +1,10 @@
 // Logarithms of sums of exponentials inside of sums over data become something that varies plainly and log1p of what
 // lies in [0, 1]: such a sum needs one logarithm for hundreds of terms (code generation multiplies them).
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/expand_functions.h"
 #include "compiler/passes/passes.h"
 
-#include <map>
 #include <set>
 
 namespace vmodel::passes {
@@ -39,32 +39,27 @@ private:
   }
 
   void terms(const Region& body) {
-    std::map<ValueId, const Op*> producers;
-    for (const Op& op : body.ops)
-      for (ValueId v : op.results)
-        producers[v] = &op;
+    const ir::Definitions definitions = ir::Definitions::directly_in(body);
     std::set<ValueId> seen;
     const auto walk = [&](auto&& self, ValueId v) -> void {
-      const auto found = producers.find(v);
-      if (found == producers.end() || !seen.insert(v).second)
+      const Op* op = definitions.of(v);
+      if (!op || !seen.insert(v).second)
         return;
-      const Op& op = *found->second;
-      switch (op.opcode) {
+      switch (op->opcode) {
       case Opcode::add:
       case Opcode::sub:
       case Opcode::neg:
-        for (ValueId operand : op.operands)
+        for (ValueId operand : op->operands)
           self(self, operand);
         return;
       case Opcode::mul:
         for (const std::size_t factor : {0, 1})
-          if (const auto producer = producers.find(op.operands[factor]);
-              producer == producers.end() || producer->second->opcode == Opcode::constant_)
-            self(self, op.operands[1 - factor]);
+          if (const Op* scale = definitions.of(op->operands[factor]); !scale || scale->opcode == Opcode::constant_)
+            self(self, op->operands[1 - factor]);
         return;
       case Opcode::log1p_exp:
       case Opcode::log_inv_logit:
-      case Opcode::log_add_exp: found_.insert(&op); return;
+      case Opcode::log_add_exp: found_.insert(op); return;
       default: return;
       }
     };

@@ -1,9 +1,12 @@
 // Loops whose iterations share nothing but sums (or maxima, minima) become reduces.
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 
-#include <map>
+#include <functional>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -27,60 +30,36 @@ struct Accumulation {
 
 class LoopAnalysis {
 public:
-  LoopAnalysis(const Function& function, const Op& loop) : loop_(loop), body_(loop.regions[0]) {
-    for (std::size_t i = 1; i < body_.arguments.size(); ++i)
-      uses_[body_.arguments[i]] = 0;
-    for (const Op& op : body_.ops)
-      for (ValueId v : op.results)
-        producer_[v] = &op;
-    ir::for_each_op(body_, [&](const Op& op) {
-      for (ValueId v : op.operands)
-        use(v);
-      for (const Region& region : op.regions)
-        for (ValueId v : region.yields)
-          use(v);
-    });
-    for (ValueId v : body_.yields)
-      use(v);
-    memory_ = memory_carries(function);
-  }
-
-  /// Iterations write and read the same memory, so their order matters.
-  bool memory_carries() const { return memory_; }
+  /// `uses` of all values of the function.
+  LoopAnalysis(const Function& function, const std::vector<int>& uses, const Op& loop)
+      : function_(function), uses_(uses), body_(loop.regions[0]),
+        definitions_(ir::Definitions::directly_in(loop.regions[0])) {}
 
   Accumulation accumulation(std::size_t i) const {
     Accumulation result;
     const ValueId carried = body_.arguments[i + 1];
     // The chain carried -> op -> ... -> yield, each step used once.
-    const auto found = producer_.find(body_.yields[i]);
-    if (found == producer_.end() || uses_.at(carried) != 1 || count(body_.yields[i]) != 1)
+    const Op* op = definitions_.of(body_.yields[i]);
+    if (!op || uses_[carried.id] != 1 || uses_[body_.yields[i].id] != 1)
       return result;
-    const Op& op = *found->second;
-    const bool is_add = op.opcode == Opcode::add;
-    const bool is_sub = op.opcode == Opcode::sub && op.operands[0] == carried;
-    if (!is_add && !is_sub && op.opcode != Opcode::max && op.opcode != Opcode::min)
+    const bool is_add = op->opcode == Opcode::add;
+    const bool is_sub = op->opcode == Opcode::sub && op->operands[0] == carried;
+    if (!is_add && !is_sub && op->opcode != Opcode::max && op->opcode != Opcode::min)
       return result;
-    if (op.operands[0] == carried)
-      result.term = op.operands[1];
-    else if (op.operands[1] == carried)
-      result.term = op.operands[0];
+    if (op->operands[0] == carried)
+      result.term = op->operands[1];
+    else if (op->operands[1] == carried)
+      result.term = op->operands[0];
     else
       return {};
-    result.kind = is_add || is_sub ? "add" : op.opcode == Opcode::max ? "max" : "min";
+    result.kind = is_add || is_sub ? "add" : op->opcode == Opcode::max ? "max" : "min";
     result.negated = is_sub;
     return result;
   }
 
-private:
-  void use(ValueId v) { ++uses_[v]; }
-  int count(ValueId v) const {
-    const auto found = uses_.find(v);
-    return found == uses_.end() ? 0 : found->second;
-  }
-
   // Memory of the outside that is stored to, and also loaded, or stored to at indices that are not
   // the loop's own: then iterations may depend on each other. Accumulations commute.
-  bool memory_carries(const Function& function) const {
+  bool memory_carries() const {
     std::set<ValueId> own, stored, touched;
     bool carries = false;
     const std::function<void(const Region&)> walk = [&](const Region& region) {
@@ -99,7 +78,7 @@ private:
         }
         case Opcode::accumulate_:
         case Opcode::load_:
-          if (function.type(op.operands[0]).reference && !own.contains(op.operands[0]))
+          if (function_.type(op.operands[0]).reference && !own.contains(op.operands[0]))
             touched.insert(op.operands[0]);
           break;
         case Opcode::freeze_: carries |= !own.contains(op.operands[0]); break;
@@ -116,15 +95,16 @@ private:
     walk(body_);
     for (ValueId v : stored)
       carries |= touched.contains(v);
-    return carries || accumulated_and_loaded(function, own);
+    return carries || accumulated_and_loaded(own);
   }
 
-  bool accumulated_and_loaded(const Function& function, const std::set<ValueId>& own) const {
+private:
+  bool accumulated_and_loaded(const std::set<ValueId>& own) const {
     std::set<ValueId> accumulated, loaded;
     ir::for_each_op(body_, [&](const Op& op) {
       if (op.opcode == Opcode::accumulate_ && !own.contains(op.operands[0]))
         accumulated.insert(op.operands[0]);
-      if (op.opcode == Opcode::load_ && function.type(op.operands[0]).reference)
+      if (op.opcode == Opcode::load_ && function_.type(op.operands[0]).reference)
         loaded.insert(op.operands[0]);
     });
     for (ValueId v : accumulated)
@@ -133,18 +113,17 @@ private:
     return false;
   }
 
-  const Op& loop_;
+  const Function& function_;
+  const std::vector<int>& uses_;
   const Region& body_;
-  std::map<ValueId, int> uses_;
-  std::map<ValueId, const Op*> producer_;
-  bool memory_ = false;
+  ir::Definitions definitions_;
 };
 
 // The reduce adds (or compares) to the initial value afterwards.
-bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
+bool convert(const Function& function, const std::vector<int>& uses, Rewriter& rewriter, const Op& loop) {
   if (loop.opcode != Opcode::loop_)
     return false;
-  const LoopAnalysis analysis(function, loop);
+  const LoopAnalysis analysis(function, uses, loop);
   if (analysis.memory_carries())
     return false;
   std::vector<Accumulation> accumulations;
@@ -179,10 +158,6 @@ bool convert(const Function& function, Rewriter& rewriter, const Op& loop) {
   return true;
 }
 
-} // namespace
-
-namespace {
-
 std::size_t count_loops(const Function& function) {
   std::size_t count = 0;
   ir::for_each_op(function.body, [&](const Op& op) { count += op.opcode == Opcode::loop_; });
@@ -197,8 +172,9 @@ Module reductions(Module module) {
     std::size_t before = 0;
     for (std::size_t loops = count_loops(function); loops != 0 && loops != before; loops = count_loops(function)) {
       before = loops;
-      function =
-          ir::rewrite(function, [&](Rewriter& rewriter, const Op& op) { return convert(function, rewriter, op); });
+      const std::vector<int> uses = ir::count_uses(function);
+      function = ir::rewrite(function,
+                             [&](Rewriter& rewriter, const Op& op) { return convert(function, uses, rewriter, op); });
     }
   }
   return module;

@@ -39,11 +39,8 @@ void spread(const Region& region, std::set<ValueId>& varying) {
 } // namespace
 
 TermFinder::TermFinder(const ir::Function& function, const std::vector<ir::Axis>& axis, const Op& reduce)
-    : function_(function), axis_(axis) {
+    : function_(function), axis_(axis), inside_(ir::Definitions::directly_in(reduce.regions[0])) {
   const Region& region = reduce.regions[0];
-  for (const Op& op : region.ops)
-    for (ValueId v : op.results)
-      producer_[v] = &op;
   varies_.insert(region.arguments.begin(), region.arguments.end());
   spread(region, varies_);
 }
@@ -87,8 +84,8 @@ Terms TermFinder::find_in(ValueId v, ValueId block) {
   } else if (is_data(v)) {
     result = linear(number(1), value(v), block);
   } else {
-    const auto producer = producer_.find(v);
-    result = producer == producer_.end() ? rest(v) : of_operation(*producer->second, v, block);
+    const Op* op = inside_.of(v);
+    result = op ? of_operation(*op, v, block) : rest(v);
   }
   return known_.insert_or_assign({v, block}, std::move(result)).first->second;
 }
@@ -150,8 +147,7 @@ Terms TermFinder::inner_sum(const Op& op) {
   for (const Op& inner : region.ops) {
     if (!inner.regions.empty() || ir::has_effect(inner.opcode))
       return rest(op.results[0]);
-    for (ValueId v : inner.results)
-      producer_[v] = &inner;
+    inside_.add(inner);
   }
   block_extent_[index] = op.operands[0];
   const Terms terms = find_in(region.yields[0], index);

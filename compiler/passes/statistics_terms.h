@@ -3,7 +3,7 @@
 #pragma once
 
 #include "compiler/ir/axes.h"
-#include "compiler/ir/module.h"
+#include "compiler/ir/definitions.h"
 
 #include <map>
 #include <optional>
@@ -86,8 +86,8 @@ private:
 
   const ir::Function& function_;
   const std::vector<ir::Axis>& axis_;
-  std::map<ir::ValueId, const ir::Op*> producer_; // inside the loop
-  std::set<ir::ValueId> varies_;                  // with the loop's indices
+  ir::Definitions inside_;       // of the loop, and of the blocks that have been looked at
+  std::set<ir::ValueId> varies_; // with the loop's indices
   std::map<ir::ValueId, ir::ValueId> block_extent_;
   std::map<std::pair<ir::ValueId, ir::ValueId>, Terms> known_; // by value and block
   std::vector<Expression> expressions_;

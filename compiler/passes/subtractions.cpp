@@ -23,8 +23,7 @@ namespace {
 class Subtractions {
 public:
   explicit Subtractions(const Function& function)
-      : from_(function), axis_(ir::axes(function)), uses_(function.values.size(), 0) {
-    count(function.body);
+      : from_(function), axis_(ir::axes(function)), uses_(ir::count_uses(function)) {
     find(function.body, false);
   }
 
@@ -50,19 +49,6 @@ public:
   }
 
 private:
-  void use(ValueId v) { ++uses_[v.id]; }
-
-  void count(const Region& region) {
-    for (const Op& op : region.ops) {
-      for (ValueId v : op.operands)
-        use(v);
-      for (const Region& inner : op.regions)
-        count(inner);
-    }
-    for (ValueId v : region.yields)
-      use(v);
-  }
-
   /// Sums that are used once, to be subtracted in the region where they stand.
   void find(const Region& region, bool in_loop) {
     std::map<ValueId, const Op*> here;

@@ -32,13 +32,7 @@ constexpr std::size_t max_unrolled = 12;
 class SumRewriter {
 public:
   SumRewriter(const Function& from, const std::vector<Axis>& axis, const Op& sum, Rewriter& outside)
-      : from_(from), sum_(sum), r_(outside), b_(outside.builder()), finder_(from, axis, sum) {
-    const auto note = [&](const Op& op) {
-      for (ValueId v : op.results)
-        producer_[v] = &op;
-    };
-    ir::for_each_op(sum.regions[0], note);
-  }
+      : from_(from), sum_(sum), r_(outside), b_(outside.builder()), finder_(from, axis, sum), inside_(sum.regions[0]) {}
 
   /// Makes the results of the sum and returns true, or leaves the sum as it is.
   bool run() {
@@ -97,10 +91,10 @@ private:
   }
 
   bool can_stand_outside(ValueId v, bool in_block) {
-    const auto found = producer_.find(v);
-    if (found == producer_.end())
+    const Op* definition = inside_.of(v);
+    if (!definition)
       return true; // of the outside, or a block's index
-    const Op& op = *found->second;
+    const Op& op = *definition;
     if (!op.regions.empty() || ir::has_effect(op.opcode) || op.opcode == Opcode::alloc_ ||
         op.opcode == Opcode::freeze_ || op.opcode == Opcode::random_)
       return false;
@@ -118,9 +112,8 @@ private:
   bool is_certain_load(const Op& op) const {
     const ir::Type& type = from_.type(op.operands[0]);
     for (std::size_t i = 0; i < type.rank(); ++i) {
-      const auto index = producer_.find(op.operands[i + 1]);
-      if (index == producer_.end() || index->second->opcode != Opcode::constant_ || type.dims[i].value ||
-          index->second->integer < 0 || index->second->integer >= type.dims[i].constant)
+      const Op* index = inside_.as(op.operands[i + 1], Opcode::constant_);
+      if (!index || type.dims[i].value || index->integer < 0 || index->integer >= type.dims[i].constant)
         return false;
     }
     return true;
@@ -130,14 +123,14 @@ private:
   ValueId materialise(Rewriter& scope, ValueId v) {
     if (scope.has(v))
       return scope(v);
-    const auto found = producer_.find(v);
-    if (found == producer_.end()) {
+    const Op* definition = inside_.of(v);
+    if (!definition) {
       scope.set(v, r_(v));
       return scope(v);
     }
-    for (ValueId needed : ir::free_values(from_, *found->second))
+    for (ValueId needed : ir::free_values(from_, *definition))
       materialise(scope, needed);
-    scope.copy(*found->second, false);
+    scope.copy(*definition, false);
     return scope(v);
   }
 
@@ -408,7 +401,7 @@ private:
   Rewriter& r_;
   ir::Builder& b_;
   TermFinder finder_;
-  std::map<ValueId, const Op*> producer_; // inside the sum, at any depth
+  ir::Definitions inside_; // of the sum, at any depth
   std::vector<Dim> extents_;
   std::map<FormId, ValueId> norms_;
 };

@@ -1,6 +1,7 @@
 // What does not change in a sum moves out of it: addends as their number times the addend, factors after the sum.
 // What follows from data only becomes a sum of its own, which is then done at load.
 #include "compiler/ir/axes.h"
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/passes/passes.h"
 
@@ -57,25 +58,14 @@ private:
 
   struct Body {
     std::set<ValueId> inside;
-    std::map<ValueId, const Op*> producers; // of the operations of the region itself
+    ir::Definitions definitions; // of the operations of the region itself
 
-    const Op* producer(ValueId v) const {
-      const auto found = producers.find(v);
-      return found == producers.end() ? nullptr : found->second;
-    }
-    bool is_constant(ValueId v) const {
-      const Op* op = producer(v);
-      return op && op->opcode == Opcode::constant_;
-    }
+    bool is_constant(ValueId v) const { return definitions.as(v, Opcode::constant_) != nullptr; }
     bool is_invariant(ValueId v) const { return !inside.contains(v) || is_constant(v); }
   };
 
   static Body analyse(const Region& region) {
-    Body body;
-    body.inside.insert(region.arguments.begin(), region.arguments.end());
-    for (const Op& op : region.ops)
-      for (ValueId v : op.results)
-        body.producers[v] = &op;
+    Body body{{region.arguments.begin(), region.arguments.end()}, ir::Definitions::directly_in(region)};
     ir::for_each_op(region, [&](const Op& op) {
       body.inside.insert(op.results.begin(), op.results.end());
       for (const Region& inner : op.regions)
@@ -89,7 +79,7 @@ private:
       term.factors.push_back(v);
       return;
     }
-    const Op* op = body.producer(v);
+    const Op* op = body.definitions.of(v);
     if (op && op->opcode == Opcode::neg) {
       term.negative = !term.negative;
       return multiply(body, term, op->operands[0], false);
@@ -114,7 +104,7 @@ private:
   }
 
   void add(const Body& body, std::vector<Term>& terms, ValueId v, bool negative, bool root) const {
-    const Op* op = body.is_invariant(v) ? nullptr : body.producer(v);
+    const Op* op = body.is_invariant(v) ? nullptr : body.definitions.of(v);
     if (op && (root || uses_[v.id] == 1)) {
       const bool twice = op->opcode == Opcode::add && op->operands[0] == op->operands[1];
       if ((op->opcode == Opcode::add && !twice) || op->opcode == Opcode::sub) {
@@ -163,13 +153,13 @@ private:
     std::vector<Term> rest;
     for (Term& term : terms) {
       const Op* op =
-          term.varying.size() == 1 && uses_[term.varying[0].id] == 1 ? body.producer(term.varying[0]) : nullptr;
+          term.varying.size() == 1 && uses_[term.varying[0].id] == 1 ? body.definitions.of(term.varying[0]) : nullptr;
       if (!op || (op->opcode != Opcode::log && op->opcode != Opcode::log1p)) {
         rest.push_back(std::move(term));
         continue;
       }
       const auto found = std::find_if(logarithms.begin(), logarithms.end(), [&](const std::vector<Term>& group) {
-        return group[0].same_scale(term) && body.producer(group[0].varying[0])->opcode == op->opcode;
+        return group[0].same_scale(term) && body.definitions.of(group[0].varying[0])->opcode == op->opcode;
       });
       if (found == logarithms.end())
         logarithms.push_back({std::move(term)});
@@ -201,7 +191,7 @@ private:
   // --- the new function
 
   static ValueId old(Rewriter& r, const Body& body, ValueId v) {
-    return body.is_constant(v) ? r.builder().constant(body.producer(v)->number) : r(v);
+    return body.is_constant(v) ? r.builder().constant(body.definitions.of(v)->number) : r(v);
   }
 
   /// `value`, or one if there is none, times the factors; constants first, so that they become one.
