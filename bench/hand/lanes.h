@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstring>
+#include <utility>
 
 namespace bench {
 
@@ -36,49 +37,34 @@ inline double lane(const Eight& x, std::size_t k) {
   return numbers[k];
 }
 
-/// Answers commands until the input ends. `model(at, value, gradient)` evaluates eight points: `at` and `gradient` are
-/// arrays of `dimension`.
+/// Evaluates eight points at a time: `model(at, value, gradient)`, where `at` and `gradient` have a number a
+/// coordinate.
 template <typename Model>
-int serve_lanes(std::size_t dimension, Model model) {
-  Points points;
-  std::vector<Eight> at, values, gradients;
-  const auto all_points = [&] {
-    for (std::size_t block = 0; block < values.size(); ++block)
-      model(&at[block * dimension], values[block], &gradients[block * dimension]);
-  };
-  for (std::string line; std::getline(std::cin, line);) {
-    std::istringstream words(line);
-    std::string command, path;
-    words >> command;
-    if (command == "points") {
-      std::getline(words >> std::ws, path);
-      if (!read_points(path, points) || points.dimension != dimension) {
-        std::cerr << path << ": points with " << dimension << " coordinates are expected\n";
-        return 1;
-      }
-      at = in_lanes(points);
-      values.assign(at.size() / dimension, eight(0));
-      gradients.assign(at.size(), eight(0));
-      std::cout << points.count << std::endl;
-    } else if (command == "densities") {
-      all_points();
-      for (std::size_t k = 0; k < points.count; ++k) {
-        const std::size_t block = k / particles;
-        std::cout << (k ? ", [" : "[[") << json_number(lane(values[block], k % particles));
-        for (std::size_t i = 0; i < dimension; ++i)
-          std::cout << ", " << json_number(lane(gradients[block * dimension + i], k % particles));
-        std::cout << "]";
-      }
-      std::cout << "]" << std::endl;
-    } else if (command == "time" && points.count != 0) {
-      std::cout << json_number(least_time(values.size() * particles, all_points)) << std::endl;
-    } else {
-      std::cerr << "cannot answer " << command << "\n";
-      return 1;
-    }
+class InLanes {
+public:
+  explicit InLanes(Model model) : model_(std::move(model)) {}
+
+  void take(const Points& points) {
+    dimension_ = points.dimension;
+    at_ = in_lanes(points);
+    values_.assign(at_.size() / dimension_, eight(0));
+    gradients_.assign(at_.size(), eight(0));
   }
-  return 0;
-}
+  void evaluate() {
+    for (std::size_t block = 0; block < values_.size(); ++block)
+      model_(&at_[block * dimension_], values_[block], &gradients_[block * dimension_]);
+  }
+  std::size_t evaluations() const { return values_.size() * particles; }
+  double value(std::size_t point) const { return lane(values_[point / particles], point % particles); }
+  double gradient(std::size_t point, std::size_t coordinate) const {
+    return lane(gradients_[point / particles * dimension_ + coordinate], point % particles);
+  }
+
+private:
+  Model model_;
+  std::size_t dimension_ = 0;
+  std::vector<Eight> at_, values_, gradients_; // [block][coordinate], [block], [block][coordinate]
+};
 
 /// The main function of a program MODEL DATA.json; `Model` is made of the data.
 template <typename Model>
@@ -88,7 +74,7 @@ int serve_data(int argc, char** argv, std::size_t dimension) {
     return 1;
   }
   std::ifstream file(argv[1]);
-  return serve_lanes(dimension, Model(nlohmann::json::parse(file)));
+  return serve(dimension, InLanes(Model(nlohmann::json::parse(file))));
 }
 
 inline std::vector<double> column(const nlohmann::json& data, const char* name) {

@@ -21,12 +21,10 @@ int main(int argc, char** argv) {
   const std::size_t dimension = model.num_params_r();
   std::vector<double> at(dimension), gradient;
   std::vector<int> no_integers;
-  return bench::serve(dimension, 1,
-                      [&](std::size_t k, std::size_t, const bench::Points& points, double* value, double* result) {
-                        const double* point = &points.values[k * dimension];
+  return bench::serve(dimension, bench::OneByOne([&](const double* point, double& value, double* result) {
                         at.assign(point, point + dimension);
                         // Constants dropped, Jacobians kept: what Stan's samplers evaluate.
-                        *value = stan::model::log_prob_grad<true, true>(model, at, no_integers, gradient, nullptr);
+                        value = stan::model::log_prob_grad<true, true>(model, at, no_integers, gradient, nullptr);
                         std::copy(gradient.begin(), gradient.end(), result);
-                      });
+                      }));
 }

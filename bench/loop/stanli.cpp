@@ -57,9 +57,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto dimension = static_cast<std::size_t>(symbol<Dimension>(library, "stanli_n_unconstrained")(model));
-  return bench::serve(dimension, 1,
-                      [&](std::size_t k, std::size_t, const bench::Points& points, double* value, double* gradient) {
-                        if (gradient_of(model, &points.values[k * dimension], value, gradient) != 0)
-                          *value = NAN;
-                      });
+  return bench::serve(dimension, bench::OneByOne([&](const double* point, double& value, double* gradient) {
+                        if (gradient_of(model, point, &value, gradient) != 0)
+                          value = NAN;
+                      }));
 }

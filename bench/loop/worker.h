@@ -75,17 +75,14 @@ inline bool read_points(const std::string& path, Points& points) {
   return true;
 }
 
-/// Answers commands until the input ends. `evaluate(first, count, points, values, gradients)` evaluates `count` points
-/// from the one with index `first` on, at most `width` of them, and leaves their values and gradients
-/// ([point][coordinate]).
-template <typename Evaluate>
-int serve(std::size_t dimension, std::size_t width, Evaluate evaluate) {
+/// Answers commands until the input ends. An `Evaluator` has
+///   void take(const Points& points)      the points to evaluate from now on
+///   void evaluate()                      evaluates all of them
+///   std::size_t evaluations()            how many evaluations these are
+///   double value(std::size_t point), gradient(std::size_t point, std::size_t coordinate)
+template <typename Evaluator>
+int serve(std::size_t dimension, Evaluator evaluator) {
   Points points;
-  std::vector<double> values, gradients;
-  const auto all_points = [&] {
-    for (std::size_t first = 0; first < points.count; first += width)
-      evaluate(first, std::min(width, points.count - first), points, &values[first], &gradients[first * dimension]);
-  };
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
     std::string command, path;
@@ -96,22 +93,22 @@ int serve(std::size_t dimension, std::size_t width, Evaluate evaluate) {
         std::cerr << path << ": points with " << dimension << " coordinates are expected\n";
         return 1;
       }
-      values.assign(points.count, 0);
-      gradients.assign(points.count * dimension, 0);
+      evaluator.take(points);
       std::cout << points.count << std::endl;
     } else if (command == "densities") {
-      all_points();
+      if (points.count != 0)
+        evaluator.evaluate();
       std::cout << "[";
       for (std::size_t k = 0; k < points.count; ++k) {
-        std::cout << (k ? ", [" : "[") << json_number(values[k]);
+        std::cout << (k ? ", [" : "[") << json_number(evaluator.value(k));
         for (std::size_t i = 0; i < dimension; ++i)
-          std::cout << ", " << json_number(gradients[k * dimension + i]);
+          std::cout << ", " << json_number(evaluator.gradient(k, i));
         std::cout << "]";
       }
       std::cout << "]" << std::endl;
     } else if (command == "time") {
-      const double nanoseconds = points.count == 0 ? NAN : least_time(points.count, all_points);
-      std::cout << json_number(nanoseconds) << std::endl;
+      const auto evaluate = [&] { evaluator.evaluate(); };
+      std::cout << json_number(points.count == 0 ? NAN : least_time(evaluator.evaluations(), evaluate)) << std::endl;
     } else if (command == "memory") {
       rusage usage{};
       getrusage(RUSAGE_SELF, &usage);
@@ -123,5 +120,35 @@ int serve(std::size_t dimension, std::size_t width, Evaluate evaluate) {
   }
   return 0;
 }
+
+/// Evaluates one point after the other: `density(point, value, gradient)`, where `point` and `gradient` have a number a
+/// coordinate.
+template <typename Density>
+class OneByOne {
+public:
+  explicit OneByOne(Density density) : density_(density) {}
+
+  void take(const Points& points) {
+    points_ = &points;
+    values_.assign(points.count, 0);
+    gradients_.assign(points.count * points.dimension, 0);
+  }
+  void evaluate() {
+    for (std::size_t k = 0; k < points_->count; ++k) {
+      const std::size_t at = k * points_->dimension;
+      density_(&points_->values[at], values_[k], &gradients_[at]);
+    }
+  }
+  std::size_t evaluations() const { return points_->count; }
+  double value(std::size_t point) const { return values_[point]; }
+  double gradient(std::size_t point, std::size_t coordinate) const {
+    return gradients_[point * points_->dimension + coordinate];
+  }
+
+private:
+  Density density_;
+  const Points* points_ = nullptr;
+  std::vector<double> values_, gradients_; // [point], [point][coordinate]
+};
 
 } // namespace bench
