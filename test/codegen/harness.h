@@ -16,12 +16,24 @@ namespace vmodel::test {
 
 using ir::Array;
 using ir::Arrays;
+using ir::Axis;
+using ir::Builder;
+using ir::Dim;
+using ir::Element;
+using ir::Opcode;
+using ir::Type;
+using ir::ValueId;
+
+/// The extent that a value of the function says.
+inline Dim of(ValueId v) {
+  return {0, v};
+}
 
 /// What the model's conditions at load said: message and values.
 using Failures = std::vector<std::pair<std::int64_t, std::vector<double>>>;
 
 /// A module of functions, each written with a builder.
-ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(ir::Builder&)>>>& functions);
+ir::Module module_of(const std::vector<std::pair<std::string, std::function<void(Builder&)>>>& functions);
 
 class Compiled {
 public:

@@ -11,18 +11,6 @@ namespace vmodel::test {
 
 namespace {
 
-using ir::Axis;
-using ir::Builder;
-using ir::Dim;
-using ir::Element;
-using ir::Opcode;
-using ir::Type;
-using ir::ValueId;
-
-Dim of(ValueId v) {
-  return {0, v};
-}
-
 Array numbers(std::size_t count, double phase) {
   std::vector<double> values;
   for (std::size_t i = 0; i < count; ++i)

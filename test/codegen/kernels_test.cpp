@@ -12,14 +12,6 @@ namespace vmodel::test {
 
 namespace {
 
-using ir::Axis;
-using ir::Builder;
-using ir::Dim;
-using ir::Element;
-using ir::Opcode;
-using ir::Type;
-using ir::ValueId;
-
 const double infinity = std::numeric_limits<double>::infinity();
 
 Type real(std::vector<Dim> dims = {}) {
@@ -33,9 +25,6 @@ Type integer(std::vector<Dim> dims = {}) {
 }
 Dim fixed(std::int64_t n) {
   return {n, {}};
-}
-Dim of(ValueId v) {
-  return {0, v};
 }
 
 std::vector<Arrays> eight(const std::function<Arrays(int)>& make) {

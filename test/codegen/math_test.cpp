@@ -13,12 +13,6 @@ namespace vmodel::test {
 
 namespace {
 
-using ir::Axis;
-using ir::Builder;
-using ir::Element;
-using ir::Opcode;
-using ir::ValueId;
-
 struct Row {
   double x;
   double y;
@@ -39,6 +33,28 @@ Opcode opcode_of(const std::string& name) {
 #include "compiler/ir/opcode.def"
   ADD_FAILURE() << "no operation " << name;
   return Opcode::neg;
+}
+
+/// A kernel for each of the functions, of its name: y[i] = function(x[i]) for i < n.
+ir::Module kernels_of(const std::vector<std::string>& functions) {
+  std::vector<std::pair<std::string, std::function<void(Builder&)>>> kernels;
+  for (const std::string& name : functions)
+    kernels.emplace_back(name, [name](Builder& b) {
+      const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
+      const ValueId x = b.parameter("x", {Element::f64, false, {of(n)}}, Axis::particle);
+      const ValueId y = b.parameter("y", {Element::f64, true, {of(n)}}, Axis::particle);
+      b.for_each(std::vector{of(n)},
+                 [&](Builder::Indices i) { b.store(y, i, b.unary(opcode_of(name), b.load(x, i))); });
+    });
+  return module_of(kernels);
+}
+
+template <typename Value>
+std::vector<std::string> names_of(const std::map<std::string, Value>& functions) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : functions)
+    names.push_back(name);
+  return names;
 }
 
 /// Largest error that docs/numerics.md states, in units of the last place of the result (at least of 2^-1022), and the
@@ -94,19 +110,7 @@ TEST_P(FunctionTables, MatchTheirTables) {
   const std::string march = GetParam();
   if (!codegen::runs_here(codegen::find_target(march)))
     GTEST_SKIP() << "this machine has no " << march;
-  ir::Module module;
-  for (const auto& [name, rows] : table) {
-    ir::Module one = module_of({{name, [&](Builder& b) {
-                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
-                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
-                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
-                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
-                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
-                                   });
-                                 }}});
-    module.functions.push_back(one.functions[0]);
-  }
-  Compiled compiled(module, march);
+  Compiled compiled(kernels_of(names_of(table)), march);
   for (const auto& [name, rows] : table) {
     std::vector<double> x;
     for (const Row& row : rows)
@@ -146,19 +150,7 @@ TEST_P(FunctionTables, PowersOfTwo) {
   if (!codegen::runs_here(codegen::find_target(GetParam())))
     GTEST_SKIP() << "this machine has no " << GetParam();
   const std::vector<double> x{1, -1, 1.5, 0.75, -3, 1e300, 0x1p-1022, 0x1p-1030, 0, 7e-200};
-  ir::Module module;
-  for (const char* name : {"exponent", "inverse_power"}) {
-    ir::Module one = module_of({{name, [&](Builder& b) {
-                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
-                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
-                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
-                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
-                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
-                                   });
-                                 }}});
-    module.functions.push_back(one.functions[0]);
-  }
-  Compiled compiled(module, GetParam());
+  Compiled compiled(kernels_of({"exponent", "inverse_power"}), GetParam());
   ASSERT_EQ(compiled.prepare({{"n", Array::index(static_cast<std::int64_t>(x.size()))}}), 0);
   const auto lanes = static_cast<std::size_t>(compiled.native_lanes());
   const Arrays arguments = {{"x", Array::vector(x)}, {"y", Array::vector(x)}};
@@ -175,19 +167,7 @@ TEST_P(FunctionTables, PowersOfTwo) {
 
 /// Not a test: prints nanoseconds an element, for docs/numerics.md (--gtest_also_run_disabled_tests).
 TEST(Functions, DISABLED_Speed) {
-  ir::Module module;
-  for (const auto& [name, bound] : bounds) {
-    ir::Module one = module_of({{name, [&](Builder& b) {
-                                   const ValueId n = b.parameter("n", {Element::index, false, {}}, Axis::load);
-                                   const ValueId x = b.parameter("x", {Element::f64, false, {{0, n}}}, Axis::particle);
-                                   const ValueId y = b.parameter("y", {Element::f64, true, {{0, n}}}, Axis::particle);
-                                   b.for_each(std::vector{ir::Dim{0, n}}, [&](Builder::Indices i) {
-                                     b.store(y, i, b.unary(opcode_of(name), b.load(x, i)));
-                                   });
-                                 }}});
-    module.functions.push_back(one.functions[0]);
-  }
-  Compiled compiled(module, "native");
+  Compiled compiled(kernels_of(names_of(bounds)), "native");
   const std::int64_t n = 512;
   ASSERT_EQ(compiled.prepare({{"n", Array::index(n)}}), 0);
   for (const auto& [name, bound] : bounds)

@@ -145,26 +145,43 @@ func @f(%n: index load, %y: f64[%n] load, %a: f64 particle, %b: f64 particle, %v
 }
 )";
 
+const Arrays variance_inputs{{"n", Array::index(5)},
+                             {"y", Array::vector({0.3, -1.2, 2.1, 0.0, -0.4})},
+                             {"a", Array::scalar(0.2)},
+                             {"b", Array::scalar(0.6)}};
+
 TEST(Recurrences, VarianceInsteadOfScale) {
-  check(variance, "inverses", "of:value;wrt:a=d_a,b=d_b",
-        {{"n", Array::index(5)},
-         {"y", Array::vector({0.3, -1.2, 2.1, 0.0, -0.4})},
-         {"a", Array::scalar(0.2)},
-         {"b", Array::scalar(0.6)}});
+  check(variance, "inverses", "of:value;wrt:a=d_a,b=d_b", variance_inputs);
 }
 
 TEST(Recurrences, VarianceCarried) {
   const Module plain = passed(parsed(variance), {{"inverses", ""}});
-  check(print(plain), "carry", "of:value;wrt:a=d_a,b=d_b",
-        {{"n", Array::index(5)},
-         {"y", Array::vector({0.3, -1.2, 2.1, 0.0, -0.4})},
-         {"a", Array::scalar(0.2)},
-         {"b", Array::scalar(0.6)}});
+  check(print(plain), "carry", "of:value;wrt:a=d_a,b=d_b", variance_inputs);
 }
 
 // The forward algorithm of a hidden Markov model of two states; weights and first values from w, emissions from y and
 // a.
 const char* const forward = R"(
+func @next(%p: f64 particle, %q: f64 particle, %w.0: f64 particle, %w.1: f64 particle, %s: f64 particle) -> f64 {
+  %zero = constant 0 : f64
+  %infinity = constant inf : f64
+  %x.0 = add %p, %w.0 : f64
+  %x.1 = add %q, %w.1 : f64
+  %m = max %x.0, %x.1 : f64
+  %h = abs %m : f64
+  %i = eq %h, %infinity : boolean
+  %g = select %i, %zero, %m : f64
+  %k = stop %g : f64
+  %e.0 = sub %x.0, %k : f64
+  %e.1 = sub %x.1, %k : f64
+  %f.0 = exp %e.0 : f64
+  %f.1 = exp %e.1 : f64
+  %t = add %f.0, %f.1 : f64
+  %l = log %t : f64
+  %r = add %k, %l : f64
+  %z = sub %r, %s : f64
+  yield %z
+}
 func @log_density(%n: index load, %y: f64[%n] load, %w: f64[4] particle, %a: f64[2] particle, %value: &f64 particle) {
   %0 = constant 0 : index
   %1 = constant 1 : index
@@ -176,44 +193,14 @@ func @log_density(%n: index load, %y: f64[%n] load, %w: f64[4] particle, %a: f64
   %w.11 = load %w[%3] : f64
   %a.0 = load %a[%0] : f64
   %a.1 = load %a[%1] : f64
-  %zero = constant 0 : f64
-  %infinity = constant inf : f64
   %c.0, %c.1 = loop (%t < %n) carry (%p = %a.0, %q = %a.1) -> f64, f64 {
     %y.t = load %y[%t] : f64
     %d.0 = sub %y.t, %a.0 : f64
     %d.1 = sub %y.t, %a.1 : f64
     %s.0 = square %d.0 : f64
     %s.1 = square %d.1 : f64
-    %x.00 = add %p, %w.00 : f64
-    %x.01 = add %q, %w.01 : f64
-    %m.0 = max %x.00, %x.01 : f64
-    %h.0 = abs %m.0 : f64
-    %i.0 = eq %h.0, %infinity : boolean
-    %g.0 = select %i.0, %zero, %m.0 : f64
-    %k.0 = stop %g.0 : f64
-    %e.00 = sub %x.00, %k.0 : f64
-    %e.01 = sub %x.01, %k.0 : f64
-    %f.00 = exp %e.00 : f64
-    %f.01 = exp %e.01 : f64
-    %t.0 = add %f.00, %f.01 : f64
-    %l.0 = log %t.0 : f64
-    %r.0 = add %k.0, %l.0 : f64
-    %z.0 = sub %r.0, %s.0 : f64
-    %x.10 = add %p, %w.10 : f64
-    %x.11 = add %q, %w.11 : f64
-    %m.1 = max %x.10, %x.11 : f64
-    %h.1 = abs %m.1 : f64
-    %i.1 = eq %h.1, %infinity : boolean
-    %g.1 = select %i.1, %zero, %m.1 : f64
-    %k.1 = stop %g.1 : f64
-    %e.10 = sub %x.10, %k.1 : f64
-    %e.11 = sub %x.11, %k.1 : f64
-    %f.10 = exp %e.10 : f64
-    %f.11 = exp %e.11 : f64
-    %t.1 = add %f.10, %f.11 : f64
-    %l.1 = log %t.1 : f64
-    %r.1 = add %k.1, %l.1 : f64
-    %z.1 = sub %r.1, %s.1 : f64
+    %z.0 = call @next(%p, %q, %w.00, %w.01, %s.0) -> f64
+    %z.1 = call @next(%p, %q, %w.10, %w.11, %s.1) -> f64
     yield %z.0, %z.1
   }
   %top = max %c.0, %c.1 : f64
@@ -236,7 +223,7 @@ void check_forward(const std::vector<double>& y, const std::vector<double>& w, c
                       {"y", Array::vector(y)},
                       {"w", Array::vector(w)},
                       {"a", Array::vector(a)}};
-  const Module plain = passed(parsed(forward), {{"simplify", ""}});
+  const Module plain = passed(parsed(forward), {{"inline", ""}, {"simplify", ""}});
   Module scaled = vmodel::passes::log_recurrences(plain);
   ASSERT_EQ(scaled.functions.size(), 2u);
   ASSERT_EQ(scaled.functions[1].name, "log_density.irregular");
@@ -274,7 +261,7 @@ TEST(Recurrences, IrregularWeightsStayLogarithms) {
                       {"y", Array::vector(y)},
                       {"w", Array::vector({0, none, none, 0})},
                       {"a", Array::vector({0, 30})}};
-  const Module plain = passed(parsed(forward), {{"simplify", ""}});
+  const Module plain = passed(parsed(forward), {{"inline", ""}, {"simplify", ""}});
   const Module scaled = vmodel::passes::join_irregular(vmodel::passes::log_recurrences(plain));
   const double value = evaluate(plain, "log_density", inputs).at("value").numbers[0];
   EXPECT_TRUE(std::isfinite(value));
