@@ -26,6 +26,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -321,19 +322,19 @@ private:
 
   static int64_t no_workspace(Slots) { return 0; }
 
+  const char* keep(const std::string& name) { return names_.emplace_back(name).c_str(); }
+
   using Run = void (*)(Slots, Arguments, void*, const vmodel_random*);
   // Arguments are given as "name axis io", e.g. "z p", "value p&", "shape s&i".
-  void add(const std::string& name, int lanes, Run run, std::vector<std::string> arguments) {
-    auto* list = new std::vector<vmodel_argument>;
+  void add(const std::string& name, int lanes, Run run, const std::vector<std::string>& arguments) {
+    std::vector<vmodel_argument>& list = arguments_.emplace_back();
     for (const std::string& text : arguments) {
       const size_t space = text.find(' ');
-      auto* argument = new std::string(text.substr(0, space));
       const std::string rest = text.substr(space + 1);
-      list->push_back({argument->c_str(), rest[0] == 's' ? VMODEL_STEP : VMODEL_PARTICLE,
-                       rest.find('&') != std::string::npos, rest.find('i') != std::string::npos, 0});
+      list.push_back({keep(text.substr(0, space)), rest[0] == 's' ? VMODEL_STEP : VMODEL_PARTICLE,
+                      rest.find('&') != std::string::npos, rest.find('i') != std::string::npos, 0});
     }
-    auto* kept = new std::string(name);
-    kernels_.push_back({kept->c_str(), lanes, static_cast<int32_t>(list->size()), list->data(), &no_workspace, run});
+    kernels_.push_back({keep(name), lanes, static_cast<int32_t>(list.size()), list.data(), &no_workspace, run});
   }
 
   template <int W>
@@ -412,7 +413,10 @@ private:
               kernels_.data()};
   }
 
+  // The model points to these; a deque does not move what it holds.
   std::string metadata_;
+  std::deque<std::string> names_;
+  std::deque<std::vector<vmodel_argument>> arguments_;
   std::vector<vmodel_kernel> kernels_;
   vmodel_model model_;
 };
