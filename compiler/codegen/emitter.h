@@ -134,15 +134,15 @@ private:
   void emit_while(const ir::Op& op);
   std::vector<llvm::Value*>
   nest(const std::vector<llvm::Value*>& extents, const std::vector<ir::ValueId>& indices, std::size_t level,
-       std::vector<llvm::Value*> carried,
+       const std::vector<llvm::Value*>& carried,
        const std::function<std::vector<llvm::Value*>(const std::vector<llvm::Value*>&)>& body);
-  std::vector<llvm::Value*> counted_loop(llvm::Value* count, std::vector<llvm::Value*> carried,
+  std::vector<llvm::Value*> counted_loop(llvm::Value* count, const std::vector<llvm::Value*>& carried,
                                          const IndexedBody& body);
   struct AfterLoop {
     llvm::Value* index;
     std::vector<llvm::Value*> values;
   };
-  AfterLoop stepped_loop(llvm::Value* first, llvm::Value* end, int step, std::vector<llvm::Value*> carried,
+  AfterLoop stepped_loop(llvm::Value* first, llvm::Value* end, int step, const std::vector<llvm::Value*>& carried,
                          const IndexedBody& body);
   std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results,
                                           llvm::Value* mask);

@@ -75,14 +75,14 @@ void Emitter::emit_op(const ir::Op& op) {
 }
 
 /// for (index = 0; index < count; ++index) carried = body(index, carried)
-std::vector<Value*> Emitter::counted_loop(Value* count, std::vector<Value*> carried, const IndexedBody& body) {
+std::vector<Value*> Emitter::counted_loop(Value* count, const std::vector<Value*>& carried, const IndexedBody& body) {
   if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(count); constant && constant->getSExtValue() <= 1)
     return constant->getSExtValue() < 1 ? carried : body(builder_.getInt64(0), carried);
-  return stepped_loop(builder_.getInt64(0), count, 1, std::move(carried), body).values;
+  return stepped_loop(builder_.getInt64(0), count, 1, carried, body).values;
 }
 
 /// for (index = first; index < end; index += step) carried = body(index, carried)
-Emitter::AfterLoop Emitter::stepped_loop(Value* first, Value* end, int step, std::vector<Value*> carried,
+Emitter::AfterLoop Emitter::stepped_loop(Value* first, Value* end, int step, const std::vector<Value*>& carried,
                                          const IndexedBody& body) {
   BasicBlock* before = builder_.GetInsertBlock();
   BasicBlock* header = block("loop");
@@ -112,11 +112,11 @@ Emitter::AfterLoop Emitter::stepped_loop(Value* first, Value* end, int step, std
 
 /// Loops over all extents from `level` on, the last one innermost.
 std::vector<Value*> Emitter::nest(const std::vector<Value*>& extents, const std::vector<ValueId>& indices,
-                                  std::size_t level, std::vector<Value*> carried,
+                                  std::size_t level, const std::vector<Value*>& carried,
                                   const std::function<std::vector<Value*>(const std::vector<Value*>&)>& body) {
   if (level == extents.size())
     return body(carried);
-  return counted_loop(extents[level], std::move(carried), [&](Value* index, const std::vector<Value*>& inner) {
+  return counted_loop(extents[level], carried, [&](Value* index, const std::vector<Value*>& inner) {
     set_scalar(indices[level], index);
     return nest(extents, indices, level + 1, inner, body);
   });

@@ -417,7 +417,9 @@ private:
                                                              number(options_.data_count), prepare_function,
                                                              number(static_cast<std::int64_t>(rows.size())),
                                                              number(options_.size_count), table("kernels", row, rows)});
-    new llvm::GlobalVariable(*module_, type, true, llvm::GlobalValue::ExternalLinkage, value, "vmodel_model");
+    auto* model = llvm::cast<llvm::GlobalVariable>(module_->getOrInsertGlobal("vmodel_model", type));
+    model->setConstant(true);
+    model->setInitializer(value);
   }
 
   const ir::Module& kernels_;

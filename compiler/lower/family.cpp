@@ -121,7 +121,7 @@ private:
     } else {
       bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.environment.at(p.parameter->declaration), {});
+    emit_site(e_, SiteKind::draw, s.name, *s.distribution, Value(e_.environment.at(p.parameter->declaration)), {});
     if (drawing_)
       store_coordinates(p);
     else

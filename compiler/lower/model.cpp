@@ -13,8 +13,7 @@ using ir::Axis;
 using ir::SiteKind;
 
 void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr,
-               const Value& given, const std::function<ValueId(Indices)>& position) {
-  const Value value = given; // a reference into the environment would not outlive the arguments' lowering
+               const Value& value, const std::function<ValueId(Indices)>& position) {
   ir::Builder& b = emitter.builder();
   const LoweredDistribution d = emitter.distribution(expr);
   const std::size_t event_rank = expr.event.size();
@@ -101,8 +100,7 @@ private:
         create(*s.declaration);
       if (!s.distribution)
         return;
-      const Value value = s.target ? e.expression(*s.target) : e.environment.at(s.declaration);
-      emit_site(e, SiteKind::prior, s.name.empty() ? s.declaration->name : s.name, *s.distribution, value, {});
+      emit_site(e, SiteKind::prior, s.name, *s.distribution, e.expression(*s.target), {});
       return;
     }
     case StatementKind::observe: observe(s); return;
