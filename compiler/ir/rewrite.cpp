@@ -62,23 +62,11 @@ void Rewriter::copy(const Op& op, bool use_hook) {
       return;
     }
   }
-  Op copied;
-  copied.opcode = op.opcode;
+  Op copied = bare(op);
   copied.operands = (*this)(op.operands);
-  copied.number = op.number;
-  copied.integer = op.integer;
-  copied.symbol = op.symbol;
-  copied.site_kind = op.site_kind;
-  copied.range = op.range;
   copied.regions.reserve(op.regions.size());
-  for (const Region& region : op.regions) {
-    if (region.absent) {
-      copied.regions.emplace_back();
-      copied.regions.back().absent = true;
-    } else {
-      copied.regions.push_back(copy_region(region));
-    }
-  }
+  for (const Region& region : op.regions)
+    copied.regions.push_back(copy_region(region));
   copied.results = declare(op.results);
   builder_.append(std::move(copied));
 }
@@ -93,6 +81,8 @@ void Rewriter::copy_ops(const Region& region) {
 }
 
 Region Rewriter::copy_region(const Region& region, const std::function<void(std::vector<ValueId>&)>& extra) {
+  if (region.absent)
+    return region;
   builder_.open_region();
   std::vector<ValueId> arguments = declare(region.arguments);
   copy_ops(region);
@@ -121,6 +111,17 @@ Function rewrite(const Function& function, const Rewriter::Hook& hook) {
   copy_parameters(function, builder, rewriter);
   rewriter.copy_ops(function.body);
   builder.yield(rewriter(function.body.yields));
+  return result;
+}
+
+Op bare(const Op& op) {
+  Op result;
+  result.opcode = op.opcode;
+  result.number = op.number;
+  result.integer = op.integer;
+  result.symbol = op.symbol;
+  result.site_kind = op.site_kind;
+  result.range = op.range;
   return result;
 }
 

@@ -55,6 +55,9 @@ void copy_parameters(const Function& from, Builder& to, Rewriter& map);
 /// A copy of a whole function through a hook.
 Function rewrite(const Function& function, const Rewriter::Hook& hook);
 
+/// An operation with the kind, the attributes and the place of this one, without operands, results and regions.
+Op bare(const Op& op);
+
 /// Calls `visit` for every operation, outer ones before those inside them.
 void for_each_op(const Region& region, const std::function<void(const Op&)>& visit);
 

@@ -2,7 +2,7 @@
 // that it stays in a register. Loads after the loop of what the last iteration stored become the loop's results. Memory
 // that nobody loads from any more then disappears.
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <functional>
@@ -11,14 +11,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 
@@ -217,11 +209,8 @@ private:
     ir::Builder& b = r.builder();
     const std::vector<Stream>& streams = streams_.at(&op);
     const Region& body = op.regions[0];
-    Op copied;
-    copied.opcode = op.opcode;
+    Op copied = ir::bare(op);
     copied.operands = r(op.operands);
-    copied.integer = op.integer;
-    copied.range = op.range;
     // What stands in the memory before the first iteration, by stream and lag.
     for (const Stream& stream : streams)
       for (std::int64_t lag = 1; lag <= stream.lag; ++lag)
@@ -289,14 +278,14 @@ private:
 
 } // namespace
 
-Function carry(const Function& function) {
+Function carry(Function function) {
   Carry pass(function);
-  return pass.any() ? simplify(pass.run()) : function;
+  return pass.any() ? simplify(pass.run()) : std::move(function);
 }
 
 ir::Module carry(ir::Module module) {
   for (Function& function : module.functions)
-    function = carry(function);
+    function = carry(std::move(function));
   return module;
 }
 

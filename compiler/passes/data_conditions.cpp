@@ -2,7 +2,7 @@
 // loop over the observations then has no condition.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -11,17 +11,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Builder;
-using ir::Dim;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -109,7 +98,7 @@ private:
       return true;
     if (!op->regions.empty() || (op->opcode == Opcode::load_ && from_.type(op->operands[0]).reference))
       return false;
-    if (op->opcode != Opcode::load_ && op->opcode != Opcode::constant_ && !ir::is_pure_scalar(op->opcode))
+    if (op->opcode != Opcode::load_ && !ir::is_pure_scalar(op->opcode))
       return false;
     return std::all_of(op->operands.begin(), op->operands.end(),
                        [&](ValueId operand) { return can_stand_alone(operand, definitions); });
@@ -197,15 +186,12 @@ private:
 
 } // namespace
 
-Function data_conditions(const Function& function) {
-  DataConditions pass(function);
-  return pass.any() ? pass.run() : function;
+Function data_conditions(Function function) {
+  return rewritten<DataConditions>(std::move(function));
 }
 
 Module data_conditions(Module module) {
-  for (Function& function : module.functions)
-    function = data_conditions(function);
-  return module;
+  return rewritten<DataConditions>(std::move(module));
 }
 
 } // namespace vmodel::passes

@@ -1,6 +1,6 @@
 // Removes what nothing needs: operations, results of reduces, carried values, parts of `if`s, and
 // stores to memory that nobody reads.
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -9,14 +9,6 @@
 #include <unordered_map>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -200,12 +192,8 @@ bool copy_live(const Liveness& live, Rewriter& rewriter, const Op& op) {
       result.push_back(values[from + i]);
     return result;
   };
-  Op copied;
-  copied.opcode = op.opcode;
+  Op copied = ir::bare(op);
   copied.operands = rewriter(is_loop ? parts(op.operands, 1) : op.operands);
-  copied.integer = op.integer;
-  copied.symbol = op.symbol;
-  copied.range = op.range;
   for (const Region& region : op.regions) {
     rewriter.builder().open_region();
     std::vector<ValueId> arguments = rewriter.declare(is_loop ? parts(region.arguments, 1) : region.arguments);

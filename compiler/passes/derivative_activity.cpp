@@ -1,23 +1,16 @@
 #include "compiler/passes/derivative_activity.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_rules.h"
+#include "compiler/passes/pass.h"
 
 #include <algorithm>
 
 namespace vmodel::passes {
 
-using ir::Element;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
-
 namespace {
 
 bool repeats(const Op& op) {
-  return op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ || op.opcode == Opcode::loop_ ||
-         op.opcode == Opcode::while_;
+  return is_counted_loop(op) || op.opcode == Opcode::while_;
 }
 
 } // namespace

@@ -1,16 +1,10 @@
 // Dead code in functions that differentiation makes: memory that is only written, results and
 // carried values that nothing reads.
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_rules.h"
 #include "compiler/passes/linearise.h"
+#include "compiler/passes/pass.h"
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
 
 namespace {
 

@@ -1,21 +1,14 @@
 // Moves what does not change in a loop before it, in a linearised function. Linear operations move
 // too, and invariant factors of a tangent are applied before those that vary: after transposition
 // the sum over the iterations comes first and the factor after the loop.
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/linearise.h"
+#include "compiler/passes/pass.h"
 
 #include <cmath>
 #include <map>
 #include <optional>
 
 namespace vmodel::passes {
-
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
 
 namespace {
 
@@ -41,10 +34,6 @@ public:
   void run() { process(f_.body, 0, nullptr); }
 
 private:
-  static bool is_loop(const Op& op) {
-    return op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ || op.opcode == Opcode::loop_;
-  }
-
   // Orders inner loops first; returns the operations that leave the region of `owner`.
   std::vector<Op> process(Region& region, int level, const Op* owner) {
     for (ValueId v : region.arguments)
@@ -56,7 +45,7 @@ private:
     std::vector<Op> ops;
     for (Op& op : region.ops) {
       for (Region& inner : op.regions)
-        for (Op& moved : process(inner, level + 1, is_loop(op) ? &op : nullptr)) {
+        for (Op& moved : process(inner, level + 1, is_counted_loop(op) ? &op : nullptr)) {
           set_level(moved, level);
           ops.push_back(std::move(moved));
         }

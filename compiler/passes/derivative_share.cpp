@@ -1,18 +1,13 @@
 // Equal operations of a linearised function become one: two equal tangents are then one sum in the
 // transposed loop.
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/linearise.h"
+#include "compiler/passes/pass.h"
 
 #include <bit>
 #include <map>
 #include <tuple>
 
 namespace vmodel::passes {
-
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
 
 namespace {
 

@@ -1,7 +1,7 @@
 #include "compiler/passes/entry_points.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/log_recurrences.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
 
@@ -10,9 +10,6 @@
 
 namespace vmodel::passes {
 
-using ir::Axis;
-using ir::Function;
-using ir::Module;
 using ir::SiteKind;
 
 bool is_wanted(const std::string& kernel, const std::vector<std::string>& wanted) {

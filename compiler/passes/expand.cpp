@@ -1,17 +1,13 @@
 #include "compiler/passes/expand.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/expand_functions.h"
+#include "compiler/passes/pass.h"
 
 #include <cmath>
 #include <limits>
 #include <unordered_map>
 
 namespace vmodel::passes {
-
-using ir::Builder;
-using ir::Opcode;
-using ir::ValueId;
 
 namespace {
 

@@ -2,7 +2,7 @@
 // them is exp(0). Only the other is computed. For after derivatives are taken: an exponential is its own derivative, a
 // choice is not.
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <limits>
@@ -10,13 +10,6 @@
 #include <optional>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -107,14 +100,7 @@ private:
 } // namespace
 
 ir::Module exponential_pairs(ir::Module module) {
-  for (Function& function : module.functions) {
-    Pairs pass(function);
-    if (pass.any()) {
-      Function next = pass.run();
-      function = std::move(next);
-    }
-  }
-  return module;
+  return rewritten<Pairs>(std::move(module));
 }
 
 } // namespace vmodel::passes

@@ -1,19 +1,12 @@
 // Memory of adjoints is zeroed and accumulated to. Where a map over all of its elements is the only one to write it,
 // and stands before all that reads it, it is stored to instead: no zeros are written and read again.
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <map>
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -104,14 +97,7 @@ private:
 } // namespace
 
 ir::Module first_writes(ir::Module module) {
-  for (Function& function : module.functions) {
-    FirstWrites pass(function);
-    if (pass.any()) {
-      Function next = pass.run();
-      function = std::move(next);
-    }
-  }
-  return module;
+  return rewritten<FirstWrites>(std::move(module));
 }
 
 } // namespace vmodel::passes

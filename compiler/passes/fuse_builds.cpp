@@ -1,7 +1,7 @@
 // Substitution of builds into the loads of their elements.
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -9,13 +9,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -64,8 +57,7 @@ private:
         uses.depth[v] = loops_.size();
       for (const Region& inner : op.regions) {
         const std::size_t outer = loops_.size();
-        const bool counted = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ ||
-                             op.opcode == Opcode::loop_ || op.opcode == Opcode::site_;
+        const bool counted = is_counted_loop(op) || op.opcode == Opcode::site_;
         for (std::size_t i = 0; i < inner.arguments.size(); ++i)
           if (counted && (op.opcode != Opcode::loop_ || i == 0))
             loops_.push_back({inner.arguments[i], op.operands[i]});

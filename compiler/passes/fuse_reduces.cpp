@@ -1,21 +1,13 @@
 // Reduces over the same extents that do not depend on each other become one.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
 
 #include <algorithm>
 #include <map>
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -214,11 +206,8 @@ private:
   }
 
   Region copy_region(const Region& region) {
-    if (region.absent) {
-      Region copied;
-      copied.absent = true;
-      return copied;
-    }
+    if (region.absent)
+      return region;
     b_.open_region();
     std::vector<ValueId> arguments = r_.declare(region.arguments);
     copy_ops(region);
@@ -228,13 +217,8 @@ private:
   }
 
   void copy_regions(const Op& op) {
-    Op copied;
-    copied.opcode = op.opcode;
+    Op copied = ir::bare(op);
     copied.operands = r_(op.operands);
-    copied.integer = op.integer;
-    copied.symbol = op.symbol;
-    copied.site_kind = op.site_kind;
-    copied.range = op.range;
     for (const Region& region : op.regions)
       copied.regions.push_back(copy_region(region));
     copied.results = r_.declare(op.results);
@@ -243,11 +227,8 @@ private:
 
   void merged(const Region& region, const std::vector<std::size_t>& members) {
     const Op& first = region.ops[members.front()];
-    Op op;
-    op.opcode = Opcode::reduce_;
+    Op op = ir::bare(first);
     op.operands = r_(first.operands);
-    op.symbol = first.symbol;
-    op.range = first.range;
     b_.open_region();
     const std::vector<ValueId> arguments = r_.declare(first.regions[0].arguments);
     std::vector<ValueId> yields;

@@ -1,18 +1,10 @@
 // Loop-invariant code moves out of reduces, loops and builds, one level in a round.
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 

@@ -2,9 +2,9 @@
 // loaded. Equal values of several kernels share a slot.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/cost.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -12,17 +12,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 

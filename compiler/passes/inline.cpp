@@ -1,17 +1,11 @@
 // Calls become the bodies of their callees. Callees come before callers, so one walk is enough.
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <map>
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Rewriter;
 
 Module inline_calls(Module module) {
   std::map<std::string, const Function*> inlined;

@@ -3,20 +3,13 @@
 // root is left. Write-once memory of roots holds the numbers under the roots instead, where that leaves fewer of them.
 #include "compiler/ir/definitions.h"
 #include "compiler/ir/ranges.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <map>
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -175,17 +168,17 @@ Function without_inverses(const Function& function, const std::map<std::string, 
 
 } // namespace
 
-Function inverses(const Function& function, const std::map<std::string, ir::Range>& data) {
+Function inverses(Function function, const std::map<std::string, ir::Range>& data) {
   bool any = false;
   ir::for_each_op(function.body,
                   [&](const Op& op) { any = any || op.opcode == Opcode::sqrt || op.opcode == Opcode::exp; });
-  return any ? without_inverses(function, data) : function;
+  return any ? without_inverses(function, data) : std::move(function);
 }
 
 ir::Module inverses(ir::Module module) {
   const std::map<std::string, ir::Range> data = ir::data_ranges(module);
   for (Function& function : module.functions)
-    function = inverses(function, data);
+    function = inverses(std::move(function), data);
   return module;
 }
 

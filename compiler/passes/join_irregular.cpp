@@ -1,18 +1,12 @@
 // Where a density or its gradient finds a lane irregular, the version of it for weights of any size runs for that lane.
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/log_recurrences.h"
+#include "compiler/passes/pass.h"
 
 #include <algorithm>
 
 namespace vmodel::passes {
 
-using ir::Builder;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
 using ir::Parameter;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 

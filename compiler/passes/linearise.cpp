@@ -7,16 +7,7 @@
 
 namespace vmodel::passes {
 
-using ir::Builder;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
 using ir::Parameter;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 

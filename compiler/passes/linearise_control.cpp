@@ -7,14 +7,6 @@
 
 namespace vmodel::passes {
 
-using ir::Dim;
-using ir::Element;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Type;
-using ir::ValueId;
-
 namespace {
 
 const Type real{};

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_activity.h"
 #include "compiler/passes/derivative_rules.h"
 #include "compiler/passes/linearise.h"
+#include "compiler/passes/pass.h"
 
 #include <functional>
 #include <map>

@@ -7,13 +7,6 @@
 
 namespace vmodel::passes {
 
-using ir::Dim;
-using ir::Element;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
-
 namespace {
 
 // The extents that an operation's region runs over.
@@ -172,8 +165,7 @@ void Lineariser::plan_kept(const Op& loop) {
   const Dim extent = builder_->dim((*map_)(loop.operands[0]));
   for (const Op& op : body.ops) {
     // Arrays that are not memory do not change; anything else that is not arithmetic may.
-    bool varies = op.opcode == Opcode::load_ ? source_.type(op.operands[0]).reference
-                                             : op.opcode != Opcode::constant_ && !ir::is_pure_scalar(op.opcode);
+    bool varies = op.opcode == Opcode::load_ ? source_.type(op.operands[0]).reference : !ir::is_pure_scalar(op.opcode);
     for (ValueId v : op.operands)
       varies |= varying.contains(v);
     if (!varies)

@@ -2,8 +2,8 @@
 // arrays outside of the loops, which then move to `prepare`. In the kernels of a family, expressions of
 // what it learns do so too: loops that compute nothing else have no lanes, and are vectorised over elements.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -11,16 +11,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Dim;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -65,15 +55,14 @@ private:
 
   // Loads that stand under a condition stay there: they may be out of range otherwise. Arithmetic may be done anywhere.
   bool may_move(const Op& op, bool conditional) const {
-    return !conditional || op.opcode == Opcode::constant_ || ir::is_pure_scalar(op.opcode) || is_arithmetic(op);
+    return !conditional || ir::is_pure_scalar(op.opcode) || is_arithmetic(op);
   }
 
   void collect(const Op& op, bool conditional = false) {
     conditional |= op.opcode == Opcode::if_ || op.opcode == Opcode::while_;
     for (const Region& region : op.regions) {
-      const bool is_counted = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_ || op.opcode == Opcode::loop_;
       for (std::size_t i = 0; i < region.arguments.size(); ++i)
-        if (is_counted && (op.opcode != Opcode::loop_ || i == 0))
+        if (is_counted_loop(op) && (op.opcode != Opcode::loop_ || i == 0))
           extent_[region.arguments[i]] = op.operands[i];
       for (const Op& inner : region.ops) {
         if (may_move(inner, conditional))
@@ -105,7 +94,7 @@ private:
   static bool is_arithmetic(const Op& op) {
     return op.opcode == Opcode::if_ && std::all_of(op.regions.begin(), op.regions.end(), [](const Region& region) {
              return std::all_of(region.ops.begin(), region.ops.end(), [](const Op& inner) {
-               return inner.opcode == Opcode::constant_ || ir::is_pure_scalar(inner.opcode) || is_arithmetic(inner);
+               return ir::is_pure_scalar(inner.opcode) || is_arithmetic(inner);
              });
            });
   }

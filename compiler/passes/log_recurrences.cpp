@@ -11,23 +11,14 @@
 // with these limits; beyond them the recurrence in logarithms is computed (join_irregular).
 #include "compiler/passes/log_recurrences.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/log_terms.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
 #include <limits>
 
 namespace vmodel::passes {
-
-using ir::Builder;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 
@@ -164,10 +155,7 @@ private:
     for (ValueId v : initial)
       first.push_back(b_.unary(Opcode::exp, b_.sub(v, shift)));
     // The loop carries what is not a state as before, then the numbers, the exponents and the shift.
-    Op copied;
-    copied.opcode = op.opcode;
-    copied.integer = op.integer;
-    copied.range = op.range;
+    Op copied = ir::bare(op);
     copied.operands.push_back(r_(op.operands[0]));
     std::vector<std::size_t> others;
     for (std::size_t i = 0; i < op.results.size(); ++i)

@@ -1,17 +1,10 @@
 #include "compiler/passes/log_terms.h"
 
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 
 #include <algorithm>
 
 namespace vmodel::passes {
-
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Type;
-using ir::ValueId;
 
 LogTerms::LogTerms(const Function& function) : function_(function), definitions_(function.body) {}
 
@@ -98,7 +91,7 @@ bool LogTerms::is_invariant(ValueId v, const std::set<ValueId>& own) const {
   if (!op || !op->regions.empty())
     return false;
   const bool is_array = op->opcode == Opcode::load_ && !function_.type(op->operands[0]).reference;
-  if (op->opcode != Opcode::constant_ && !is_array && !ir::is_pure_scalar(op->opcode))
+  if (!is_array && !ir::is_pure_scalar(op->opcode))
     return false;
   return std::all_of(op->operands.begin(), op->operands.end(), [&](ValueId x) { return is_invariant(x, own); });
 }

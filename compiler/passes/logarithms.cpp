@@ -1,22 +1,13 @@
 // Logarithms of sums of exponentials inside of sums over data become something that varies plainly and log1p of what
 // lies in [0, 1]: such a sum needs one logarithm for hundreds of terms (code generation multiplies them).
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/expand_functions.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Builder;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 

@@ -3,8 +3,8 @@
 // else. Numbers in a `while` (rejection) or with an element that is no polynomial of loop indices stay where they are.
 #include "compiler/passes/noise.h"
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/entry_points.h"
+#include "compiler/passes/pass.h"
 
 #include <algorithm>
 #include <map>
@@ -12,19 +12,7 @@
 
 namespace vmodel::passes {
 
-using ir::Axis;
-using ir::Builder;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
 using ir::Parameter;
-using ir::Region;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 

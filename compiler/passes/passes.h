@@ -67,10 +67,10 @@ ir::Module step_expressions(ir::Module module);
 
 // The same for one function without calls.
 ir::Function simplify(const ir::Function& function);
-ir::Function unroll(const ir::Function& function);
-ir::Function inverses(const ir::Function& function, const std::map<std::string, ir::Range>& data);
-ir::Function carry(const ir::Function& function);
-ir::Function data_conditions(const ir::Function& function);
+ir::Function unroll(ir::Function function);
+ir::Function inverses(ir::Function function, const std::map<std::string, ir::Range>& data);
+ir::Function carry(ir::Function function);
+ir::Function data_conditions(ir::Function function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);
 

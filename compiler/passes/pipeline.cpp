@@ -22,12 +22,22 @@ public:
     after(name);
   }
 
+  /// A step that is worth its time in the log density alone: it runs at every step for every observation, and the
+  /// derivatives are made from it.
+  template <typename Step>
+  void run_on_density(const std::string& name, Step&& step) {
+    if (ir::Function* density = module_.find("log_density"))
+      *density = step(std::move(*density));
+    after(name);
+  }
+
   void optimise() {
     run("reductions", reductions);
     run("fuse", fuse);
     run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   }
 
+  const ir::Module& module() const { return module_; }
   ir::Module finish() { return std::move(module_); }
 
 private:
@@ -54,29 +64,12 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.optimise();
-  // Worth its time in what runs at every step for every observation, and in what is derived from that.
-  pipeline.run("unroll", [](ir::Module m) {
-    if (ir::Function* density = m.find("log_density"))
-      *density = simplify(unroll(*density));
-    return m;
-  });
-  pipeline.run("inverses", [](ir::Module m) {
-    const std::map<std::string, ir::Range> data = ir::data_ranges(m);
-    if (ir::Function* density = m.find("log_density"))
-      *density = inverses(*density, data);
-    return m;
-  });
-  pipeline.run("carry", [](ir::Module m) {
-    if (ir::Function* density = m.find("log_density"))
-      *density = carry(*density);
-    return m;
-  });
+  pipeline.run_on_density("unroll", [](ir::Function f) { return simplify(unroll(std::move(f))); });
+  pipeline.run_on_density(
+      "inverses", [data = ir::data_ranges(pipeline.module())](ir::Function f) { return inverses(std::move(f), data); });
+  pipeline.run_on_density("carry", [](ir::Function f) { return carry(std::move(f)); });
   pipeline.run("log-recurrences", [](ir::Module m) { return log_recurrences(std::move(m)); });
-  pipeline.run("data-conditions", [](ir::Module m) {
-    if (ir::Function* density = m.find("log_density"))
-      *density = data_conditions(*density);
-    return m;
-  });
+  pipeline.run_on_density("data-conditions", [](ir::Function f) { return data_conditions(std::move(f)); });
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });

@@ -1,7 +1,7 @@
 // A divisor that does not change in a loop, that is known from data, or by which several numbers are divided, is
 // inverted once.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <map>
@@ -9,15 +9,6 @@
 #include <vector>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -56,9 +47,8 @@ private:
     for (const Op& op : region.ops) {
       for (ValueId v : op.results)
         depth_[v.id] = loops;
-      const bool loop = op.opcode == Opcode::reduce_ || op.opcode == Opcode::loop_ || op.opcode == Opcode::build_;
       for (const Region& inner : op.regions)
-        visit(inner, loops + (loop ? 1 : 0));
+        visit(inner, loops + (is_counted_loop(op) ? 1 : 0));
       if (op.opcode == Opcode::constant_)
         constants_[op.results[0]] = op.number;
       if (!is_division(op))
@@ -88,14 +78,7 @@ private:
 } // namespace
 
 Module reciprocals(Module module) {
-  for (Function& function : module.functions) {
-    Reciprocals pass(function);
-    if (!pass.any())
-      continue;
-    Function next = pass.run();
-    function = std::move(next);
-  }
-  return module;
+  return rewritten<Reciprocals>(std::move(module));
 }
 
 } // namespace vmodel::passes

@@ -1,6 +1,6 @@
 // Loops whose iterations share nothing but sums (or maxima, minima) become reduces.
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <functional>
@@ -9,15 +9,6 @@
 #include <vector>
 
 namespace vmodel::passes {
-
-using ir::Element;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 

@@ -5,14 +5,6 @@
 
 namespace vmodel::passes {
 
-using ir::Element;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
-
 bool Simplifier::simplify(const Op& op) {
   if (op.opcode == Opcode::constant_) {
     // One of a value is enough; its hint does not matter.

@@ -4,12 +4,6 @@
 
 namespace vmodel::passes {
 
-using ir::Element;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
-
 // --- Memory -----------------------------------------------------------------------------------------
 
 bool Simplifier::memory(const Op& op) {
@@ -143,13 +137,8 @@ bool Simplifier::control(const Op& op) {
   if (trivial_control(op))
     return true;
   forget_stored(op);
-  Op copied;
-  copied.opcode = op.opcode;
+  Op copied = ir::bare(op);
   copied.operands = r_(op.operands);
-  copied.integer = op.integer;
-  copied.symbol = op.symbol;
-  copied.site_kind = op.site_kind;
-  copied.range = op.range;
   // Carried values that never change are the initial ones.
   std::vector<bool> is_constant(op.results.size());
   if (op.opcode == Opcode::loop_)
@@ -192,14 +181,8 @@ bool Simplifier::control(const Op& op) {
     forget_stored(op);
     return true;
   }
-  for (const Region& inner : op.regions) {
-    if (inner.absent) {
-      copied.regions.emplace_back();
-      copied.regions.back().absent = true;
-    } else {
-      copied.regions.push_back(region(inner));
-    }
-  }
+  for (const Region& inner : op.regions)
+    copied.regions.push_back(region(inner));
   const bool is_shared = !op.results.empty() && op.opcode != Opcode::while_ && !ir::has_effects(op);
   Expressions::Key key;
   if (is_shared) {

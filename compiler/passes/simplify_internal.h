@@ -1,8 +1,8 @@
 // The state of one round of the pass `simplify`; internal to it.
 #pragma once
 
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/expressions.h"
+#include "compiler/passes/pass.h"
 
 #include <map>
 #include <optional>

@@ -7,11 +7,6 @@
 namespace vmodel::passes {
 
 using ir::Constant;
-using ir::Element;
-using ir::Op;
-using ir::Opcode;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 
@@ -25,13 +20,8 @@ ValueId Simplifier::once(const Op& op, std::vector<ValueId> operands) {
   Expressions::Key key = Expressions::key(op.opcode, operands, op);
   if (const ValueId found = known_.find(key))
     return found;
-  Op copied;
-  copied.opcode = op.opcode;
+  Op copied = ir::bare(op);
   copied.operands = std::move(operands);
-  copied.number = op.number;
-  copied.integer = op.integer;
-  copied.symbol = op.symbol;
-  copied.range = op.range;
   copied.results = r_.declare(op.results);
   const ValueId result = copied.results[0];
   known_.define(result, op.opcode, copied.operands);

@@ -1,8 +1,8 @@
 #include "compiler/passes/sites.h"
 
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -11,17 +11,7 @@
 
 namespace vmodel::passes {
 
-using ir::Axis;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
 using ir::SiteRegion;
-using ir::Type;
-using ir::ValueId;
 using Indices = ir::Builder::Indices;
 
 namespace {
@@ -233,12 +223,8 @@ void SiteLowering::nested(const Op& op, const std::vector<bool>& inside) {
   if (op.opcode != Opcode::if_ && !is_loop && !(op.opcode == Opcode::reduce_ && op.symbol == "add"))
     ir::internal_error(std::string("a site inside of '") + ir::name(op.opcode) + "'");
   const Type real{Element::f64, false, {}};
-  Op copied;
-  copied.opcode = op.opcode;
+  Op copied = ir::bare(op);
   copied.operands = r_(op.operands);
-  copied.integer = op.integer;
-  copied.symbol = op.symbol;
-  copied.range = op.range;
   if (is_loop)
     for (std::size_t i = 0; i < wanted.size(); ++i)
       copied.operands.push_back(b_.constant(0));

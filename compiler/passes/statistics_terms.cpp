@@ -1,15 +1,10 @@
 #include "compiler/passes/statistics_terms.h"
 
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 
 #include <utility>
 
 namespace vmodel::passes {
-
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
 
 namespace {
 

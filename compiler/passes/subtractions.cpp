@@ -1,22 +1,13 @@
 // y - (a + b c + ...) becomes y - a - b c - ...: every product is then subtracted in one operation, and the chain
 // starts from the number that has just been loaded instead of from one that is needed again.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <map>
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -110,14 +101,7 @@ private:
 } // namespace
 
 Module subtractions(Module module) {
-  for (Function& function : module.functions) {
-    Subtractions pass(function);
-    if (!pass.any())
-      continue;
-    Function next = pass.run();
-    function = std::move(next);
-  }
-  return module;
+  return rewritten<Subtractions>(std::move(module));
 }
 
 } // namespace vmodel::passes

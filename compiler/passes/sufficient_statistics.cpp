@@ -2,8 +2,8 @@
 #include "compiler/passes/sufficient_statistics.h"
 
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/statistics_terms.h"
 
@@ -12,16 +12,6 @@
 #include <span>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 

@@ -2,7 +2,7 @@
 // What follows from data only becomes a sum of its own, which is then done at load.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -11,16 +11,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::Type;
-using ir::ValueId;
 
 namespace {
 

@@ -5,16 +5,7 @@
 
 namespace vmodel::passes {
 
-using ir::Axis;
-using ir::Builder;
-using ir::Dim;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
 using ir::Parameter;
-using ir::Region;
-using ir::Type;
-using ir::ValueId;
 
 Transposer::Transposer(const Linearised& l, const TransposePlan& plan, std::vector<DerivativeError>& errors)
     : l_(l), plan_(plan), errors_(errors), builder_(out_), map_(l.function, builder_), root_(l.function.values.size()) {

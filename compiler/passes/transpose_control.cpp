@@ -3,12 +3,6 @@
 
 namespace vmodel::passes {
 
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Type;
-using ir::ValueId;
-
 namespace {
 
 const Type real{};

@@ -2,7 +2,7 @@
 // transpose_control.cpp (regions).
 #pragma once
 
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/transpose.h"
 
 #include <functional>

@@ -1,15 +1,10 @@
 // Where a product of an adjoint and a coefficient may be zero times infinity.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/derivative_rules.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/transpose.h"
 
 namespace vmodel::passes {
-
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::ValueId;
 
 bool is_linear_op(const Linearised& l, const Op& op) {
   if (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_)

@@ -1,6 +1,6 @@
 // Loops of a few iterations, known at compile time, become their iterations: what they keep in small arrays is then
 // known value by value, and what does not change in a loop around them can leave it.
-#include "compiler/ir/rewrite.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <limits>
@@ -9,15 +9,6 @@
 #include <vector>
 
 namespace vmodel::passes {
-
-using ir::Element;
-using ir::Function;
-using ir::Module;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -48,7 +39,7 @@ private:
 
   /// Iterations, if they are known and few.
   std::optional<std::int64_t> iterations(const Op& op) const {
-    if (op.opcode != Opcode::reduce_ && op.opcode != Opcode::loop_ && op.opcode != Opcode::build_)
+    if (!is_counted_loop(op))
       return std::nullopt;
     std::int64_t count = 1;
     for (ValueId extent : extents(op)) {
@@ -77,7 +68,7 @@ private:
   }
 
   std::optional<std::size_t> expanded_size(const Op& op) const {
-    if (op.opcode == Opcode::reduce_ || op.opcode == Opcode::loop_ || op.opcode == Opcode::build_)
+    if (is_counted_loop(op))
       return size(op);
     if (op.opcode == Opcode::while_ || op.opcode == Opcode::random_)
       return std::nullopt; // samplers: dear calls, and code that runs seldom
@@ -156,15 +147,12 @@ private:
 
 } // namespace
 
-Function unroll(const Function& function) {
-  Unroller pass(function);
-  return pass.any() ? pass.run() : function;
+Function unroll(Function function) {
+  return rewritten<Unroller>(std::move(function));
 }
 
 Module unroll(Module module) {
-  for (Function& function : module.functions)
-    function = unroll(function);
-  return module;
+  return rewritten<Unroller>(std::move(module));
 }
 
 } // namespace vmodel::passes
