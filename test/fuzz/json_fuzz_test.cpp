@@ -4,7 +4,7 @@
 #include "runtime/io/error.h"
 #include "runtime/model/prepared_model.h"
 #include "test/fuzz/mutate.h"
-#include "test/support/kitchen.h"
+#include "test/support/models.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace {
 void run_for(double seconds) {
   const std::vector<std::string> starts = test::fuzz_corpus("json_corpus");
   ASSERT_FALSE(starts.empty());
-  const CompiledModel model(test::FakeModel<test::Kitchen>::get());
+  const CompiledModel model(test::kitchen());
   std::mt19937_64 random(20240601);
   const auto begin = std::chrono::steady_clock::now();
   int64_t accepted = 0, total = 0;

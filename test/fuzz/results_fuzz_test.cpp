@@ -83,7 +83,7 @@ protected:
     std::cout << total << " texts, " << fits << " fits and " << draws << " files of draws accepted\n";
   }
 
-  const vmodel_model& abi_ = test::FakeModel<test::EightSchools<false>>::get();
+  const vmodel_model& abi_ = test::eight_schools();
   fs::path folder_;
   std::vector<std::string> starts_;
 };

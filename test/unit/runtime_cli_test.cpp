@@ -19,8 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using test::EightSchools;
-using test::FakeModel;
 
 std::string slurp(const fs::path& path) {
   std::ostringstream text;
@@ -46,7 +44,7 @@ protected:
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
 
-  static Outcome run(const Arguments& arguments, const vmodel_model& model = FakeModel<EightSchools<false>>::get()) {
+  static Outcome run(const Arguments& arguments, const vmodel_model& model = test::eight_schools()) {
     std::ostringstream out, err;
     const int status = run_command_line(model, "./model", arguments, out, err);
     return {status, out.str(), err.str()};
@@ -228,7 +226,7 @@ TEST_F(CommandLine, ObjectiveGradientEqualsDifferences) {
 
 TEST_F(CommandLine, LaplaceWithoutAModeIsStatus2) {
   const Outcome o = run({"fit", "--data", data_, "--output", folder_ + "/none", "--family", "laplace"},
-                        FakeModel<EightSchools<true>>::get());
+                        test::centred_eight_schools());
   EXPECT_EQ(o.status, 2);
   EXPECT_NE(o.err.find("not to be relied on: family laplace: the posterior has no proper mode"), std::string::npos)
       << o.err;
@@ -289,7 +287,7 @@ TEST_F(CommandLine, UsageErrors) {
 }
 
 TEST_F(CommandLine, EveryValueOfASettingIsTaken) {
-  const CompiledModel model(FakeModel<EightSchools<false>>::get());
+  const CompiledModel model(test::eight_schools());
   const auto described = [&](const std::string& entry) {
     FitFlags flags;
     flags.set = {entry};
@@ -419,7 +417,7 @@ TEST_F(CommandLine, DrawsFileErrors) {
 TEST_F(CommandLine, RefusesAProcessorThatLacksAFeature) {
   // A feature that is known and cannot be there is not at hand on every machine: the message is
   // tested through the metadata of a model for a processor with an invented one.
-  vmodel_model model = FakeModel<EightSchools<false>>::get();
+  vmodel_model model = test::eight_schools();
   std::string metadata = model.metadata;
   const std::string list = "\"cpu_features\":[]";
   metadata.replace(metadata.find(list), list.size(), "\"cpu_features\":[\"avx9\"]");
@@ -432,7 +430,7 @@ TEST_F(CommandLine, RefusesAProcessorThatLacksAFeature) {
 }
 
 TEST_F(CommandLine, RefusesAnotherInterfaceVersion) {
-  vmodel_model model = FakeModel<EightSchools<false>>::get();
+  vmodel_model model = test::eight_schools();
   model.abi_version = 99;
   const Outcome o = run({"info"}, model);
   EXPECT_EQ(o.status, 3);

@@ -2,15 +2,12 @@
 
 #include "runtime/io/error.h"
 #include "runtime/model/prepared_model.h"
-#include "test/support/kitchen.h"
+#include "test/support/models.h"
 
 #include <gtest/gtest.h>
 
 namespace vmodel::runtime {
 namespace {
-
-using test::FakeModel;
-using test::Kitchen;
 
 // Good data, one field of which a case replaces.
 std::string kitchen(const std::string& name = "", const std::string& value = "") {
@@ -37,7 +34,7 @@ std::string kitchen(const std::string& name = "", const std::string& value = "")
 // The messages of reading this text, or none.
 std::vector<std::string> errors_of(const std::string& text, bool strict = false,
                                    std::vector<std::string>* notes = nullptr) {
-  static const CompiledModel model(FakeModel<Kitchen>::get());
+  static const CompiledModel model(test::kitchen());
   json::Value value;
   json::ParseError error;
   if (!json::parse(text, value, error)) {
@@ -204,7 +201,7 @@ TEST(DataReader, UndeclaredFieldsAreANoteOrAnError) {
 }
 
 TEST(DataReader, HashIsOfDeclaredValuesOnly) {
-  const CompiledModel model(FakeModel<Kitchen>::get());
+  const CompiledModel model(test::kitchen());
   const auto hash = [&](const std::string& text) {
     json::Value value;
     json::ParseError error;
@@ -220,7 +217,7 @@ TEST(DataReader, HashIsOfDeclaredValuesOnly) {
 }
 
 TEST(DataReader, SamplingNeedsOnlyWhatSamplesRead) {
-  const CompiledModel model(FakeModel<Kitchen>::get());
+  const CompiledModel model(test::kitchen());
   json::Value value;
   json::ParseError error;
   ASSERT_TRUE(json::parse("{\"N\": 3}", value, error));

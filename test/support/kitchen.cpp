@@ -1,9 +1,10 @@
-// A hand-written model with one data field of every kind, for the tests of the data reader.
-#pragma once
-
+// A model with one data field of every kind, for the tests of the data reader.
+#include "test/support/fake_model.h"
 #include "test/support/models.h"
 
 namespace vmodel::test {
+
+namespace {
 
 // data N: int<lower=1, upper=5>; real x[N], int<lower=1, upper=N> k[N], real m[N, 2], simplex<3> s,
 // ordered<3> o, positive_ordered<2> p, real<lower=0> r, cov_cholesky<2> c, unit_vector<2> u,
@@ -83,5 +84,11 @@ struct Kitchen : FakeDefaults {
   static void constrain(Slots, const double* z, double* x) { x[0] = z[0]; }
   static void unconstrain(Slots, const double* x, double* z) { z[0] = x[0]; }
 };
+
+} // namespace
+
+const vmodel_model& kitchen() {
+  return FakeModel<Kitchen>::get();
+}
 
 } // namespace vmodel::test
