@@ -127,11 +127,15 @@ private:
   }
 
   // The most that is computed again rather than kept. In the loops of densities a number that does not differ between
-  // particles takes as many instructions as one that does.
-  double recomputed(std::size_t rank) const {
+  // particles takes as many instructions as one that does. A matrix is kept so readily only where one is read anyway:
+  // to read it takes as long.
+  double recomputed(std::size_t rank, const std::vector<const Op*>& ops) const {
     if (rank == 0)
       return cheap;
-    return rank == 1 && from_.name.starts_with("log_density") ? one_load + 1 : cheap + 2;
+    const bool reads_such = rank == 1 || std::any_of(ops.begin(), ops.end(), [&](const Op* op) {
+                              return op->opcode == Opcode::load_ && from_.type(op->operands[0]).rank() >= rank;
+                            });
+    return reads_such && from_.name.starts_with("log_density") ? one_load + 1 : cheap + 2;
   }
 
   void consider(ValueId v) {
@@ -144,7 +148,7 @@ private:
     double total = 0;
     for (const Op* op : ops)
       total += cost(from_, *op);
-    if (total <= recomputed(indices.size()))
+    if (total <= recomputed(indices.size(), ops))
       return;
     const std::vector<ValueId> order(indices.begin(), indices.end());
     const auto expression = [&](std::span<const ValueId> at) {

@@ -26,6 +26,8 @@ ir::Module remove_dead_code(ir::Module module);
 ir::Module reductions(ir::Module module);
 /// Builds into their uses; adjacent `reduce`s over the same extents into one.
 ir::Module fuse(ir::Module module);
+/// Loops under a condition that depends on data only leave it, with no iteration where it fails.
+ir::Module data_branches(ir::Module module);
 /// Loops of a few iterations, known at compile time, become their iterations.
 ir::Module unroll(ir::Module module);
 /// Roots and logarithms that squares, logarithms, quotients and exponentials take back; write-once memory of roots

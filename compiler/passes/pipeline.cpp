@@ -64,6 +64,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.optimise();
+  // As early as loops are as long as they will be: every later pass finds more in them.
+  pipeline.run("data-branches", data_branches);
   pipeline.run_on_density("unroll", [](ir::Function f) { return simplify(unroll(std::move(f))); });
   pipeline.run_on_density(
       "inverses", [data = ir::data_ranges(pipeline.module())](ir::Function f) { return inverses(std::move(f), data); });

@@ -74,6 +74,7 @@ const std::vector<Pass>& all_passes() {
       plain("dead-code", "remove what nothing needs", static_cast<Whole>(remove_dead_code)),
       plain("reductions", "loops that only accumulate become reduces", reductions),
       plain("fuse", "builds into their uses; reduces over the same extents into one", fuse),
+      plain("data-branches", "loops leave conditions on data, with no iteration where they fail", data_branches),
       plain("unroll", "loops of a few iterations become those", static_cast<Whole>(unroll)),
       plain("inverses", "roots and logarithms that squares, logarithms, exponentials take back",
             static_cast<Whole>(inverses)),

@@ -87,6 +87,9 @@ TEST(RandomPrograms, Fuse) {
 TEST(RandomPrograms, FuseAfterSimplify) {
   check_all({"inline", "simplify", "fuse", "simplify"});
 }
+TEST(RandomPrograms, DataBranches) {
+  check_all({"inline", "simplify", "reductions", "fuse", "data-branches"});
+}
 TEST(RandomPrograms, HoistLoops) {
   check_all({"inline", "hoist-loops"});
 }
@@ -112,7 +115,7 @@ TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
-  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "simplify", "unroll", "simplify", "inverses",
+  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify", "inverses",
              "carry", "first-writes", "reciprocals", "hoist-loops", "sums", "hoist-to-load", "simplify"});
 }
 

@@ -5,6 +5,9 @@ sizes, 3e-12 of it for the largest N, 12,573. Gradients are compared to the larg
 cancel, and the size of the terms is that of gradients far from it.
 """
 
+import json
+import math
+import random
 import tempfile
 import unittest
 
@@ -46,6 +49,50 @@ class Statistics(unittest.TestCase):
 
     def test_native_lanes(self):
         self.agree("native")
+
+
+class Branch(unittest.TestCase):
+    """A likelihood under a condition on data, with columns that are centred: the further model of diamonds with small data."""
+
+    ROWS, COLUMNS = 40, 5
+
+    def at(self, prior_only, lanes, *options):
+        generator = random.Random(1)
+        x = [[1] + [generator.gauss(3, 1) for _ in range(self.COLUMNS)] for _ in range(self.ROWS)]
+        data = {"N": self.ROWS, "K": self.COLUMNS + 1, "X": x, "Y": [sum(row) + generator.gauss(0, 1) for row in x], "prior_only": prior_only}
+        points = [
+            {"b": [generator.gauss(0, 1) for _ in range(self.COLUMNS)], "Intercept": generator.gauss(8, 3), "sigma": 0.2 + generator.random()}
+            for _ in range(9)
+        ]
+        executable = support.compile_model(support.HERE / "more" / "diamonds.vmodel")
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(data, file)
+            file.flush()
+            return data, points, support.log_density(executable, file.name, points, "--lanes", lanes, *options)
+
+    def test_a_likelihood_under_a_condition_is_rewritten(self):
+        for lanes in (1, "native"):
+            _, _, rewritten = self.at(0, lanes)
+            _, _, plain = self.at(0, lanes, "--plain")
+            self.assertNotEqual(rewritten, plain)
+            for r, p in zip(rewritten, plain):
+                self.assertAlmostEqual(r["log_density"], p["log_density"], delta=TOLERANCE * abs(p["log_density"]))
+
+    def test_the_likelihood_is_what_the_condition_adds(self):
+        for options in ((), ("--plain",)):
+            data, points, with_likelihood = self.at(0, 1, *options)
+            _, _, prior = self.at(1, 1, *options)
+            rows = [row[1:] for row in data["X"]]
+            centre = [sum(column) / self.ROWS for column in zip(*rows)]
+            for point, whole, part in zip(points, with_likelihood, prior):
+                sigma, squares, slope = point["sigma"], 0.0, 0.0
+                for row, y in zip(rows, data["Y"]):
+                    residual = y - point["Intercept"] - sum(b * (x - c) for b, x, c in zip(point["b"], row, centre))
+                    squares, slope = squares + residual**2, slope + residual
+                expected = -0.5 * squares / sigma**2 - self.ROWS * (math.log(sigma) + 0.5 * math.log(2 * math.pi))
+                self.assertAlmostEqual(whole["log_density"] - part["log_density"], expected, delta=TOLERANCE * squares / sigma**2)
+                gradients = [answer["gradient_with_jacobian"]["Intercept"][0] for answer in (whole, part)]
+                self.assertAlmostEqual(gradients[0] - gradients[1], slope / sigma**2, delta=TOLERANCE * squares / sigma**2)
 
 
 class Fit(unittest.TestCase):
