@@ -22,7 +22,7 @@ constexpr double operations_in_flight = 8;
 // before it ends.
 constexpr double long_chain = 40;
 // Instructions of all copies together; beyond, the code costs more time to compile than it saves.
-constexpr double max_instructions = 320;
+constexpr double max_instructions = 512;
 constexpr int max_copies = 8;
 // Of temporaries that an operation needs beside its operands: addresses, constants.
 constexpr int spare_registers = 2;

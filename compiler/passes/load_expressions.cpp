@@ -127,15 +127,11 @@ private:
   }
 
   // The most that is computed again rather than kept. In the loops of densities a number that does not differ between
-  // particles takes as many instructions as one that does. A matrix is kept so readily only where one is read anyway:
-  // to read it takes as long.
-  double recomputed(std::size_t rank, const std::vector<const Op*>& ops) const {
+  // particles takes as many instructions as one that does.
+  double recomputed(std::size_t rank) const {
     if (rank == 0)
       return cheap;
-    const bool reads_such = rank == 1 || std::any_of(ops.begin(), ops.end(), [&](const Op* op) {
-                              return op->opcode == Opcode::load_ && from_.type(op->operands[0]).rank() >= rank;
-                            });
-    return reads_such && from_.name.starts_with("log_density") ? one_load + 1 : cheap + 2;
+    return from_.name.starts_with("log_density") ? one_load + 1 : cheap + 2;
   }
 
   void consider(ValueId v) {
@@ -148,7 +144,7 @@ private:
     double total = 0;
     for (const Op* op : ops)
       total += cost(from_, *op);
-    if (total <= recomputed(indices.size(), ops))
+    if (total <= recomputed(indices.size()))
       return;
     const std::vector<ValueId> order(indices.begin(), indices.end());
     const auto expression = [&](std::span<const ValueId> at) {

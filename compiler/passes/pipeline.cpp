@@ -93,6 +93,13 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   // Derivatives and hoisting see special functions as one operation each.
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  // Special functions share parts that only now are there.
+  pipeline.run("shared-branches", [](ir::Module m) {
+    for (ir::Function& function : m.functions)
+      if (function.name.starts_with("log_density"))
+        function = shared_branches(function);
+    return m;
+  });
   return pipeline.finish();
 }
 

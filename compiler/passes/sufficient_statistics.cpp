@@ -7,6 +7,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/passes/statistics_terms.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <span>
@@ -30,7 +31,7 @@ public:
     bool gains = false;
     for (ValueId v : sum_.regions[0].yields) {
       all.push_back(finder_.find(v));
-      gains |= all.back().linear.has_value() || !all.back().squares.empty();
+      gains |= !all.back().squares.empty() || (all.back().linear && has_data(*all.back().linear));
       if (!can_stand_outside(all.back()))
         return false;
     }
@@ -55,6 +56,16 @@ private:
   using Indices = std::span<const ValueId>;
 
   ValueId plus(ValueId a, ValueId b) { return a ? b_.add(a, b) : b; }
+
+  // Sums of data alone, and what is added as often as there are data whatever they are, need no statistics: the pass
+  // `sums` takes them out of the loop.
+  bool has_data(const Scaled& linear) const {
+    const Form& form = finder_.form(linear.form);
+    return std::any_of(form.begin(), form.end(), [&](const LinearTerm& term) {
+      const bool is_fixed = finder_.is_load(linear.factor) && finder_.is_load(term.factor);
+      return !is_fixed && (term.block || finder_.expression(term.data).kind != Expression::Kind::number);
+    });
+  }
 
   // --- What may be computed before the loop, even if the loop has no iteration.
   bool can_stand_outside(const Terms& terms) {
