@@ -75,7 +75,7 @@ ir::Function unroll(ir::Function function);
 ir::Function inverses(ir::Function function, const std::map<std::string, ir::Range>& data);
 ir::Function carry(ir::Function function);
 ir::Function data_conditions(ir::Function function);
-ir::Function shared_branches(const ir::Function& function);
+ir::Function shared_branches(ir::Function function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);
 

@@ -97,7 +97,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("shared-branches", [](ir::Module m) {
     for (ir::Function& function : m.functions)
       if (function.name.starts_with("log_density"))
-        function = shared_branches(function);
+        function = shared_branches(std::move(function));
     return m;
   });
   return pipeline.finish();

@@ -243,20 +243,19 @@ bool has_branches(const Function& function) {
 
 } // namespace
 
-Function shared_branches(const Function& function) {
+Function shared_branches(Function function) {
   if (!has_branches(function))
     return function;
-  Function result = function;
-  if (BranchSharing sharing(result); sharing.any())
-    result = remove_dead_code(sharing.run());
-  if (Selects selects(result); selects.any())
-    result = simplify(selects.run());
-  return result;
+  if (BranchSharing sharing(function); sharing.any())
+    function = remove_dead_code(sharing.run());
+  if (Selects selects(function); selects.any())
+    function = simplify(selects.run());
+  return function;
 }
 
 ir::Module shared_branches(ir::Module module) {
   for (Function& function : module.functions)
-    function = shared_branches(function);
+    function = shared_branches(std::move(function));
   return module;
 }
 
