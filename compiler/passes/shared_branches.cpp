@@ -2,7 +2,7 @@
 //
 // `r == 0 ? 0 : r * log_inv_logit(x)` and `r == n ? 0 : (n - r) * log_inv_logit(-x)` share an exponential, a division
 // and a polynomial, and so do their derivatives. Conditions on data are not known to compilers, which must take each
-// for all; which sides are taken changes from observation to observation, and nearly always one of them is.
+// for all; which sides are taken changes from observation to observation, and mostly one of them is.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
@@ -34,7 +34,10 @@ constexpr double cheap_branch = 8;
 class BranchSharing {
 public:
   explicit BranchSharing(const Function& function) : from_(function), axis_(ir::axes(function)) {
-    visit(function.body);
+    ir::for_each_op(function.body, [&](const Op& op) {
+      if (op.opcode == Opcode::reduce_)
+        visit(op.regions[0]);
+    });
   }
 
   bool any() const { return !hoisted_.empty(); }
@@ -44,8 +47,8 @@ public:
       if (const auto before = before_.find(&op); before != before_.end())
         for (const Op* shared : before->second)
           compute(r, *shared);
-      const auto found = number_.find(&op);
-      if (found == number_.end() || !hoisted_.contains(found->second))
+      const auto found = place_.find(&op);
+      if (found == place_.end() || !hoisted_.contains(found->second))
         return false;
       r.set(op.results[0], made_.at(found->second));
       return true;
@@ -59,37 +62,53 @@ private:
     return op.opcode == Opcode::if_ && axis_[op.operands[0].id] == Axis::load;
   }
 
-  void visit(const Region& region) {
-    std::map<Number, std::vector<const Op*>> computed; // of each branch the first
-    for (const Op& op : region.ops) {
-      for (const Region& inner : op.regions)
-        visit(inner);
+  /// Where an expression is computed: of a loop's body, all branches are one place.
+  using Place = std::pair<const Region*, Number>;
+
+  /// The operations of branches with one number, and the conditions of these branches with their sides.
+  struct Computed {
+    std::vector<const Op*> ops;
+    std::set<std::pair<ValueId, std::size_t>> sides;
+  };
+
+  void visit(const Region& body) {
+    std::map<Number, Computed> computed;
+    std::set<ValueId> conditions;
+    for (const Op& op : body.ops) {
       if (!is_branch_on_data(op))
         continue;
-      for (const Region& side : op.regions)
-        collect(op, side, computed);
+      conditions.insert(op.operands[0]);
+      for (std::size_t side = 0; side < op.regions.size(); ++side)
+        collect(body, op, side, computed);
     }
     // In the order of their numbers, operands come before what needs them.
-    for (const auto& [number, ops] : computed) {
-      if (ops.size() < 2 || !operands_outside(*ops[0]))
+    for (const auto& [number, found] : computed) {
+      if (!is_shared(found, conditions.size()) || !operands_outside(body, *found.ops[0]))
         continue;
-      hoisted_.insert(number);
-      before_[branch_.at(ops[0])].push_back(ops[0]);
+      hoisted_.insert({&body, number});
+      before_[branch_.at(found.ops[0])].push_back(found.ops[0]);
     }
   }
 
-  void collect(const Op& branch, const Region& side, std::map<Number, std::vector<const Op*>>& computed) {
-    std::set<Number> here;
-    for (const Op& op : side.ops) {
+  /// Both sides of a condition compute it, or most conditions lead to it: not one rare case and its derivative.
+  static bool is_shared(const Computed& computed, std::size_t conditions) {
+    std::set<ValueId> different;
+    for (const auto& [condition, side] : computed.sides)
+      different.insert(condition);
+    return computed.sides.size() > different.size() || (different.size() > 1 && 2 * different.size() >= conditions);
+  }
+
+  void collect(const Region& body, const Op& branch, std::size_t side, std::map<Number, Computed>& computed) {
+    for (const Op& op : branch.regions[side].ops) {
       if (op.opcode == Opcode::constant_)
         constants_[op.results[0]] = &op;
       if (op.opcode == Opcode::constant_ || !ir::is_pure_scalar(op.opcode) || op.results.size() != 1)
         continue;
       const Number number = number_of(op);
-      number_[&op] = number;
+      place_[&op] = {&body, number};
       branch_[&op] = &branch;
-      if (here.insert(number).second)
-        computed[number].push_back(&op);
+      computed[number].ops.push_back(&op);
+      computed[number].sides.insert({branch.operands[0], side});
     }
   }
 
@@ -121,13 +140,13 @@ private:
   }
 
   // What the branch itself defines must be shared as well.
-  bool operands_outside(const Op& op) const {
+  bool operands_outside(const Region& body, const Op& op) const {
     const Op* branch = branch_.at(&op);
     return std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId v) {
       if (constants_.contains(v))
         return true;
       if (const auto number = by_value_.find(v); number != by_value_.end())
-        return hoisted_.contains(number->second);
+        return hoisted_.contains({&body, number->second});
       return !defines(*branch, v);
     });
   }
@@ -141,14 +160,15 @@ private:
   }
 
   void compute(Rewriter& r, const Op& op) {
+    const Place place = place_.at(&op);
     for (ValueId v : op.operands) {
       if (const auto constant = constants_.find(v); constant != constants_.end())
         r.copy(*constant->second, false);
       else if (const auto number = by_value_.find(v); number != by_value_.end())
-        r.set(v, made_.at(number->second));
+        r.set(v, made_.at({place.first, number->second}));
     }
     r.copy(op, false);
-    made_[number_.at(&op)] = r(op.results[0]);
+    made_[place] = r(op.results[0]);
   }
 
   using Key = std::tuple<Opcode, int, std::string, std::int64_t, std::vector<std::int64_t>>;
@@ -159,11 +179,11 @@ private:
   std::map<std::tuple<int, std::int64_t, std::int64_t>, int> constant_numbers_;
   std::map<Key, Number> numbers_;
   std::map<ValueId, Number> by_value_;
-  std::map<const Op*, Number> number_;    // these are looked up only, never walked
+  std::map<const Op*, Place> place_;      // these are looked up only, never walked
   std::map<const Op*, const Op*> branch_; // around an operation
   std::map<const Op*, std::vector<const Op*>> before_;
-  std::set<Number> hoisted_;
-  std::map<Number, ValueId> made_;
+  std::set<Place> hoisted_;
+  std::map<Place, ValueId> made_;
   Number next_ = 0;
 };
 
