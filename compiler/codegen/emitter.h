@@ -163,6 +163,7 @@ private:
                       std::size_t copies);
   void define_results(const Results& results, const std::vector<llvm::Value*>& carried);
   void emit_jammed(Results& results, const Jam& jam, const std::vector<llvm::Value*>& extents);
+  AfterLoop at_once(const Results& results, const Jam& jam, const AfterLoop& before, llvm::Value* extent);
   void emit_shared(const ir::Op& op, const std::vector<llvm::Value*>& extents);
   void emit_copies(const ir::Op& op);
   llvm::Value* opaque(llvm::Value* index);

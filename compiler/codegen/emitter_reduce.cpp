@@ -121,27 +121,30 @@ void Emitter::add_iterations(const Results& results, std::vector<Value*>& carrie
       visit(copy_);
     copy_ = 0;
   };
-  auto first = carried.begin();
-  for (std::size_t i = 0; i < yields.size(); ++i) {
-    if (const auto& logarithms = results.logarithms[i]) {
-      const auto end = first + static_cast<std::ptrdiff_t>(logarithms->carried());
-      const auto operands = [&](ValueId v) {
-        std::vector<Value*> values;
-        each([&](std::size_t) { values.push_back(widened(v)); });
-        return values;
-      };
-      first =
-          std::ranges::copy(
-              LogarithmEmitter(builder_, math_, *logarithms).next({first, end}, index, copies, mask_, operands), first)
-              .out;
-      continue;
+  // Plain sums first: products of logarithms end the block of code, and a product becomes one operation with the
+  // addition that follows only where both stand in one block.
+  for (const bool of_logarithms : {false, true}) {
+    auto first = carried.begin();
+    for (std::size_t i = 0; i < yields.size(); ++i) {
+      const auto& logarithms = results.logarithms[i];
+      const auto end = first + static_cast<std::ptrdiff_t>(logarithms ? logarithms->carried() : results.sums);
+      if (logarithms && of_logarithms) {
+        const auto operands = [&](ValueId v) {
+          std::vector<Value*> values;
+          each([&](std::size_t) { values.push_back(widened(v)); });
+          return values;
+        };
+        std::ranges::copy(
+            LogarithmEmitter(builder_, math_, *logarithms).next({first, end}, index, copies, mask_, operands), first);
+      } else if (!logarithms && !of_logarithms) {
+        each([&](std::size_t copy) {
+          Value*& sum = first[static_cast<std::ptrdiff_t>(copy % results.sums)];
+          Value* value = scalar(yields[i]);
+          sum = combine(results.op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
+        });
+      }
+      first = end;
     }
-    each([&](std::size_t copy) {
-      Value*& sum = first[static_cast<std::ptrdiff_t>(copy % results.sums)];
-      Value* value = scalar(yields[i]);
-      sum = combine(results.op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
-    });
-    first += static_cast<std::ptrdiff_t>(results.sums);
   }
 }
 
@@ -163,40 +166,49 @@ void Emitter::define_results(const Results& results, const std::vector<Value*>& 
   }
 }
 
-/// As many iterations of the innermost index at once as the plan says, then the rest one by one.
+/// As many iterations of the innermost index at once as the plan says, then the rest: in pairs where each of them goes
+/// through a loop inside, which a row alone would spend on loads and stores; and one by one.
 void Emitter::emit_jammed(Results& results, const Jam& jam, const std::vector<Value*>& extents) {
   const Region& body = results.op.regions[0];
-  const auto copies = static_cast<std::size_t>(jam.copies);
   results.sums = static_cast<std::size_t>(jam.sums);
   const std::vector<Value*> outer(extents.begin(), extents.end() - 1);
-  const ValueId index = body.arguments.back();
+  Jam pair = jam;
+  pair.copies = 2;
   define_results(results, nest(outer, body.arguments, 0, initial(results), [&](const std::vector<Value*>& begun) {
-                   Value* end = builder_.CreateSub(extents.back(), builder_.getInt64(copies - 1), "", false, true);
-                   const AfterLoop most = stepped_loop(
-                       builder_.getInt64(0), end, jam.copies, begun, [&](Value* first, std::vector<Value*> carried) {
-                         jam_ = &jam;
-                         jam_index_ = index;
-                         copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
-                         for (copy_ = 0; copy_ < copies; ++copy_)
-                           place(index) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
-                         copy_ = 0;
-                         again_ = jam.reloads.empty() ? nullptr : opaque(first);
-                         emit_region(body);
-                         add_iterations(results, carried, first, copies);
-                         jam_ = nullptr;
-                         return carried;
-                       });
-                   if (copies == 1)
-                     return most.values;
-                   return stepped_loop(most.index, extents.back(), 1, most.values,
+                   AfterLoop after = at_once(results, jam, {builder_.getInt64(0), begun}, extents.back());
+                   if (jam.copies > 2 && !jam.shared.empty())
+                     after = at_once(results, pair, after, extents.back());
+                   if (jam.copies == 1)
+                     return after.values;
+                   return stepped_loop(after.index, extents.back(), 1, after.values,
                                        [&](Value* at, std::vector<Value*> carried) {
-                                         set_scalar(index, at);
+                                         set_scalar(body.arguments.back(), at);
                                          emit_region(body);
                                          add_iterations(results, carried, at, 1);
                                          return carried;
                                        })
                        .values;
                  }));
+}
+
+/// Goes on with as many iterations at once as the plan says, until fewer are left.
+Emitter::AfterLoop Emitter::at_once(const Results& results, const Jam& jam, const AfterLoop& before, Value* extent) {
+  const Region& body = results.op.regions[0];
+  const auto copies = static_cast<std::size_t>(jam.copies);
+  Value* end = builder_.CreateSub(extent, builder_.getInt64(copies - 1), "", false, true);
+  return stepped_loop(before.index, end, jam.copies, before.values, [&](Value* first, std::vector<Value*> carried) {
+    jam_ = &jam;
+    jam_index_ = body.arguments.back();
+    copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
+    for (copy_ = 0; copy_ < copies; ++copy_)
+      place(jam_index_) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
+    copy_ = 0;
+    again_ = jam.reloads.empty() ? nullptr : opaque(first);
+    emit_region(body);
+    add_iterations(results, carried, first, copies);
+    jam_ = nullptr;
+    return carried;
+  });
 }
 
 /// A reduce inside of a jammed one: one loop for all copies.
