@@ -95,9 +95,9 @@ const Expr* Checker::call(const ast::Call& e) {
       if (argument.value->kind != ast::ExpressionKind::LearnHole)
         expression(*argument.value);
     }
-    static const std::set<std::string> later{"ode",           "hmm",         "hmm_log_density", "hmm_states", "impute",
-                                             "count_missing", "eigen_sym",   "search_sorted",   "reshape",    "mlp",
-                                             "chain",         "transformed", "censored",        "gp"};
+    static const std::set<std::string> later{"ode",     "hmm",           "hmm_log_density", "hmm_states",
+                                             "impute",  "count_missing", "eigen_sym",       "search_sorted",
+                                             "reshape", "mlp",           "censored",        "gp"};
     if (later.count(name) != 0 && find_callables(name).empty()) {
       not_supported_yet(e.callee->range, "'" + name + "'");
       return nullptr;
@@ -348,7 +348,8 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
 // ---------------------------------------------------------------- methods of distributions
 
 const std::set<std::string>& combinators() {
-  static const std::set<std::string> names{"mixture", "truncated", "joint", "sorted", "unnormalised", "flat"};
+  static const std::set<std::string> names{"mixture",      "truncated", "joint",      "sorted",
+                                           "unnormalised", "flat",      "transformed"};
   return names;
 }
 
@@ -444,12 +445,15 @@ const Expr* Checker::method_call(const ast::MethodCall& e) {
     }
   } else if (method->second == Method::quantile || method->second == Method::entropy ||
              ((d->kind == DistributionKind::flat || d->kind == DistributionKind::unnormalised ||
-               d->kind == DistributionKind::sorted) &&
-              method->second != Method::log_density)) {
+               d->kind == DistributionKind::sorted || d->kind == DistributionKind::transformed) &&
+              method->second != Method::log_density &&
+              !(d->kind == DistributionKind::transformed && method->second == Method::sample))) {
     error(Code::missing_member, e.range, "this distribution has no " + e.method.text);
     return nullptr;
   }
   if (method->second == Method::sample && report_without_draw(d, "a draw is wanted"))
+    return nullptr;
+  if (method->second == Method::log_density && report_without_density(d, "its density is wanted"))
     return nullptr;
   Type type;
   type.shape = d->batch;
@@ -474,6 +478,14 @@ bool Checker::distribution_load_time(const DistributionExpr* d) const {
     result = result && distribution_load_time(c);
   for (const Expr* a : {d->weights, d->lower, d->upper})
     result = result && (!a || a->load_time);
+  const std::function<void(const BijectorStep*)> visit = [&](const BijectorStep* step) {
+    for (const Expr* a : step->arguments)
+      result = result && a->load_time;
+    for (const BijectorStep* inner : step->body)
+      visit(inner);
+  };
+  for (const BijectorStep* step : d->steps)
+    visit(step);
   return result;
 }
 

@@ -46,8 +46,9 @@ void Checker::collect_items(const ast::File& file, bool imported, const std::str
     }
     static const std::set<std::string> reserved{"size",          "rows",         "cols",      "dim",
                                                 "unconstrained", "mixture",      "truncated", "joint",
-                                                "sorted",        "unnormalised", "flat"};
-    if (reserved.count(name.text) != 0) {
+                                                "sorted",        "unnormalised", "flat",      "transformed"};
+    const bool combinator = item.kind == ast::ItemKind::Bijector && (name.text == "chain" || name.text == "inverse");
+    if (reserved.count(name.text) != 0 || combinator) {
       error(Code::duplicate_name, name.range, "'" + name.text + "' is a word of the language")
           .hint("choose another name");
       return;

@@ -61,8 +61,7 @@ struct Context {
   std::vector<Type> results; // of the function
   std::string site_prefix;
   std::map<std::string, int> site_names;
-  Family* family = nullptr; // holes become learnables of it
-  FamilyTemplate* family_template = nullptr;
+  std::vector<Learnable>* learnables = nullptr; // of the family; holes become learnables of it
 };
 
 /// Bindings of a callee's names at a use.
@@ -114,6 +113,7 @@ private:
   bool poisoned(const Declaration* d) const { return poisoned_.count(d) != 0; }
   void collect_later_names(const ast::Block& block);
   std::vector<Callable*> find_callables(const std::string& name);
+  std::vector<Callable*> library_callables(const std::string& name);
   template <typename T>
   Callable* find_callable(const std::string& name);
   bool is_callable(const std::string& name);
@@ -203,6 +203,49 @@ private:
   bool family_template_body(Callable& callable);
   std::optional<Block> member_body(const ast::Body& body, const std::vector<Type>& results, SourceRange range);
   bool returned_value(const Expr* value, SourceRange range, Statement& statement);
+
+  // ---- calls over a value (argument_binding.cpp)
+  /// A call of something with parameters, of which `on` is an event of the value's type.
+  struct CallSite {
+    const ast::Call& call;
+    std::string name;
+    Callable& callee;
+    const std::vector<const Declaration*>& parameters;
+    const std::vector<const Declaration*>& size_names;
+    const Type& on;
+    std::string verb; // "draws", for messages
+  };
+  struct BoundCall {
+    std::vector<const Expr*> arguments;
+    Binding binding;
+    Shape batch;
+    std::map<std::string, Size> sizes;
+  };
+  std::optional<BoundCall> bind_call(const CallSite& site, const std::vector<const ast::Argument*>& ordered,
+                                     const Target& target);
+
+  // ---- bijectors (bijectors.cpp)
+  /// A step as it is written, with the inversions around it.
+  struct WrittenStep {
+    const ast::Expression* expression = nullptr; // a bijector, or the comprehension
+    bool inverted = false;
+    std::vector<WrittenStep> body; // of a comprehension
+  };
+  bool written_steps(const ast::Expression& e, bool inverted, std::vector<WrittenStep>& steps);
+  Callable* bijector_of(const ast::Expression& e);
+  /// Axes of an event before and after the steps.
+  struct EventAxes {
+    std::size_t before = 0, after = 0;
+  };
+  std::optional<EventAxes> event_axes(const std::vector<WrittenStep>& steps);
+  const BijectorStep* bijector_step(const WrittenStep& written, bool backward, Shape& shape, const Target& target);
+  bool bijector_steps(const std::vector<WrittenStep>& written, bool backward, Shape& shape, const Target& target,
+                      std::vector<const BijectorStep*>& steps);
+  const DistributionExpr* transformed(const ast::Call& e, const Target& target);
+  bool image_of(const std::vector<const BijectorStep*>& steps, Support& support);
+  /// The step from which no log determinant can be had; null: none.
+  static const BijectorStep* without_log_det(const std::vector<const BijectorStep*>& steps);
+  bool report_without_density(const DistributionExpr* d, const std::string& why, bool own_draw = false);
 
   // ---- distributions (distributions.cpp, supports.cpp)
   const DistributionExpr* distribution(const ast::Expression& e, const Target& target);
@@ -301,8 +344,8 @@ private:
   DiagnosticEngine& diagnostics_;
   const CheckOptions& options_;
   std::unique_ptr<Program> program_;
-  std::multimap<std::string, std::unique_ptr<Callable>> callables_;         // of the file and its imports
-  std::multimap<std::string, std::unique_ptr<Callable>> library_callables_; // looked up so far
+  std::multimap<std::string, std::unique_ptr<Callable>> callables_;     // of the file and its imports
+  std::multimap<std::string, std::unique_ptr<Callable>> library_items_; // looked up so far
   std::set<std::string> library_names_taken_;
   std::set<std::string> imported_;
   std::vector<const ast::Model*> models_;

@@ -8,6 +8,8 @@ const DistributionExpr* Checker::combinator(const ast::Call& e, const std::strin
     return mixture(e, target);
   if (name == "truncated")
     return truncated_call(e, target);
+  if (name == "transformed")
+    return transformed(e, target);
   if (name == "flat") {
     if (!e.arguments.empty()) {
       error(Code::wrong_arguments, e.range, "'flat' takes no arguments");

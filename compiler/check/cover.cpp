@@ -300,6 +300,15 @@ private:
     reads(d->weights, available);
     reads(d->lower, available);
     reads(d->upper, available);
+    for (const BijectorStep* step : d->steps)
+      reads(step, available);
+  }
+
+  void reads(const BijectorStep* step, const std::vector<Box>& available) {
+    for (const Expr* a : step->arguments)
+      reads(a, available);
+    for (const BijectorStep* inner : step->body)
+      reads(inner, available);
   }
 
   void reads(const Expr* e, const std::vector<Box>& available) {

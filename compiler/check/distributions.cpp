@@ -21,6 +21,19 @@ int Checker::event_rank(const ast::Expression& e) {
     return 0;
   if (name == "truncated")
     return first();
+  if (name == "transformed") {
+    std::vector<WrittenStep> steps;
+    for (std::size_t i = 1; i < call->arguments.size(); ++i) {
+      if (!written_steps(*call->arguments[i].value, false, steps))
+        return -1;
+    }
+    const auto axes = event_axes(steps);
+    const int base = first();
+    if (!axes || base < 0)
+      return -1;
+    const int before = std::max(base, static_cast<int>(axes->before));
+    return before + static_cast<int>(axes->after) - static_cast<int>(axes->before);
+  }
   if (name == "unnormalised")
     return first();
   if (name == "sorted")
@@ -75,7 +88,7 @@ const DistributionExpr* Checker::distribution(const ast::Expression& e, const Ta
     d->batch = target.shape;
     return d;
   }
-  static const std::set<std::string> later{"censored", "transformed", "hmm", "spline_autoregressive", "gp", "lkj_corr"};
+  static const std::set<std::string> later{"censored", "hmm", "spline_autoregressive", "gp", "lkj_corr"};
   if (later.count(name) != 0 && find_callables(name).empty()) {
     not_supported_yet(call->callee->range, "'" + name + "'");
     return nullptr;
@@ -125,187 +138,18 @@ const DistributionExpr* Checker::named(const ast::Call& e, const std::string& na
   if (!check_body(*callee))
     return nullptr;
   const Distribution& d = *callee->distribution;
-
-  std::vector<const Expr*> arguments(ordered.size(), nullptr);
-  bool good = true;
-  for (std::size_t i = 0; i < ordered.size(); ++i) {
-    if (ordered[i] && ordered[i]->value->kind == ast::ExpressionKind::LearnHole && target.holes)
-      continue;
-    arguments[i] = ordered[i] ? expression(*ordered[i]->value) : callee->defaults[d.parameters[i]];
-    if (!arguments[i]) {
-      good = false;
-      continue;
-    }
-    const Declaration* p = d.parameters[i];
-    if (p->type.element == Element::real && arguments[i]->type.element == Element::integer)
-      arguments[i] = to_real(arguments[i]);
-    if (arguments[i]->type.element != p->type.element || !arguments[i]->type.tuple.empty()) {
-      error(Code::wrong_arguments, arguments[i]->range,
-            "argument '" + p->name + "' of '" + name + "' is " + type_text(arguments[i]->type) + ", not " +
-                type_text(p->type));
-      good = false;
-    }
-  }
-  if (!good)
+  const CallSite site{e, name, *callee, d.parameters, d.size_names, d.on, "draws"};
+  const auto bound = bind_call(site, ordered, target);
+  if (!bound)
     return nullptr;
-
-  // The value first: its event binds sizes, and the rest of its shape is the batch.
-  Binding binding;
-  const std::size_t event_axes = d.on.rank();
-  Shape batch;
-  const bool known = target.known;
-  if (known) {
-    if (target.shape.size() < event_axes) {
-      error(Code::shape_mismatch, e.range,
-            "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " has shape " +
-                shape_text(target.shape))
-          .label(target.range, "this is " + target.name);
-      return nullptr;
-    }
-    batch.assign(target.shape.begin(), target.shape.end() - static_cast<std::ptrdiff_t>(event_axes));
-    for (std::size_t k = 0; k < event_axes; ++k) {
-      const Size& actual = target.shape[batch.size() + k];
-      if (bind_size(d.on.shape[k], actual, binding, d.size_names))
-        continue;
-      const bool bound_later = binding.sizes.empty() && !d.on.shape[k].as_constant();
-      if (bound_later)
-        continue; // compared below, when the arguments have bound the names
-      report_shapes(e.range, "'" + name + "' draws " + type_text(d.on) + ", and " + target.name + " does not fit",
-                    {instantiate(d.on.shape[k], binding)}, {actual});
-      return nullptr;
-    }
-  }
-  // Int arguments may be sizes.
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] && arguments[i]->type.is_scalar() && arguments[i]->type.element == Element::integer) {
-      binding.sizes.emplace(d.parameters[i]->name, to_size(arguments[i]));
-    }
-  }
-  bool batch_found = known;
-  const Expr* batch_from = nullptr;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const Expr* a = arguments[i];
-    if (!a)
-      continue;
-    const Declaration* p = d.parameters[i];
-    const std::size_t declared = p->type.rank();
-    if (a->type.rank() < declared) {
-      auto report = error(Code::wrong_arguments, a->range,
-                          "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " +
-                              type_text(p->type));
-      if (declared == 1 && a->type.rank() == 0)
-        report.hint("repeat it: rep(value, K)");
-      return nullptr;
-    }
-    const std::size_t extra = a->type.rank() - declared;
-    for (std::size_t k = 0; k < declared; ++k) {
-      const Size& actual = a->type.shape[extra + k];
-      if (bind_size(p->type.shape[k], actual, binding, d.size_names))
-        continue;
-      const Size wanted = instantiate(p->type.shape[k], binding);
-      report_shapes(a->range, "argument '" + p->name + "' of '" + name + "' does not fit", {wanted}, {actual});
-      return nullptr;
-    }
-    if (extra == 0)
-      continue;
-    const Shape own(a->type.shape.begin(), a->type.shape.begin() + static_cast<std::ptrdiff_t>(extra));
-    if (!batch_found) {
-      batch = own;
-      batch_found = true;
-      batch_from = a;
-      continue;
-    }
-    Shape wanted = batch;
-    if (target.allow_suffix && own.size() < batch.size()) {
-      wanted.assign(batch.end() - static_cast<std::ptrdiff_t>(own.size()), batch.end());
-    }
-    if (same_shape(own, wanted))
-      continue;
-    if (!known && batch_from) {
-      report_shapes(a->range, "arguments of '" + name + "' of different shapes", batch_from->type.shape, a->type.shape);
-      return nullptr;
-    }
-    if (own.size() != wanted.size()) {
-      auto report = error(Code::shape_mismatch, a->range,
-                          "argument '" + p->name + "' of '" + name + "' has shape " + shape_text(a->type.shape) +
-                              ", and " + target.name + " has shape " + shape_text(target.shape));
-      report.label(target.range, "this is " + target.name);
-      report.hint("an argument is one value for all, or has one for each: [... for i in 1:N]");
-      return nullptr;
-    }
-    report_shapes(a->range, "argument '" + p->name + "' of '" + name + "' does not have the shape of " + target.name,
-                  own, wanted);
-    return nullptr;
-  }
-  for (std::size_t k = 0; known && k < event_axes; ++k) {
-    if (same_size(instantiate(d.on.shape[k], binding), target.shape[batch.size() + k]))
-      continue;
-    report_shapes(e.range, "'" + name + "' draws another shape than " + target.name, instantiate(d.on.shape, binding),
-                  Shape(target.shape.end() - static_cast<std::ptrdiff_t>(event_axes), target.shape.end()));
-    return nullptr;
-  }
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i])
-      continue;
-    arguments[i] = hole(ast::as<ast::LearnHole>(*ordered[i]->value), *d.parameters[i], binding, batch, target);
-    if (!arguments[i])
-      return nullptr;
-  }
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    binding.arguments[d.parameters[i]] = arguments[i];
-    const auto needed = callee->load_time_arguments.find(d.parameters[i]->name);
-    if (needed == callee->load_time_arguments.end())
-      continue;
-    if (!require_load_time(arguments[i], "argument '" + d.parameters[i]->name + "' of '" + name + "'",
-                           "a size or loop of '" + name + "' depends on it")) {
-      return nullptr;
-    }
-  }
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (!argument_in_support(arguments[i], *d.parameters[i], name, binding))
-      return nullptr;
-  }
   DistributionExpr* result = make(DistributionKind::named, e.range);
   result->distribution = &d;
   result->element = d.on.element;
-  result->batch = batch;
-  result->event = instantiate(d.on.shape, binding);
-  result->arguments = arguments;
-  for (const Declaration* size_name : d.size_names) {
-    const auto bound = binding.sizes.find(size_name->name);
-    if (bound != binding.sizes.end()) {
-      result->sizes[size_name->name] = bound->second;
-    } else {
-      error(Code::shape_mismatch, e.range, "the size '" + size_name->name + "' of '" + name + "' is not known here");
-      return nullptr;
-    }
-  }
+  result->batch = bound->batch;
+  result->event = instantiate(d.on.shape, bound->binding);
+  result->arguments = bound->arguments;
+  result->sizes = bound->sizes;
   return result;
-}
-
-const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding,
-                          const Shape& batch, const Target& target) {
-  if (context_->loop_depth > 0) {
-    error(Code::misplaced_learn, e.range, "a bare `learn` in a loop")
-        .hint("declare an array above the loop: learn m: real[N];");
-    return nullptr;
-  }
-  Type type = instantiate(parameter.type, binding);
-  if (type.element != Element::real) {
-    error(Code::misplaced_learn, e.range,
-          "argument '" + parameter.name + "' is " + type_text(type) + ", which cannot be learned");
-    return nullptr;
-  }
-  type.shape.insert(type.shape.begin(), batch.begin(), batch.end());
-  Declaration* d = declare(DeclarationKind::learn, target.site + "." + parameter.name, type, e.range);
-  Learnable l = learnable(d, nullptr, e.range);
-  if (!l.declaration)
-    return nullptr;
-  if (context_->family)
-    context_->family->learnables.push_back(l);
-  if (context_->family_template)
-    context_->family_template->learnables.push_back(l);
-  return name_expr(d, e.range);
 }
 
 } // namespace vmodel::check

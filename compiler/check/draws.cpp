@@ -150,7 +150,8 @@ void Checker::draw(const ast::Sample& s, Block& into) {
             "the unconstrained scale is the whole line, and the distribution is over " + support_text(own, d->element));
       return;
     }
-    if (report_without_draw(d, "a family draws from it"))
+    if (report_without_draw(d, "a family draws from it") ||
+        report_without_density(d, "a family needs the density of its draws", true))
       return;
     statement->distribution = d;
     into.push_back(statement);
@@ -204,7 +205,9 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   const DistributionExpr* q = distribution(*s.distribution, to);
   if (q)
     q = match_prior(q, element, s.distribution->range, true);
-  if (!q || report_without_draw(q, "a family draws from it"))
+  if (!q || report_without_draw(q, "a family draws from it") ||
+      report_without_density(q, "a family needs the density of its draws",
+                             model_family || target->kind == ExprKind::name))
     return;
   statement->distribution = q;
   into.push_back(statement);

@@ -72,6 +72,8 @@ public:
       member("forward", b.forward);
       member("inverse", b.inverse);
       member("log_det", b.log_det);
+      member("forward_and_log_det", b.forward_and_log_det);
+      member("inverse_and_log_det", b.inverse_and_log_det);
       --indent_;
     }
     for (const FamilyTemplate& f : program.family_templates) {
@@ -272,6 +274,7 @@ private:
     case DistributionKind::joint: text = "joint("; break;
     case DistributionKind::sorted: text = "sorted("; break;
     case DistributionKind::unnormalised: text = "unnormalised("; break;
+    case DistributionKind::transformed: text = "transformed("; break;
     case DistributionKind::family: text = d->family->name + "("; break;
     }
     if (d->weights)
@@ -280,6 +283,8 @@ private:
       add(distribution(c));
     for (const Expr* a : d->arguments)
       add(expr(a));
+    for (const BijectorStep* step : d->steps)
+      add(bijector(step));
     if (d->lower)
       add("lower = " + expr(d->lower));
     if (d->upper)
@@ -290,6 +295,18 @@ private:
     if (!d->event.empty())
       text += " event " + shape(d->event);
     return text;
+  }
+
+  std::string bijector(const BijectorStep* step) {
+    std::string text;
+    if (step->bijector) {
+      text = step->bijector->name + sizes(step->sizes) + "(" + list(step->arguments) + ")";
+    } else {
+      for (const BijectorStep* inner : step->body)
+        text += (text.empty() ? "[" : ", ") + bijector(inner);
+      text += " for " + step->turns.index->name + " in " + expr(step->turns.from) + ":" + expr(step->turns.to) + "]";
+    }
+    return step->inverted ? "inverse " + text : text;
   }
 
   std::string list(const std::vector<const Expr*>& operands) {

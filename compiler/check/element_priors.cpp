@@ -91,7 +91,7 @@ void Checker::element_prior(const ast::Sample& s, const Expr* target, Block& int
   const DistributionExpr* prior = distribution(*s.distribution, to);
   if (prior)
     prior = match_prior(prior, element, s.distribution->range, false);
-  if (!prior)
+  if (!prior || report_without_density(prior, "a prior needs its density"))
     return;
   Statement* statement = make(StatementKind::prior, s.range);
   statement->target = target;

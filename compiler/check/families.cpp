@@ -87,7 +87,7 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
   context.kind = BlockKind::family;
   context.scopes.resize(2);
   context.facts = model_context_.facts;
-  context.family = &family;
+  context.learnables = &family.learnables;
   for (const Declaration* d : program_->model.data)
     context.scopes.front().push_back(d);
   for (const ModelParameter& p : program_->model.parameters) {
@@ -296,10 +296,7 @@ void Checker::learn(const ast::Learn& s) {
   const Learnable l = learnable(d, initial, s.range);
   if (!l.declaration)
     return;
-  if (context_->family)
-    context_->family->learnables.push_back(l);
-  if (context_->family_template)
-    context_->family_template->learnables.push_back(l);
+  context_->learnables->push_back(l);
 }
 
 const DistributionExpr* Checker::family_call(const ast::Expression& e, const Size& dimension) {

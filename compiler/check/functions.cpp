@@ -160,19 +160,25 @@ bool Checker::check_signature(Callable& callable) {
   }
   case ast::ItemKind::Bijector: {
     const auto& item = ast::as<ast::Bijector>(*callable.item);
-    if (!callable.library) {
-      not_supported_yet(item.name.range, "a bijector of one's own");
-      return false;
-    }
     program_->bijectors.emplace_back();
     Bijector* bijector = &program_->bijectors.back();
-    bijector->name = item.name.text;
+    bijector->name = callable.prefix + item.name.text;
+    bijector->symbol = unique_name(callable, item.name.text);
+    bijector->library = callable.library;
     bijector->range = item.name.range;
     good = parameters(item.parameters, callable, bijector->parameters, bijector->size_names);
     predeclare_sizes(item.from, bijector->size_names, item.parameters);
     predeclare_sizes(item.to, bijector->size_names, item.parameters);
+    rules.what = "bijector";
     const auto from = type(item.from, rules), to = type(item.to, rules);
     good = good && from && to;
+    for (const auto* side : {&from, &to}) {
+      if (*side && (*side)->element != Element::real) {
+        error(Code::invalid_type, (side == &from ? item.from : item.to).range, "a bijector of " + type_text(**side))
+            .hint("bijectors map reals");
+        good = false;
+      }
+    }
     if (from)
       bijector->from = *from;
     if (to)
@@ -418,14 +424,38 @@ bool Checker::distribution_members(Callable& callable) {
 bool Checker::bijector_members(Callable& callable) {
   const auto& item = ast::as<ast::Bijector>(*callable.item);
   Bijector& b = *callable.bijector;
+  Type real;
+  const auto with_log_det = [&](const Type& type) { return std::vector<Type>{type, real}; };
+  Type from = b.from, to = b.to;
+  from.support = to.support = {};
+  struct Place {
+    std::optional<Member>* member;
+    const Type* takes;
+    std::vector<Type> results;
+  };
+  const std::map<std::string, Place> places{
+      {"forward", {&b.forward, &b.from, {to}}},
+      {"inverse", {&b.inverse, &b.to, {from}}},
+      {"log_det", {&b.log_det, &b.from, {real}}},
+      {"forward_and_log_det", {&b.forward_and_log_det, &b.from, with_log_det(to)}},
+      {"inverse_and_log_det", {&b.inverse_and_log_det, &b.to, with_log_det(from)}}};
   bool good = true;
   for (const ast::Member& m : item.members) {
-    std::optional<Member>* place = m.name.text == "forward"   ? &b.forward
-                                   : m.name.text == "inverse" ? &b.inverse
-                                   : m.name.text == "log_det" ? &b.log_det
-                                                              : nullptr;
-    if (!place || m.parameters.size() != 1) {
-      error(Code::missing_member, m.range, "a bijector has forward(x), inverse(y) and log_det(x)");
+    const auto place = places.find(m.name.text);
+    if (place == places.end()) {
+      error(Code::missing_member, m.name.range, "a bijector has no member '" + m.name.text + "'")
+          .hint("the members are forward(x), inverse(y), log_det(x), and with two results forward_and_log_det(x) and "
+                "inverse_and_log_det(y)");
+      good = false;
+      continue;
+    }
+    if (place->second.member->has_value()) {
+      error(Code::duplicate_name, m.name.range, "a second '" + m.name.text + "'");
+      good = false;
+      continue;
+    }
+    if (m.parameters.size() != 1) {
+      error(Code::missing_member, m.range, "'" + m.name.text + "' takes one argument");
       good = false;
       continue;
     }
@@ -437,25 +467,25 @@ bool Checker::bijector_members(Callable& callable) {
     enter_all(context, b.parameters);
     ContextGuard guard(*this, context);
     Member member;
-    const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text,
-                                   m.name.text == "inverse" ? b.to : b.from, m.parameters[0].range);
+    const Declaration* x =
+        declare(DeclarationKind::argument, m.parameters[0].text, *place->second.takes, m.parameters[0].range);
     context.dependencies.add_root(x->name);
     enter(x);
     member.parameters.push_back(x);
-    Type result;
-    if (m.name.text == "forward")
-      result.shape = b.to.shape;
-    if (m.name.text == "inverse")
-      result.shape = b.from.shape;
-    auto body = member_body(m.body, {result}, m.range);
+    auto body = member_body(m.body, place->second.results, m.range);
     if (!body) {
       good = false;
       continue;
     }
     member.body = std::move(*body);
-    *place = std::move(member);
+    *place->second.member = std::move(member);
   }
-  return good && b.forward && b.inverse && b.log_det;
+  if (good && !b.has_forward() && !b.has_inverse()) {
+    error(Code::missing_member, item.name.range, "the bijector '" + b.name + "' has neither forward nor inverse")
+        .hint("forward(x) = ...; inverse(y) = ...;");
+    good = false;
+  }
+  return good;
 }
 
 bool Checker::family_template_body(Callable& callable) {
@@ -465,7 +495,7 @@ bool Checker::family_template_body(Callable& callable) {
   context.kind = BlockKind::family_template;
   context.scopes.resize(2);
   context.callable = &callable;
-  context.family_template = &family;
+  context.learnables = &family.learnables;
   enter_all(context, family.size_names);
   enter_all(context, family.parameters);
   context.scopes.front().push_back(family.target);

@@ -75,7 +75,8 @@ void Checker::data(const ast::Data& s) {
 }
 
 const Bijector* Checker::library_bijector(const std::string& name) {
-  for (Callable* callable : find_callables(name)) {
+  // Whatever bijectors of this name the file has.
+  for (Callable* callable : library_callables(name)) {
     if (callable->item->kind == ast::ItemKind::Bijector && check_callable(*callable))
       return callable->bijector;
   }
@@ -172,6 +173,8 @@ void Checker::param(const ast::Param& s, Block& into) {
     }
     if (prior)
       prior = match_prior(prior, *d, s.prior->range, false);
+    if (prior && report_without_density(prior, "a prior needs its density"))
+      prior = nullptr;
     // The name exists even when its prior is wrong: its type is known.
   }
   if (!t)
@@ -271,7 +274,7 @@ void Checker::observe(const ast::Observe& s, Block& into) {
   to.name = target->kind == ExprKind::name ? "'" + target->declaration->name + "'" : "the observed value";
   to.range = s.target->range;
   const DistributionExpr* d = distribution(*s.distribution, to);
-  if (!d)
+  if (!d || report_without_density(d, "an observation needs its density"))
     return;
   if (d->kind == DistributionKind::flat) {
     error(Code::support_mismatch, d->range, "an observation with a flat density says nothing");

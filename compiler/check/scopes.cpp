@@ -152,15 +152,20 @@ std::vector<Callable*> Checker::find_callables(const std::string& name) {
     if (!result.empty())
       return result;
   }
+  return library_callables(name);
+}
+
+std::vector<Callable*> Checker::library_callables(const std::string& name) {
   if (library_names_taken_.insert(name).second) {
     for (const ast::Item* item : library_.find(name)) {
       auto callable = std::make_unique<Callable>();
       callable->item = item;
       callable->library = true;
-      library_callables_.emplace(name, std::move(callable));
+      library_items_.emplace(name, std::move(callable));
     }
   }
-  const auto [first, last] = library_callables_.equal_range(name);
+  std::vector<Callable*> result;
+  const auto [first, last] = library_items_.equal_range(name);
   for (auto place = first; place != last; ++place)
     result.push_back(place->second.get());
   return result;
@@ -193,6 +198,7 @@ std::vector<std::string> Checker::callable_names(ast::ItemKind kind) {
 void Checker::report_unknown_callable(const std::string& name, SourceRange range, ast::ItemKind wanted) {
   const char* kind = wanted == ast::ItemKind::Distribution    ? "distribution"
                      : wanted == ast::ItemKind::FamilyGeneric ? "family"
+                     : wanted == ast::ItemKind::Bijector      ? "bijector"
                                                               : "function";
   if (find(name)) {
     auto report = error(Code::unknown_name, range, "'" + name + "' is a value, not a " + kind);

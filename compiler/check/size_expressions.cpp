@@ -324,6 +324,13 @@ namespace {
 
 void names_in(const Expr* e, std::set<const Declaration*>& names);
 
+void names_in(const BijectorStep* step, std::set<const Declaration*>& names) {
+  for (const Expr* argument : step->arguments)
+    names_in(argument, names);
+  for (const BijectorStep* inner : step->body)
+    names_in(inner, names);
+}
+
 void names_in(const DistributionExpr* d, std::set<const Declaration*>& names) {
   if (!d)
     return;
@@ -331,6 +338,8 @@ void names_in(const DistributionExpr* d, std::set<const Declaration*>& names) {
     names_in(argument, names);
   for (const DistributionExpr* component : d->components)
     names_in(component, names);
+  for (const BijectorStep* step : d->steps)
+    names_in(step, names);
   names_in(d->weights, names);
   names_in(d->lower, names);
   names_in(d->upper, names);

@@ -42,6 +42,7 @@ Support Checker::support_of(const DistributionExpr* d) {
     return first;
   }
   case DistributionKind::joint: return support_of(d->components[0]);
+  case DistributionKind::transformed: return {d->image, d->lower, d->upper};
   case DistributionKind::sorted: {
     const Support base = support_of(d->components[0]);
     const bool positive = base.lower && interval(base.lower).lower == 0 && interval(base.lower).upper == 0;
@@ -61,6 +62,10 @@ const DistributionExpr* Checker::without_draw(const DistributionExpr* d) const {
   case DistributionKind::uniform_on:
   case DistributionKind::truncated: // by the cdf
   case DistributionKind::family: return nullptr;
+  case DistributionKind::transformed:
+    if (without_direction(d->steps, true))
+      return d;
+    return without_draw(d->components[0]);
   case DistributionKind::mixture:
   case DistributionKind::joint:
     for (const DistributionExpr* c : d->components) {
@@ -81,6 +86,11 @@ bool Checker::report_without_draw(const DistributionExpr* d, const std::string& 
           "'" + part->distribution->name + "' has neither sample() nor quantile(p), and " + why)
         .label(part->distribution->range, "declared here")
         .hint("give it one of the two");
+  } else if (const BijectorStep* step = without_direction(part->steps, true)) {
+    error(Code::missing_member, step->range,
+          "'" + step->bijector->name + "' has no " + (step->inverted ? "inverse" : "forward") + ", and " + why)
+        .label(step->bijector->range, "declared here")
+        .hint(step->inverted ? "inverse(y) = ...;" : "forward(x) = ...;");
   } else {
     error(Code::missing_member, part->range, "nothing can be drawn from this distribution, and " + why);
   }

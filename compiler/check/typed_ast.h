@@ -26,6 +26,7 @@ struct Distribution;
 struct FamilyTemplate;
 struct DistributionExpr;
 struct Bijector;
+struct BijectorStep;
 
 // ---------------------------------------------------------------- types
 
@@ -189,6 +190,7 @@ enum class DistributionKind : std::uint8_t {
   joint,        // base: its batch is one event
   sorted,       // base: K draws sorted, with log K!
   unnormalised, // base: its kernel on the declared support
+  transformed,  // base, then `steps`: its draws, mapped
   family,       // families: a generic family applied to a flat vector (mean_field() ...)
 };
 
@@ -204,16 +206,37 @@ struct DistributionExpr {
   /// has batch [N, K] and mu may be [K] or [N, K]). family: template arguments.
   std::vector<const Expr*> arguments;
   std::map<std::string, Size> sizes; // named, family: size names bound
-  /// mixture; base of truncated, joint, sorted, unnormalised. Batch of a component: the outer batch, followed by [K]
-  /// for the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar base.
+  /// mixture; base of truncated, joint, sorted, unnormalised, transformed. Batch of a component: the outer batch,
+  /// followed by [K] for the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar
+  /// base.
   std::vector<const DistributionExpr*> components;
   const Expr* weights = nullptr; // mixture: simplex over the last axis (shape [K] or batch + [K])
-  const Expr* lower = nullptr;   // truncated
+  const Expr* lower = nullptr;   // truncated; transformed: of its values, where its steps say so
   const Expr* upper = nullptr;
+  std::vector<const BijectorStep*> steps; // transformed: in order of their forward maps
+  SupportKind image = SupportKind::all;   // transformed: what its values fill
   const FamilyTemplate* family = nullptr; // family
   /// Bounds of the declared type by which a prior is truncated and normalised (`param tau: real<lower=0> ~ cauchy(0,
   /// 5)`). The checker wraps such a prior into `truncated`, so lowering sees nothing special.
 };
+
+/// What a transformed distribution does to its base's draws: a bijector with its arguments, or `body` for each turn of
+/// a range.
+struct BijectorStep {
+  SourceRange range;
+  const Bijector* bijector = nullptr; // null: a range
+  bool inverted = false;              // maps back; a range: its last turn comes first
+  /// Of the bijector's parameters, in order; each has its declared rank, or axes before it, which are the last ones of
+  /// the value's axes before those of an event.
+  std::vector<const Expr*> arguments;
+  std::map<std::string, Size> sizes; // size names bound
+  Shape from, to;                    // an event before and after the step
+  Generator turns;
+  std::vector<const BijectorStep*> body;
+};
+
+/// The step that cannot map in this direction; null: none.
+const BijectorStep* without_direction(const std::vector<const BijectorStep*>& steps, bool forward);
 
 // ---------------------------------------------------------------- statements
 
@@ -290,14 +313,27 @@ struct Distribution {
   SourceRange whole; // of the declaration
 };
 
-/// A bijector of the library: forward maps unconstrained to constrained.
+/// A map from the support of `from` onto that of `to`, and back; either direction may be missing. Those of the library
+/// are also the maps between unconstrained coordinates and supports.
 struct Bijector {
   std::string name;
+  std::string symbol; // see Function
+  bool library = false;
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   Type from, to;
-  std::optional<Member> forward, inverse, log_det; // log_det(x): log |d forward / dx| at x, summed over the event
-  SourceRange range;
+  std::optional<Member> forward, inverse;
+  /// log |det d forward / dx| at x. A scalar one without it has the derivative of forward (or inverse).
+  std::optional<Member> log_det;
+  /// Value and log_det at once: (y, log_det) at x, (x, log_det at that x) at y.
+  std::optional<Member> forward_and_log_det, inverse_and_log_det;
+  SourceRange range; // of the name
+
+  bool has_forward() const { return forward || forward_and_log_det; }
+  bool has_inverse() const { return inverse || inverse_and_log_det; }
+  /// All arguments and values are scalars: the derivative of a direction can be made.
+  bool is_scalar() const;
+  bool has_log_det() const { return log_det || forward_and_log_det || inverse_and_log_det || is_scalar(); }
 };
 
 /// A parameter of the model and the map to its unconstrained coordinates.
@@ -369,6 +405,7 @@ struct Program {
   std::deque<Statement> statements;
   std::deque<Declaration> declarations;
   std::deque<DistributionExpr> distribution_expressions;
+  std::deque<BijectorStep> bijector_steps;
   std::deque<Function> functions;
   std::deque<Distribution> distributions;
   std::deque<Bijector> bijectors;

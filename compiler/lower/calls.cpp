@@ -19,14 +19,6 @@ bool all_scalar(const std::vector<const Declaration*>& declarations) {
   return true;
 }
 
-const check::Bijector* ModuleContext::bijector(const std::string& name) const {
-  for (const check::Bijector& candidate : program.bijectors) {
-    if (candidate.name == name)
-      return &candidate;
-  }
-  return nullptr;
-}
-
 namespace {
 
 /// Adds `name` with these scalar parameters to the module, its body lowered by `body`.
@@ -156,19 +148,23 @@ Value Emitter::call(const check::Function& callee, const std::map<std::string, S
 
 Value Emitter::member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
                       const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
-                      const std::vector<Value>& arguments, check::Element result) {
+                      const std::vector<Value>& arguments, const std::vector<check::Element>& results) {
   if (all_scalar(owner.parameters) && all_scalar(member.parameters) && owner.size_names.empty() &&
       !contains_sample(member.body)) {
     const std::string name = owner.name + "." + member_name;
     std::vector<const Declaration*> parameters = member.parameters;
     parameters.insert(parameters.end(), owner.parameters.begin(), owner.parameters.end());
-    check::Type type;
-    type.element = result;
-    add_scalar_function(context_, name, parameters, {type}, member.body);
+    std::vector<check::Type> types;
+    std::vector<ir::Type> ir_types;
+    for (const check::Element element : results) {
+      types.emplace_back().element = element;
+      ir_types.push_back({element_of(types.back()), false, {}});
+    }
+    add_scalar_function(context_, name, parameters, types, member.body);
     std::vector<ValueId> all = ids(arguments);
     for (const Value& v : owner_arguments)
       all.push_back(v.id);
-    return b.call(name, all, {ir::Type{element_of(type), false, {}}})[0];
+    return from_results(b.call(name, all, ir_types));
   }
   Environment inner;
   for (const Declaration* name : owner.size_names)
@@ -178,15 +174,6 @@ Value Emitter::member(const MemberOwner& owner, const std::string& member_name, 
   for (std::size_t k = 0; k < arguments.size(); ++k)
     inner[member.parameters[k]] = arguments[k];
   return run_body(member.body, inner);
-}
-
-Value Emitter::apply_bijector(const check::Bijector& bijector, const std::string& member_name,
-                              const std::vector<Value>& bounds, const std::map<std::string, ValueId>& sizes,
-                              const Value& x) {
-  const check::Member& m = member_name == "forward"   ? *bijector.forward
-                           : member_name == "inverse" ? *bijector.inverse
-                                                      : *bijector.log_det;
-  return member({bijector.name, bijector.parameters, bijector.size_names}, member_name, m, bounds, sizes, {x});
 }
 
 // ---------------------------------------------------------------- operations of the library

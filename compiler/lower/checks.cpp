@@ -129,6 +129,26 @@ private:
       distribution(c);
     for (const Expr* e : {d->weights, d->lower, d->upper})
       expression(e);
+    for (const check::BijectorStep* step : d->steps)
+      bijector(*step);
+  }
+
+  void bijector(const check::BijectorStep& step) {
+    if (!step.bijector) {
+      over_ranges({step.turns}, [&] {
+        for (const check::BijectorStep* inner : step.body)
+          bijector(*inner);
+      });
+      return;
+    }
+    for (const Expr* a : step.arguments)
+      expression(a);
+    const check::Bijector& b = *step.bijector;
+    for (const std::optional<check::Member>* m :
+         {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
+      if (*m && !b.library && (has_checks((*m)->body) || has_bounded_ints(b.parameters)))
+        bijector_member(step, **m);
+    }
   }
 
   /// True if every name in the expression has a value here (a callee's varying arguments have none).
@@ -195,22 +215,26 @@ private:
   }
 
   void comprehension(const Expr& e) {
-    for (const check::Generator& g : e.generators) {
+    over_ranges(e.generators, [&] { expression(e.operands[0]); });
+  }
+
+  void over_ranges(const std::vector<check::Generator>& generators, const std::function<void()>& body) {
+    for (const check::Generator& g : generators) {
       if (!known(g.from) || !known(g.to))
         return;
     }
     ir::Builder& b = e_.builder();
     std::vector<ValueId> first;
     std::vector<Dim> extents;
-    for (const check::Generator& g : e.generators) {
+    for (const check::Generator& g : generators) {
       first.push_back(e_.scalar(*g.from));
       extents.push_back(b.dim(e_.range_extent(first.back(), e_.scalar(*g.to))));
     }
     b.for_each(extents, [&](Indices i) {
       const Environment outer = e_.environment;
-      for (std::size_t g = 0; g < e.generators.size(); ++g)
-        e_.environment[e.generators[g].index] = b.add(first[g], i[g]);
-      expression(e.operands[0]);
+      for (std::size_t g = 0; g < generators.size(); ++g)
+        e_.environment[generators[g].index] = b.add(first[g], i[g]);
+      body();
       e_.environment = outer;
     });
   }
@@ -260,7 +284,27 @@ private:
       if (has_checks(c))
         return true;
     }
+    for (const check::BijectorStep* step : d->steps) {
+      if (has_checks(step))
+        return true;
+    }
     return has_checks(d->weights) || has_checks(d->lower) || has_checks(d->upper) || member_has_checks(*d);
+  }
+
+  bool has_checks(const check::BijectorStep* step) {
+    if (!step->bijector) {
+      return has_checks(step->turns.from) || has_checks(step->turns.to) ||
+             std::any_of(step->body.begin(), step->body.end(),
+                         [&](const check::BijectorStep* inner) { return has_checks(inner); });
+    }
+    const check::Bijector& b = *step->bijector;
+    for (const std::optional<check::Member>* m :
+         {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
+      if (*m && !b.library && has_checks((*m)->body))
+        return true;
+    }
+    return (!b.library && has_bounded_ints(b.parameters)) ||
+           std::any_of(step->arguments.begin(), step->arguments.end(), [&](const Expr* a) { return has_checks(a); });
   }
 
   bool member_has_checks(const DistributionExpr& d) {
@@ -398,6 +442,44 @@ private:
       one({});
     else
       e_.builder().for_each(e_.dims(d.batch), one);
+  }
+
+  /// The body of a bijector's member; where arguments have axes of a batch, for each of it.
+  void bijector_member(const check::BijectorStep& step, const check::Member& m) {
+    const check::Bijector& b = *step.bijector;
+    Environment sizes;
+    for (const Declaration* name : b.size_names) {
+      if (known(step.sizes.at(name->name)))
+        sizes[name] = e_.size(step.sizes.at(name->name));
+    }
+    std::vector<Value> arguments(step.arguments.size());
+    std::vector<Dim> batch;
+    const auto lead = [&](std::size_t k) { return e_.rank_of(arguments[k]) - b.parameters[k]->type.rank(); };
+    for (std::size_t k = 0; k < arguments.size(); ++k) {
+      const Expr* a = step.arguments[k];
+      if (!(a->load_time || callee_depth_ > 0) || !known(a))
+        continue;
+      arguments[k] = e_.expression(*a);
+      const std::vector<Dim> shape = e_.shape_of(arguments[k]);
+      if (lead(k) > batch.size())
+        batch.assign(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(lead(k)));
+    }
+    std::vector<const Declaration*> parameters = b.parameters;
+    parameters.insert(parameters.end(), m.parameters.begin(), m.parameters.end());
+    const auto one = [&](Indices at) {
+      Environment inner = sizes;
+      for (std::size_t k = 0; k < arguments.size(); ++k) {
+        if (arguments[k].id)
+          inner[b.parameters[k]] = lead(k) > 0 ? e_.slice(arguments[k], at.last(lead(k))) : arguments[k];
+      }
+      arguments_in_bounds(b.parameters, inner, step.range);
+      if (has_checks(m.body))
+        run_callee(m.body, parameters, inner);
+    };
+    if (batch.empty())
+      one({});
+    else
+      e_.builder().for_each(batch, one);
   }
 
   void index(const Expr& e) {

@@ -79,6 +79,7 @@ LoweredDistribution Emitter::distribution(const DistributionExpr& d) {
     result.lower = expression(*d.lower);
   if (d.upper)
     result.upper = expression(*d.upper);
+  result.steps = steps(d.steps);
   return result;
 }
 
@@ -114,7 +115,7 @@ Value Emitter::call_member(const LoweredDistribution& d, Method method, Indices 
   // Quantiles are values of the distribution, which may be counts; all else that is called is a real number.
   const check::Element result = method == Method::quantile ? named.on.element : check::Element::real;
   return member({named.symbol, named.parameters, named.size_names}, name_of(method), *direct(named, method),
-                arguments_at(d, batch), sizes_of(*this, *d.expr), arguments, result);
+                arguments_at(d, batch), sizes_of(*this, *d.expr), arguments, {result});
 }
 
 Value Emitter::beside(const Value& value, std::size_t rank, Indices batch) {
@@ -250,6 +251,13 @@ ValueId Emitter::log_density(const LoweredDistribution& d, Indices batch, const 
     }
     return log_sum_exp(b.freeze(memory));
   }
+  case DistributionKind::transformed: {
+    const Mapped x = mapped(d.steps, true, batch, event, true);
+    const ValueId lp = b.add(log_density(d.components[0], batch, x.value), x.log_det);
+    if (values_are_draws || (!d.lower.id && !d.upper.id))
+      return lp;
+    return b.select(in_support(d, batch, event), lp, b.constant(-infinity));
+  }
   case DistributionKind::family: break; // handled by the owner of the family
   }
   return b.constant(0);
@@ -350,6 +358,8 @@ bool Emitter::has_support_condition(const DistributionExpr& d) const {
     return true;
   }
   case DistributionKind::truncated: return (!d.lower || d.lower->load_time) && (!d.upper || d.upper->load_time);
+  case DistributionKind::transformed:
+    return (d.lower || d.upper) && (!d.lower || d.lower->load_time) && (!d.upper || d.upper->load_time);
   default: return false;
   }
 }
@@ -375,6 +385,17 @@ ValueId Emitter::in_support(const LoweredDistribution& d, Indices batch, const V
   if (d.expr->kind == DistributionKind::truncated) {
     return between(event.id, d.lower.id ? beside(d.lower, 0, batch).id : ValueId{},
                    d.upper.id ? beside(d.upper, 0, batch).id : ValueId{});
+  }
+  if (d.expr->kind == DistributionKind::transformed) {
+    const auto inside = [&](Indices i) {
+      std::vector<ValueId> at(batch.begin(), batch.end());
+      at.insert(at.end(), i.begin(), i.end());
+      return between(element(event, i), d.lower.id ? beside(d.lower, 0, at).id : ValueId{},
+                     d.upper.id ? beside(d.upper, 0, at).id : ValueId{});
+    };
+    if (rank_of(event) == 0)
+      return inside({});
+    return b.reduce("and", shape_of(event), [&](Indices i) { return std::vector{inside(i)}; })[0];
   }
   const auto [lower, upper] = support_bounds(d, batch);
   if (rank_of(event) == 0)

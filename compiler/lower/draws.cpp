@@ -15,6 +15,7 @@ bool Emitter::can_sample(const DistributionExpr& d) const {
   case DistributionKind::uniform_on: return true;
   case DistributionKind::mixture:
   case DistributionKind::joint:
+  case DistributionKind::transformed:
     for (const DistributionExpr* c : d.components) {
       if (!can_sample(*c))
         return false;
@@ -110,6 +111,11 @@ Value Emitter::sample(const LoweredDistribution& d, Indices batch, ValueId eleme
               numbered(element_number, flat_position(extents, i.first(outer)), total, same_each_turn(d.expr->event));
           return element(sample(base, at, number), i.subspan(outer));
         });
+    break;
+  }
+  case DistributionKind::transformed: {
+    const Value x = sample(d.components[0], batch, element_number);
+    result = mapped(d.steps, false, batch, x, false).value;
     break;
   }
   default: result = b.constant(std::numeric_limits<double>::quiet_NaN());

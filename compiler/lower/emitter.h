@@ -49,8 +49,13 @@ struct ModuleContext {
   };
   std::vector<Message> messages;
   std::int64_t next_random_site = 1;
+};
 
-  const check::Bijector* bijector(const std::string& name) const;
+/// A step of a transformed distribution with its arguments lowered; those of a range's steps are lowered at each turn.
+struct LoweredStep {
+  const check::BijectorStep* step = nullptr;
+  std::vector<Value> arguments;
+  ValueId first, turns; // of a range
 };
 
 /// A distribution expression with its arguments lowered once, outside of the site's regions.
@@ -59,6 +64,7 @@ struct LoweredDistribution {
   std::vector<Value> arguments;
   std::vector<LoweredDistribution> components;
   Value weights, lower, upper;
+  std::vector<LoweredStep> steps;
 };
 
 class Emitter {
@@ -93,10 +99,28 @@ public:
   };
   Value member(const MemberOwner& owner, const std::string& member_name, const check::Member& member,
                const std::vector<Value>& owner_arguments, const std::map<std::string, ValueId>& sizes,
-               const std::vector<Value>& arguments, check::Element result = check::Element::real);
-  Value apply_bijector(const check::Bijector& bijector, const std::string& member, const std::vector<Value>& bounds,
-                       const std::map<std::string, ValueId>& sizes, const Value& x);
+               const std::vector<Value>& arguments,
+               const std::vector<check::Element>& results = {check::Element::real});
   ValueId log_sum_exp(const Value& terms);
+
+  // ---- bijectors (bijectors.cpp)
+  using BijectorSizes = std::map<std::string, ValueId>;
+  Value bijector_forward(const check::Bijector& bijector, const std::vector<Value>& arguments,
+                         const BijectorSizes& sizes, const Value& x);
+  Value bijector_inverse(const check::Bijector& bijector, const std::vector<Value>& arguments,
+                         const BijectorSizes& sizes, const Value& y);
+  /// log |det d forward / dx| at x.
+  ValueId bijector_log_det(const check::Bijector& bijector, const std::vector<Value>& arguments,
+                           const BijectorSizes& sizes, const Value& x);
+  /// The image of an event under the steps (backward: under their inverses), and the log absolute determinant of the
+  /// derivative of what was applied.
+  struct Mapped {
+    Value value;
+    ValueId log_det; // none if not wanted
+  };
+  Mapped mapped(const std::vector<LoweredStep>& steps, bool backward, Indices batch, const Value& event,
+                bool with_log_det);
+  std::vector<LoweredStep> steps(const std::vector<const check::BijectorStep*>& steps);
 
   // ---- distributions (distributions.cpp)
   LoweredDistribution distribution(const DistributionExpr& d);
@@ -110,6 +134,14 @@ public:
   bool has_support_condition(const DistributionExpr& d) const;
   /// A draw; `element` numbers it within the site.
   Value sample(const LoweredDistribution& d, Indices batch, ValueId element);
+  /// Draws of a transformed distribution for all of a batch, and their densities, for which what was drawn from the
+  /// base is kept: nothing is mapped back. number(batch indices) numbers the draws.
+  struct Draws {
+    Value value;
+    std::function<ValueId(Indices)> log_density;
+  };
+  Draws transformed_draws(const DistributionExpr& expr, const std::vector<Dim>& batch,
+                          const std::function<ValueId(Indices)>& number);
   ValueId entropy(const LoweredDistribution& d, Indices batch);
   ValueId in_support(const LoweredDistribution& d, Indices batch, const Value& event);
   ValueId random(const std::string& kind);
@@ -125,6 +157,8 @@ public:
   /// Set by the owner of a family: the flat coordinates that `unconstrained(a, b)` means.
   std::function<Value(const Expr&)> unconstrained;
   Value returned;
+  /// Values are draws of a family, which never leave the support: densities need not ask.
+  bool values_are_draws = false;
   /// The statements of a model that follow from its data, without the others: what sizes, bounds and families may read.
   /// `wanted`: only what these declarations need (null: all).
   void load_time_block(const check::Block& statements, const std::set<const Declaration*>* wanted = nullptr);
@@ -165,6 +199,12 @@ private:
   ValueId chosen_component(const Dim& count, ValueId u, const std::function<ValueId(ValueId)>& weight);
   /// The arguments of a named distribution at one batch index: whole where they have their declared rank.
   std::vector<Value> arguments_at(const LoweredDistribution& d, Indices batch);
+  Mapped mapped_by(const LoweredStep& step, bool backward, Indices batch, const Value& event, bool with_log_det);
+  Mapped mapped_by_turns(const LoweredStep& step, bool backward, Indices batch, const Value& event, bool with_log_det);
+  Mapped mapped_once(const check::BijectorStep& step, bool forward, const std::vector<Value>& arguments,
+                     const Value& event, bool with_log_det);
+  ValueId log_slope(const check::Bijector& bijector, const std::string& direction, const check::Member& member,
+                    const std::vector<Value>& arguments, ValueId x);
   Value call_member(const LoweredDistribution& d, check::Method method, Indices batch,
                     const std::vector<Value>& arguments);
   Value materialised(const std::vector<Value>& parts, const check::Shape& shape, ir::Element element);

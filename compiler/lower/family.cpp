@@ -29,6 +29,7 @@ public:
   }
 
   void run() {
+    e_.values_are_draws = true;
     run_load_time(master_, context_, *layout_.family);
     bind_learnables(nullptr);
     find_partial(layout_.family->body);
@@ -105,9 +106,12 @@ private:
     if (s.unconstrained_scale) {
       // unconstrained(a, b) ~ d: on the flat coordinates.
       const std::vector<const ParameterLayout*> members = members_of(s);
-      const Value x =
-          flat_value(s, members, [&] { return sampled(s, {b_.dim(e_.size(group_dimension(context_.layout, s)))}); });
-      emit_site(e_, SiteKind::draw, s.name, *s.distribution, x, {});
+      Emitter::Draws own;
+      const Value x = flat_value(s, members, [&] {
+        own = drawn(s, {b_.dim(e_.size(group_dimension(context_.layout, s)))});
+        return own.value;
+      });
+      emit_site(e_, SiteKind::draw, s.name, *s.distribution, x, {}, own.log_density);
       return;
     }
     const ParameterLayout& p = *parameter(target_declaration(s));
@@ -116,12 +120,15 @@ private:
       return;
     }
     const std::vector<Dim> shape = e_.dims(p.parameter->declaration->type.shape);
+    Emitter::Draws own;
     if (drawing_) {
-      bind(p, sampled(s, shape));
+      own = drawn(s, shape);
+      bind(p, own.value);
     } else {
       bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, Value(e_.environment.at(p.parameter->declaration)), {});
+    emit_site(e_, SiteKind::draw, s.name, *s.distribution, Value(e_.environment.at(p.parameter->declaration)), {},
+              own.log_density);
     if (drawing_)
       store_coordinates(p);
     else
@@ -134,20 +141,27 @@ private:
       const std::vector<Dim> shape = e_.dims(p.parameter->declaration->type.shape);
       bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
     }
+    Emitter::Draws own;
     if (drawing_) {
       const ValueId memory = e_.environment.at(p.parameter->declaration).id;
       const std::vector<Dim> whole = e_.shape_of(memory);
-      const LoweredDistribution d = e_.distribution(*s.distribution);
       const std::vector<Dim> shape = e_.dims(s.target->type.shape);
       const std::size_t event_rank = s.distribution->event.size();
       const std::vector<Dim> batch(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(event_rank));
+      const auto number = [&](Indices i) {
+        std::vector<ValueId> first(i.begin(), i.end());
+        first.resize(first.size() + event_rank, b_.index(0));
+        return e_.flat_position(whole, e_.base_indices(*s.target, first));
+      };
+      const bool transformed = s.distribution->kind == DistributionKind::transformed;
+      LoweredDistribution d;
+      if (transformed)
+        own = e_.transformed_draws(*s.distribution, batch, number);
+      else
+        d = e_.distribution(*s.distribution);
       const auto one = [&](Indices i) {
         const std::vector<ValueId> head(i.begin(), i.end());
-        std::vector<ValueId> first = head;
-        for (std::size_t k = 0; k < event_rank; ++k)
-          first.push_back(b_.index(0));
-        const ValueId number = e_.flat_position(whole, e_.base_indices(*s.target, first));
-        const Value x = e_.sample(d, head, number);
+        const Value x = transformed ? e_.slice(own.value, head) : e_.sample(d, head, number(head));
         if (event_rank == 0) {
           b_.store(memory, e_.base_indices(*s.target, head), x.id);
           return;
@@ -163,7 +177,7 @@ private:
       else
         b_.for_each(batch, one);
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.expression(*s.target), {});
+    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.expression(*s.target), {}, own.log_density);
   }
 
   void complete(const ParameterLayout& p) {
@@ -238,6 +252,15 @@ private:
       });
     });
     return b_.freeze(memory);
+  }
+
+  /// The same, with their densities where these come with the draw.
+  Emitter::Draws drawn(const Statement& s, const std::vector<Dim>& shape) {
+    if (s.distribution->kind != DistributionKind::transformed)
+      return {sampled(s, shape), {}};
+    const auto event_rank = static_cast<std::ptrdiff_t>(s.distribution->event.size());
+    const std::vector<Dim> batch(shape.begin(), shape.end() - event_rank);
+    return e_.transformed_draws(*s.distribution, batch, [&](Indices i) { return e_.flat_position(batch, i); });
   }
 
   std::vector<const ParameterLayout*> members_of(const Statement& s) const {
@@ -339,8 +362,9 @@ private:
       e_.environment[generic.target] = x;
       e_.model_statement = [&](const Statement& inner_statement) {
         if (inner_statement.kind == StatementKind::draw) {
+          const auto density = own_densities_.find(&inner_statement);
           emit_site(e_, SiteKind::draw, s.name, *inner_statement.distribution, e_.expression(*inner_statement.target),
-                    {});
+                    {}, density == own_densities_.end() ? nullptr : density->second);
         }
       };
       e_.block(generic.body);
@@ -368,7 +392,10 @@ private:
       if (s.kind != StatementKind::draw)
         return;
       if (s.target->kind != ExprKind::index) {
-        result = sampled(s, shape);
+        const Emitter::Draws own = drawn(s, shape);
+        result = own.value;
+        if (own.log_density)
+          own_densities_[&s] = own.log_density;
         e_.environment[generic.target] = result;
         return;
       }
@@ -396,13 +423,33 @@ private:
   std::vector<const ParameterLayout*> partial_;
   std::map<const ParameterLayout*, std::pair<ValueId, ValueId>>
       flat_; // of groups: their coordinates, and where theirs begin
+  /// Draws of the generic family that is being lowered: densities that came with them.
+  std::map<const Statement*, std::function<ValueId(Indices)>> own_densities_;
 };
+
+/// Whether the density of a draw can be had at any point: every map has its inverse.
+bool has_density(const DistributionExpr& d);
+
+bool has_density(const check::Block& block) {
+  return std::all_of(block.begin(), block.end(), [](const Statement* s) {
+    return (!s->distribution || has_density(*s->distribution)) && has_density(s->body) && has_density(s->otherwise);
+  });
+}
+
+bool has_density(const DistributionExpr& d) {
+  if (d.kind == DistributionKind::family)
+    return has_density(d.family->body);
+  return !check::without_direction(d.steps, false) &&
+         std::all_of(d.components.begin(), d.components.end(),
+                     [](const DistributionExpr* c) { return has_density(*c); });
+}
 
 } // namespace
 
 void lower_family(MasterContext& context, const FamilyLayout& family) {
   FamilyLowering(context, family, true).run();
-  FamilyLowering(context, family, false).run();
+  if (has_density(family.family->body))
+    FamilyLowering(context, family, false).run();
   lower_initial(context, family);
   lower_learned(context, family);
 }

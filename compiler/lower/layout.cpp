@@ -23,6 +23,7 @@ std::string distribution_name(const DistributionExpr& d) {
   case check::DistributionKind::mixture: return "mixture";
   case check::DistributionKind::truncated: return distribution_name(*d.components[0]);
   case check::DistributionKind::joint: return "joint";
+  case check::DistributionKind::transformed: return "transformed";
   default: return "";
   }
 }

@@ -195,9 +195,10 @@ void run_load_time(Master& master, const MasterContext& context, const check::Fa
 std::string metadata(MasterContext& context, const SourceManager& sources);
 
 /// Emits a site for `value ~ distribution`; observe sites yield the position of an element of the value (its batch
-/// indices, then those within the event) by `position`, which may be empty. Lowering the distribution changes the
-/// environment, so `value` must not lie in it.
+/// indices, then those within the event) by `position`, which may be empty. `density`: in place of the distribution's
+/// own at the value. Lowering the distribution changes the environment, so `value` must not lie in it.
 void emit_site(Emitter& emitter, ir::SiteKind kind, const std::string& name, const DistributionExpr& distribution,
-               const Value& value, const std::function<ValueId(Indices)>& position);
+               const Value& value, const std::function<ValueId(Indices)>& position,
+               const std::function<ValueId(Indices)>& density = {});
 
 } // namespace vmodel::lower

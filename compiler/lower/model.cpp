@@ -13,7 +13,8 @@ using ir::Axis;
 using ir::SiteKind;
 
 void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr,
-               const Value& value, const std::function<ValueId(Indices)>& position) {
+               const Value& value, const std::function<ValueId(Indices)>& position,
+               const std::function<ValueId(Indices)>& density) {
   ir::Builder& b = emitter.builder();
   const LoweredDistribution d = emitter.distribution(expr);
   const std::size_t event_rank = expr.event.size();
@@ -24,7 +25,7 @@ void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const D
     return event_rank == 0 ? Value(emitter.element(value, i)) : emitter.slice(value, i);
   };
   ir::Builder::SiteBodies bodies;
-  bodies.density = [&](Indices i) { return emitter.log_density(d, i, event(i)); };
+  bodies.density = [&](Indices i) { return density ? density(i) : emitter.log_density(d, i, event(i)); };
   // Of the first element of an event, which stands for it; and those of all its elements, which need not be neighbours
   // (a column of a matrix).
   const auto first = [&](Indices i) {

@@ -88,7 +88,7 @@ Value Master::forward(const Map& map, const std::vector<Dim>& shape, ValueId fla
     bounds.push_back(e.expression(*argument));
   if (event.to.empty()) {
     const auto one = [&](Indices i) {
-      return e.apply_bijector(*map.bijector, "forward", bounds_at(e, bounds, i), event.sizes, coordinate(i, {}, {})).id;
+      return e.bijector_forward(*map.bijector, bounds_at(e, bounds, i), event.sizes, coordinate(i, {}, {})).id;
     };
     if (shape.empty())
       return one({});
@@ -99,7 +99,7 @@ Value Master::forward(const Map& map, const std::vector<Dim>& shape, ValueId fla
     const std::vector<ValueId> at(batch.begin(), batch.end());
     const ValueId u = b.build(event.from, ir::Element::f64,
                               [&](Indices i) { return coordinate(at, e.flat_position(event.from, i), per_event); });
-    return e.apply_bijector(*map.bijector, "forward", bounds_at(e, bounds, at), event.sizes, u);
+    return e.bijector_forward(*map.bijector, bounds_at(e, bounds, at), event.sizes, u);
   };
   if (event.batch.empty())
     return event_value({});
@@ -154,16 +154,14 @@ void Master::inverse(const Map& map, const Value& given, ValueId flat, ValueId o
     bounds.push_back(e.expression(*argument));
   if (event.to.empty()) {
     over_batch([&](Indices i) {
-      store(i, {}, {},
-            e.apply_bijector(*map.bijector, "inverse", bounds_at(e, bounds, i), event.sizes, e.element(x, i)).id);
+      store(i, {}, {}, e.bijector_inverse(*map.bijector, bounds_at(e, bounds, i), event.sizes, e.element(x, i)).id);
     });
     return;
   }
   const ValueId per_event = b.product(event.from);
   over_batch([&](Indices batch) {
     const std::vector<ValueId> head(batch.begin(), batch.end());
-    const Value u =
-        e.apply_bijector(*map.bijector, "inverse", bounds_at(e, bounds, head), event.sizes, e.slice(x, head));
+    const Value u = e.bijector_inverse(*map.bijector, bounds_at(e, bounds, head), event.sizes, e.slice(x, head));
     b.for_each(event.from, [&](Indices i) { store(head, e.flat_position(event.from, i), per_event, e.element(u, i)); });
   });
 }
@@ -221,7 +219,7 @@ void Master::log_determinant_site(const check::ModelParameter& p, ValueId z, Val
         return b.load(z, at);
       });
     }
-    return e.apply_bijector(*map.bijector, "log_det", bounds_at(e, bounds, head), event.sizes, u).id;
+    return e.bijector_log_det(*map.bijector, bounds_at(e, bounds, head), event.sizes, u);
   };
   b.site(kind, p.declaration->name, event.batch, bodies);
 }

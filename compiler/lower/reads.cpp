@@ -26,6 +26,17 @@ void collect(const check::Type& type, Reads& reads) {
   collect(type.support.upper, reads);
 }
 
+void collect(const check::BijectorStep* step, Reads& reads) {
+  for (const Expr* a : step->arguments)
+    collect(a, reads);
+  for (const auto& [name, size] : step->sizes)
+    collect(size, reads);
+  collect(step->turns.from, reads);
+  collect(step->turns.to, reads);
+  for (const check::BijectorStep* inner : step->body)
+    collect(inner, reads);
+}
+
 void collect(const check::DistributionExpr* d, Reads& reads) {
   if (!d)
     return;
@@ -35,6 +46,8 @@ void collect(const check::DistributionExpr* d, Reads& reads) {
     collect(c, reads);
   for (const Expr* e : {d->weights, d->lower, d->upper})
     collect(e, reads);
+  for (const check::BijectorStep* step : d->steps)
+    collect(step, reads);
   for (const auto& [name, size] : d->sizes)
     collect(size, reads);
   for (const check::Shape* shape : {&d->batch, &d->event}) {

@@ -26,6 +26,10 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   const auto model = prepare_for_fit(session, fit, options.get("data"));
   const Points points = read_points(session, *model, at);
   const Family& family = family_of(session.model.metadata(), fit.family);
+  if (!family.can("density")) {
+    throw InputError("the family " + family.name +
+                     " has no density at a given point: a bijector of its draws has one direction only");
+  }
 
   AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()), z(static_cast<size_t>(model->dimension() + 1));
   phi.resize(phi.size() + 1);

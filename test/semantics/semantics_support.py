@@ -198,3 +198,52 @@ def shaped(row, name, like, indices=()):
     if isinstance(like, (list, tuple)):
         return [shaped(row, name, item, indices + (i + 1,)) for i, item in enumerate(like)]
     return row[name + (f"[{','.join(map(str, indices))}]" if indices else "")]
+
+
+FAMILY_MODEL = """model M { data y: real[3]; param a: real ~ normal(0, 1); param s: real<lower=0> ~ exponential(1); param p: real<lower=0, upper=1> ~ uniform();
+  param v: real[3] ~ normal(a, s); noncentered param w: real[2] ~ normal(a, s); param x: simplex<3> ~ dirichlet([2, 2, 2]); observe y ~ normal(v * p + w[1] + x[2], 1); factor -w[2]^2; }
+"""
+FAMILY_DATA = {"y": [0.3, -0.5, 1.1]}
+FAMILY_POINT = {"a": 0.3, "s": 0.8, "p": 0.4, "v": [0.1, -0.4, 0.9], "w": [0.2, -0.1], "x": [0.2, 0.5, 0.3]}
+REST = " x ~ dirichlet([3, 4, 5]);"
+
+
+def rest():
+    x = FAMILY_POINT["x"]
+    return sum((k - 1) * math.log(v) - math.lgamma(k) for k, v in zip((3, 4, 5), x)) + math.lgamma(12)
+
+
+class FamilyMeaning(Meaning):
+    """Base of the tests of families: `self.family(statements, log_q)`."""
+
+    def family(self, body, log_q, before=""):
+        """The density of the family at FAMILY_POINT with its initial learnables, and derivatives of the objective."""
+        executable = self.compiled(before + FAMILY_MODEL + "family F for M { " + body + " }", "--families=F")
+        data, points = self.write("data.json", FAMILY_DATA), self.write("points.json", [FAMILY_POINT])
+        folder = self.scratch / "fit"
+        done = run([executable, "fit", "--data", data, "--output", folder, "--family", "F", "--steps", 300, "--quiet", "--set", "start=plain"], status=None)
+        self.assertIn(done.returncode, (0, 2), done.stderr)
+        learned = json.loads((folder / "fit.json").read_text())
+        values = self.learnables(learned)
+        ours = json.loads(run([executable, "log-q", "--fit", folder / "fit.json", "--data", data, "--at", points]).stdout)
+        ours = ours[0] if isinstance(ours, list) else ours
+        self.close(number(ours["log_q"]), log_q(values, FAMILY_POINT), "log q", 1e-11)
+        run([executable, "sample", "--fit", folder / "fit.json", "--data", data, "--draws", 20, "--output", folder / "draws.csv"])
+        self.consistent(executable, folder, data)
+        return executable
+
+    def consistent(self, executable, folder, data):
+        """log q of the draws equals the density of the family at these points."""
+        with open(folder / "draws.csv", newline="") as file:
+            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        points = [{name: shaped(row, name, value) for name, value in FAMILY_POINT.items()} for row in rows]
+        found = json.loads(run([executable, "log-q", "--fit", folder / "fit.json", "--data", data, "--at", self.write("draws.json", points), "--scale", "unconstrained"]).stdout)
+        for row, point in zip(rows, found):
+            self.close(number(point["log_q"]), row["log_q__"], "log q of a draw", 1e-8)
+
+    @staticmethod
+    def learnables(fit):
+        entries = fit["learnables"]
+        if isinstance(entries, dict):
+            return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in entries.items()}
+        return {e["name"]: e.get("value", e.get("values")) for e in entries}
