@@ -1,6 +1,7 @@
 // The `fit` block: settings by name, flattened to text for the runtime.
 #include "compiler/check/checker.h"
 #include "runtime/abi/fit_settings.h"
+#include "runtime/abi/objectives.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,19 +12,19 @@ namespace {
 using Place = FitSetting::Place;
 using Kind = FitSetting::Kind;
 
-/// The setting of that name at that place of a `fit` block.
-const FitSetting* find_setting(Place place, std::string_view name) {
+/// The setting of that name at that place of a `fit` block, there of that objective.
+const FitSetting* find_setting(Place place, std::string_view name, std::string_view objective = "") {
   for (const FitSetting& setting : fit_settings) {
-    if (setting.place == place && setting.short_name() == name)
+    if (setting.place == place && setting.short_name() == name && setting.belongs_to(objective))
       return &setting;
   }
   return nullptr;
 }
 
-std::vector<std::string> names_of(Place place) {
+std::vector<std::string> names_of(Place place, std::string_view objective = "") {
   std::vector<std::string> names;
   for (const FitSetting& setting : fit_settings) {
-    if (setting.place == place)
+    if (setting.place == place && setting.belongs_to(objective))
       names.emplace_back(setting.short_name());
   }
   return names;
@@ -44,6 +45,11 @@ std::optional<std::string> value_text(const ast::Expression& e, const FitSetting
     const std::vector<std::string> words = words_of(setting);
     const bool known = std::find(words.begin(), words.end(), name->name) != words.end();
     return known ? std::optional(name->name) : std::nullopt;
+  }
+  if (const auto* boolean = ast::as_if<ast::BoolLiteral>(e)) {
+    const std::vector<std::string> words = words_of(setting);
+    const std::string word = boolean->value ? "true" : "false";
+    return std::find(words.begin(), words.end(), word) != words.end() ? std::optional(word) : std::nullopt;
   }
   const ast::Expression* inner = &e;
   bool negative = false;
@@ -95,16 +101,23 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
     return;
   }
   const bool objective = name == "objective";
-  static const std::set<std::string> later{"softcvi",    "aisivi", "vr_iwae", "iwae",     "renyi",
-                                           "forward_kl", "uivi",   "sivi",    "reinforce"};
-  const std::string only = objective ? "elbo" : "adam";
-  if (callee->name != only) {
+  static const std::set<std::string> later{"aisivi", "bsivi", "sivi", "uivi", "iwhvi", "vr_iwae", "reinforce"};
+  if (objective ? find_objective(callee->name) == nullptr : callee->name != "adam") {
     if (objective && later.count(callee->name) != 0) {
       not_supported_yet(e.range, "the objective '" + callee->name + "'", "elbo(particles = 8)");
       return;
     }
+    std::vector<std::string> names{"adam"};
+    if (objective) {
+      names.clear();
+      for (const ObjectiveRow& row : objective_rows)
+        names.emplace_back(row.name);
+    }
     auto report = error(Code::invalid_setting, callee->range, "no " + name + " named '" + callee->name + "'");
-    report.hint("there is " + only);
+    const auto guess = nearest(callee->name, names);
+    report.hint(guess               ? "did you mean '" + *guess + "'?"
+                : names.size() == 1 ? "there is " + names.front()
+                                    : "there are " + listed(names));
     return;
   }
   if (objective)
@@ -113,18 +126,19 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
   if (!call)
     return;
   const Place place = objective ? Place::objective : Place::optimizer;
+  const std::string of = objective ? callee->name : "";
   for (const ast::Argument& a : call->arguments) {
     if (!a.name) {
       error(Code::invalid_setting, a.range, "a setting of '" + callee->name + "' without its name")
-          .hint(names_of(place).front() + " = ...");
+          .hint(names_of(place, of).front() + " = ...");
       continue;
     }
-    const FitSetting* known = find_setting(place, a.name->text);
+    const FitSetting* known = find_setting(place, a.name->text, of);
     if (!known) {
       auto report =
           error(Code::unknown_setting, a.name->range, "'" + callee->name + "' has no setting '" + a.name->text + "'");
-      const auto guess = nearest(a.name->text, names_of(place));
-      report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(place)));
+      const auto guess = nearest(a.name->text, names_of(place, of));
+      report.hint(guess ? "did you mean '" + *guess + "'?" : "it has " + listed(names_of(place, of)));
       continue;
     }
     const auto text = value_text(*a.value, *known);
@@ -240,6 +254,20 @@ void Checker::check_fit(const ast::Fit& item) {
     }
     if (!fit.settings.emplace(name, *text).second)
       error(Code::invalid_setting, setting.range, "a second value for '" + name + "'");
+  }
+  if (const ObjectiveRow* row = find_objective(fit.objective)) {
+    const auto settle = fit.settings.find("settle");
+    if (row->method != ObjectiveMethod::elbo && settle != fit.settings.end() && settle->second != "0" &&
+        settle->second != "auto") {
+      error(Code::invalid_setting, item.keyword_range,
+            "'settle' belongs to the objective 'elbo', not to '" + fit.objective + "'")
+          .hint("leave it out: the result is the average of the last steps (average = 0.5)");
+    }
+    if (fit.family == "laplace" && row->method != ObjectiveMethod::elbo) {
+      error(Code::objective_mismatch, item.keyword_range,
+            "the family 'laplace' is computed from the mode; no objective such as '" + fit.objective + "' fits it")
+          .hint("family = full_rank;");
+    }
   }
   program_->fits.push_back(std::move(fit));
 }

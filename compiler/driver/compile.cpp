@@ -10,6 +10,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/syntax/dump.h"
 #include "compiler/syntax/parser.h"
+#include "runtime/abi/objectives.h"
 
 #include <llvm/ADT/StringExtras.h>
 #include <llvm/Support/SHA256.h>
@@ -105,6 +106,28 @@ SourceRange draw_of(const check::Family& family, SourceRange place) {
   return result;
 }
 
+struct NeedText {
+  ObjectiveNeed need;
+  const char* kernel;
+  const char* text;
+};
+constexpr NeedText need_texts[] = {
+    {need_pathwise, ".pathwise", "pathwise derivatives, and a draw of the family '"},
+    {need_score, ".score", "the derivative of log q by what is learned, and the density of the family '"},
+    {need_density_gradient, ".log_density_gradient",
+     "the derivative of log q by the point, and the density of the family '"},
+};
+
+/// The objectives that need none of these.
+std::string objectives_without(unsigned missing) {
+  std::string names;
+  for (const ObjectiveRow& row : objective_rows) {
+    if ((row.needs & missing) == 0)
+      names += (names.empty() ? "" : ", ") + std::string(row.name);
+  }
+  return names;
+}
+
 /// What the objectives of the file's fits need of their families. Other families without a derivative are built without
 /// it; their metadata says so. A model's gradient always exists: what has no derivative stands in samplers only.
 void report_missing_derivatives(const check::Program& program, const std::vector<passes::DerivativeError>& errors,
@@ -112,22 +135,41 @@ void report_missing_derivatives(const check::Program& program, const std::vector
   for (const passes::DerivativeError& error : errors) {
     if (error.kernel == "log_density_gradient")
       ir::internal_error("the gradient: " + error.message);
-    for (const check::Fit& fit : program.fits) {
-      if (error.kernel != fit.family + ".pathwise")
+  }
+  for (const check::Fit& fit : program.fits) {
+    const std::string objective = fit.objective.empty() ? "elbo" : fit.objective;
+    const auto estimator = fit.settings.find("objective.estimator");
+    const unsigned needs =
+        objective_needs(*find_objective(objective), estimator == fit.settings.end() ? "" : estimator->second);
+    unsigned missing = 0;
+    for (const passes::DerivativeError& error : errors) {
+      for (const NeedText& need : need_texts)
+        missing |= error.kernel == fit.family + need.kernel ? unsigned{need.need} : 0U;
+    }
+    for (const NeedText& need : need_texts) {
+      const auto error = std::find_if(errors.begin(), errors.end(), [&](const passes::DerivativeError& e) {
+        return e.kernel == fit.family + need.kernel;
+      });
+      if ((needs & need.need) == 0 || error == errors.end())
         continue;
-      SourceRange draw = error.range;
+      SourceRange draw = error->range;
       for (const check::Family& family : program.families) {
         if (family.name == fit.family)
-          draw = draw_of(family, error.range);
+          draw = draw_of(family, error->range);
       }
-      const std::string objective = fit.objective.empty() ? "elbo" : fit.objective;
-      engine
-          .report(Code::objective_mismatch, fit.range,
-                  "the objective '" + objective + "' needs pathwise derivatives, and a draw of the family '" +
-                      fit.family + "' has none")
-          .label(draw, "this draw: " + error.message)
-          .hint(
-              "draw from a distribution that has them, such as normal or lognormal; docs/distributions.md lists them");
+      auto report = engine.report(Code::objective_mismatch, fit.range,
+                                  "the objective '" + objective + "' needs " + need.text + fit.family + "' has none");
+      report.label(draw, "this draw: " + error->message);
+      const std::string names = objectives_without(missing);
+      std::string hint = names.empty() ? "" : "objectives that do without: " + names;
+      if (need.need == need_pathwise) {
+        hint += (names.empty() ? "" : "; or ") +
+                std::string("draw from a distribution that has them, such as normal or lognormal; "
+                            "docs/distributions.md lists them");
+      }
+      if (!hint.empty())
+        report.hint(hint);
+      break;
     }
   }
 }
@@ -141,6 +183,8 @@ void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernel
     family["capabilities"] = nlohmann::ordered_json::array();
     if (has(".log_density_gradient"))
       family["capabilities"].push_back("density");
+    if (has(".score"))
+      family["capabilities"].push_back("score");
     if (has(".pathwise"))
       family["capabilities"].push_back("pathwise");
   }
@@ -148,8 +192,9 @@ void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernel
 
 /// What only the driver knows is added to lowering's metadata.
 std::string complete_metadata(nlohmann::ordered_json j, const Options& options, const codegen::Target& target,
-                              std::string_view source, const ir::Module& kernels) {
+                              std::string_view source, const ir::Module& kernels, unsigned needs) {
   set_capabilities(j, kernels);
+  j["objectives"] = served_objectives(needs);
   j["compiler"] = VMODEL_VERSION;
   j["march"] = target.march;
   j["cpu_features"] = target.features;
@@ -202,13 +247,10 @@ void keep_families(check::Program& program, const Options& options, DiagnosticEn
 
 void check_objectives(const Options& options, DiagnosticEngine& engine) {
   for (const std::string& name : options.objectives) {
-    if (std::find(known_objectives.begin(), known_objectives.end(), name) != known_objectives.end())
+    if (find_objective(name) != nullptr)
       continue;
-    std::string known;
-    for (const std::string_view objective : known_objectives)
-      known += (known.empty() ? "" : ", ") + std::string(objective);
     engine.report(Code::invalid_option, {}, "--objectives names '" + name + "', which is no objective")
-        .hint("--objectives takes " + known);
+        .hint("--objectives takes " + objectives_without(0));
   }
 }
 
@@ -326,12 +368,16 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
 
   codegen::Options code;
   code.target = target;
-  code.kernels = kernel_code(kernels, target);
+  std::vector<std::string> objectives = options.objectives;
+  for (const check::Fit& fit : program->fits)
+    objectives.push_back(fit.objective);
+  const unsigned needs = needs_of(objectives);
+  code.kernels = kernel_code(kernels, target, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;
   code.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   code.verify = verify_wanted();
-  code.metadata = complete_metadata(metadata, options, target, sources.file(*file).text(), kernels);
+  code.metadata = complete_metadata(metadata, options, target, sources.file(*file).text(), kernels, needs);
   code.slots = slot_names(metadata, kernels);
   code.data_count = static_cast<std::int32_t>(metadata["data"].size());
   code.size_count = static_cast<std::int32_t>(metadata["sizes"].size());

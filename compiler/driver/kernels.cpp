@@ -1,6 +1,7 @@
 #include "compiler/driver/kernels.h"
 
 #include "compiler/passes/passes.h"
+#include "runtime/abi/objectives.h"
 
 #include <algorithm>
 #include <array>
@@ -21,27 +22,50 @@ bool is_single(std::string_view kernel) {
   return base_name(kernel) == "log_density" || base_name(kernel) == "log_density_gradient";
 }
 
-bool is_hot(std::string_view kernel) {
+bool is_hot(std::string_view kernel, unsigned needs) {
   if (kernel.starts_with("data_shape.") || kernel.starts_with("data_bounds."))
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
+  // Starts by maximum likelihood use the score, too, but a few hundred times only.
+  if (kernel.ends_with(".score"))
+    return (needs & need_score) != 0;
   constexpr std::array<std::string_view, 4> endings = {".noise", ".draw", ".pathwise", ".log_density_gradient"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 
 } // namespace
 
-std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target) {
+std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target,
+                                                       unsigned needs) {
   std::map<std::string, codegen::KernelCode> result;
   for (const ir::Function& kernel : kernels.functions) {
     codegen::KernelCode& code = result[kernel.name];
     code.lanes = is_single(kernel.name) && target.lanes > 1 ? std::vector{1, target.lanes} : std::vector{target.lanes};
-    code.cold = !is_hot(kernel.name);
+    code.cold = !is_hot(kernel.name, needs);
   }
   // Statistics go through all data in nested loops.
   result["prepare"].cold = !kernels.find(std::string("log_density") + passes::plain_suffix);
   return result;
+}
+
+unsigned needs_of(const std::vector<std::string>& objectives) {
+  // Estimators by the point's derivative are a choice of every ELBO.
+  unsigned needs = find_objective("elbo")->needs | need_density_gradient;
+  for (const std::string& name : objectives) {
+    if (const ObjectiveRow* row = find_objective(name))
+      needs |= row->needs;
+  }
+  return needs;
+}
+
+std::vector<std::string> served_objectives(unsigned needs) {
+  std::vector<std::string> names;
+  for (const ObjectiveRow& row : objective_rows) {
+    if ((row.needs & ~needs) == 0)
+      names.emplace_back(row.name);
+  }
+  return names;
 }
 
 } // namespace vmodel::driver

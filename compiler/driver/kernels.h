@@ -3,20 +3,22 @@
 
 #include "compiler/codegen/codegen.h"
 
-#include <array>
 #include <map>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace vmodel::driver {
 
 /// The model's density and its gradient are asked for single points too (a line search, `log-density`, `benchmark
 /// --lanes 1`) and exist for one lane and for the target's width; all others for the width only: a caller with one
-/// point fills the lanes with it. Hot are the kernels that a fit or a sample runs at every step; code for the others is
-/// generated quickly.
-std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target);
+/// point fills the lanes with it. Hot are the kernels that a fit or a sample runs at every step, with `needs` those of
+/// its objectives (runtime/abi/objectives.h); code for the others is generated quickly.
+std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target,
+                                                       unsigned needs);
 
-/// The objectives that executables can have: all need the kernels that a family has anyway.
-inline constexpr std::array<std::string_view, 1> known_objectives = {"elbo"};
+/// What the objectives of these names need together, and elbo, which every executable has.
+unsigned needs_of(const std::vector<std::string>& objectives);
+/// The objectives that are served by kernels for these needs.
+std::vector<std::string> served_objectives(unsigned needs);
 
 } // namespace vmodel::driver

@@ -66,7 +66,7 @@ ir::Module hoist_to_load(ir::Module module);
 
 /// A part of it: costly expressions of data inside loops become arrays outside of them.
 ir::Function materialise_load_expressions(const ir::Function& function);
-/// The same for what a family learns, in FAMILY.draw and FAMILY.pathwise; after hoist_to_load.
+/// The same for what a family learns, in FAMILY.draw, FAMILY.pathwise and FAMILY.score; after hoist_to_load.
 ir::Module step_expressions(ir::Module module);
 
 // The same for one function without calls.

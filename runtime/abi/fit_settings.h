@@ -20,6 +20,18 @@ struct FitSetting {
   bool above_least = false; // the least value itself is not allowed
   // Words, instead of numbers or beside them; the rest are empty.
   std::array<std::string_view, 6> words = {};
+  // At Place::objective: the objectives (runtime/abi/objectives.h) that have it; the rest are empty.
+  std::array<std::string_view, 6> objectives = {};
+
+  constexpr bool belongs_to(std::string_view objective) const {
+    if (place != Place::objective)
+      return true;
+    for (const std::string_view name : objectives) {
+      if (!name.empty() && name == objective)
+        return true;
+    }
+    return false;
+  }
 
   // The name within its place.
   constexpr std::string_view short_name() const {
@@ -38,14 +50,58 @@ inline constexpr FitSetting fit_settings[] = {
     {"start", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"auto", "laplace", "plain"}},
     {"precondition", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"on", "off"}},
     {"warm_up", FitSetting::Place::block, FitSetting::Kind::word, 0, 0, false, {"on", "off"}},
-    {"particles", FitSetting::Place::objective, FitSetting::Kind::whole, 1, 16777216, false, {"auto"}},
+    {"particles", FitSetting::Place::objective, FitSetting::Kind::whole, 1, 16777216, false, {"auto"}, {"elbo"}},
+    // One problem of so many classes, whose points are kept. One particle alone says nothing.
+    {"particles",
+     FitSetting::Place::objective,
+     FitSetting::Kind::whole,
+     2,
+     1048576,
+     false,
+     {},
+     {"softcvi", "snis_forward_kl", "reweighted_wake"}},
+    {"particles",
+     FitSetting::Place::objective,
+     FitSetting::Kind::whole,
+     1,
+     1048576,
+     false,
+     {},
+     {"iwae", "dreg", "renyi", "chi2"}},
     {"estimator",
      FitSetting::Place::objective,
      FitSetting::Kind::word,
      0,
      0,
      false,
-     {"auto", "total", "stl", "pathwise", "sticking_the_landing"}},
+     {"auto", "total", "stl", "pathwise", "sticking_the_landing"},
+     {"elbo"}},
+    {"estimator",
+     FitSetting::Place::objective,
+     FitSetting::Kind::word,
+     0,
+     0,
+     false,
+     {"total", "dreg"},
+     {"iwae", "renyi", "chi2"}},
+    {"alpha", FitSetting::Place::objective, FitSetting::Kind::real, 0, 1, false, {}, {"softcvi"}},
+    {"alpha", FitSetting::Place::objective, FitSetting::Kind::real, -100, 100, false, {}, {"renyi"}},
+    {"negative",
+     FitSetting::Place::objective,
+     FitSetting::Kind::word,
+     0,
+     0,
+     false,
+     {"proposal", "posterior"},
+     {"softcvi"}},
+    {"low_variance",
+     FitSetting::Place::objective,
+     FitSetting::Kind::word,
+     0,
+     0,
+     false,
+     {"true", "false"},
+     {"snis_forward_kl"}},
     {"optimizer.rate", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1e6, true},
     {"optimizer.schedule", FitSetting::Place::optimizer, FitSetting::Kind::word, 0, 0, false, {"cosine", "constant"}},
     {"optimizer.last_rate", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 1},
@@ -55,10 +111,10 @@ inline constexpr FitSetting fit_settings[] = {
     {"optimizer.beta2", FitSetting::Place::optimizer, FitSetting::Kind::real, 0, 0.9999999},
 };
 
-// The setting of that name, or nullptr.
-constexpr const FitSetting* find_fit_setting(std::string_view name) {
+// The setting of that name in a fit of that objective, or nullptr.
+constexpr const FitSetting* find_fit_setting(std::string_view name, std::string_view objective = "elbo") {
   for (const FitSetting& setting : fit_settings) {
-    if (setting.name == name)
+    if (setting.name == name && setting.belongs_to(objective))
       return &setting;
   }
   return nullptr;

@@ -26,8 +26,9 @@ std::string duration(double seconds) {
 // One line that is rewritten on a terminal; else, where asked for, a line every few seconds.
 class Progress {
 public:
-  Progress(const Session& session, bool lines)
-      : session_(session), rewrite_(session.terminal), lines_(lines || session.terminal) {}
+  Progress(const Session& session, bool lines, const std::string& objective)
+      : session_(session), label_(objective == "elbo" ? "ELBO" : objective), rewrite_(session.terminal),
+        lines_(lines || session.terminal) {}
 
   // The clock decides what is shown, never what is computed.
   void operator()(const FitProgress& p) {
@@ -43,8 +44,8 @@ public:
     if (!last && std::chrono::duration<double>(now - shown_).count() < (rewrite_ ? 0.1 : 3))
       return;
     shown_ = now;
-    show(in_steps ? "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) + "  ELBO " + brief(p.elbo, 7) +
-                        "  rate " + brief(p.rate, 3) + time_left(p)
+    show(in_steps ? "step " + std::to_string(p.step) + " of " + std::to_string(p.steps) + "  " + label_ + " " +
+                        brief(p.objective, 7) + "  rate " + brief(p.rate, 3) + time_left(p)
                   : std::string(p.phase) + "  " + duration(std::chrono::duration<double>(now - begin_).count()),
          last);
   }
@@ -79,6 +80,7 @@ private:
   }
 
   const Session& session_;
+  const std::string label_; // of the objective's value
   const bool rewrite_, lines_;
   const Clock::time_point begin_ = Clock::now();
   Clock::time_point shown_ = begin_, then_ = begin_;
@@ -126,6 +128,15 @@ OtherFit other_fit(const Common& common, const FitSettings& settings, const std:
   return {name, stored.family, stored.phi};
 }
 
+// Of objectives in which particles compete: how many of them count, and how much of the gradient is noise.
+std::string label_report(const FitSettings& settings, const FitState& s) {
+  const auto ratio = [](const GradientNoise& g) { return g.noise > 0 ? brief(g.signal / g.noise, 3) : "none"; };
+  return describe(settings.objective) + "\nlabels worth " + brief(s.last_labels.mean(), 3) + " of " +
+         counted(s.particles, "particle") + " (in the worst step " + brief(s.labels.least, 3) +
+         "), signal to noise of the gradient " + ratio(s.first_noise) + " at the start, " + ratio(s.last_noise) +
+         " at the result\n";
+}
+
 int fit_into(const Common& common, FitSettings settings, const std::string& output, std::vector<std::string> chain) {
   const Session& session = common.session;
   make_folder(output);
@@ -141,7 +152,7 @@ int fit_into(const Common& common, FitSettings settings, const std::string& outp
       list += (list.empty() ? "" : ", ") + entry;
     session.note("defaults: " + list);
   }
-  Progress progress(session, common.progress);
+  Progress progress(session, common.progress, settings.objective.name);
   FitObserver observer;
   if (!common.quiet)
     observer = [&](const FitProgress& p) { progress(p); };
@@ -156,8 +167,10 @@ int fit_into(const Common& common, FitSettings settings, const std::string& outp
   const FitState& s = result.state;
   for (const std::string& note : s.notes)
     session.note(note);
-  session.out << "family " << settings.family << ", start: " << s.start << "\n"
-              << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
+  session.out << "family " << settings.family << ", start: " << s.start << "\n";
+  if (s.labels.count > 0)
+    session.out << label_report(settings, s);
+  session.out << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
   if (s.particles > 0) {
     session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle") << ", estimator "
                 << s.estimator;
@@ -185,7 +198,8 @@ int command_fit(const Session& session, const Arguments& arguments) {
   options.value("steps", "N", "steps of the optimiser");
   options.value("run", "NAME", "the fit block of the model's file");
   options.values("set", "KEY=VALUE",
-                 "a setting: steps, particles, estimator (auto, total, stl), optimizer.rate,\n"
+                 "a setting: steps, particles, estimator (auto, total, stl; other objectives: docs), alpha,\n"
+                 "negative (proposal, posterior), low_variance (true, false), optimizer.rate,\n"
                  "optimizer.schedule (cosine, constant), optimizer.last_rate, optimizer.clip,\n"
                  "optimizer.beta1, optimizer.beta2, average, settle, start (auto, laplace, plain),\n"
                  "precondition (on, off), warm_up (on, off); may stand several times");

@@ -102,7 +102,7 @@ int command_info(const Session& session, const Arguments& arguments) {
                                 {"learnables", learnables}});
   }
   info["families"].push_back({{"name", "laplace"}, {"kind", "laplace"}});
-  info["objectives"] = {"elbo"};
+  info["objectives"] = m.objectives;
   info["fits"] = Json::array();
   for (const FitBlock& fit : m.fits) {
     info["fits"].push_back(

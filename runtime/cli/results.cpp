@@ -1,5 +1,6 @@
 #include "runtime/cli/results.h"
 
+#include "runtime/abi/fit_settings.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 #include "runtime/io/sha256.h"
@@ -50,6 +51,21 @@ void write_phi(const std::string& folder, const std::vector<double>& phi, Json& 
       {"file", "fit.phi.bin"}, {"count", phi.size()}, {"format", "float64, little endian"}, {"hash", hash.finish()}};
 }
 
+Json noise_json(const GradientNoise& noise) {
+  return {{"signal", json_number(noise.signal)}, {"noise", json_number(noise.noise)}, {"repeats", noise.repeats}};
+}
+
+// Of objectives in which particles compete.
+Json labels_json(const FitState& s) {
+  Json labels = {{"particles", s.particles},
+                 {"effective_size_mean", json_number(s.labels.mean())},
+                 {"effective_size_least", json_number(s.labels.least)},
+                 {"effective_size_last", json_number(s.last_labels.mean())}};
+  if (!std::isnan(s.last_labels.mean_guide()))
+    labels["classifier_effective_size_last"] = json_number(s.last_labels.mean_guide());
+  return labels;
+}
+
 } // namespace
 
 Json learnables_json(const PreparedModel& model, const Family& family, const std::vector<double>& phi) {
@@ -88,7 +104,21 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
   state["order_of_data"] = s.order_of_data;
   state["skipped"] = s.skipped;
   state["particles_not_finite"] = s.particles_not_finite;
+  state["particles_impossible"] = s.particles_impossible;
   state["random"] = {{"seed", s.seed}, {"stream", s.stream}};
+
+  Json diagnostics = {{"elbo", json_number(s.elbo)},
+                      {"elbo_standard_error", json_number(s.elbo_error)},
+                      {"start", s.start},
+                      {"estimator", s.estimator},
+                      {"particles", s.particles},
+                      {"halves_apart", json_number(s.halves_apart)},
+                      {"problems", s.problems}};
+  if (s.labels.count > 0) {
+    diagnostics["labels"] = labels_json(s);
+    diagnostics["gradient_at_start"] = noise_json(s.first_noise);
+    diagnostics["gradient_at_result"] = noise_json(s.last_noise);
+  }
 
   Json fit = {{"kind", "vmodel fit"},
               {"schema_version", fit_schema_version},
@@ -98,18 +128,11 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
               {"sizes", sizes},
               {"run", settings.run},
               {"family", settings.family},
-              {"objective", settings.objective},
+              {"objective", settings.objective.name},
               {"seed", settings.seed},
               {"configuration", configuration},
               {"learnables", learnables_json(model, family, s.phi)},
-              {"diagnostics",
-               {{"elbo", json_number(s.elbo)},
-                {"elbo_standard_error", json_number(s.elbo_error)},
-                {"start", s.start},
-                {"estimator", s.estimator},
-                {"particles", s.particles},
-                {"halves_apart", json_number(s.halves_apart)},
-                {"problems", s.problems}}},
+              {"diagnostics", diagnostics},
               {"state", state}};
   write_file(folder + "/fit.json", fit.dump(1) + "\n");
 
@@ -251,6 +274,10 @@ StoredFit read_fit(const Session& session, const std::string& path) {
   fit.path = path;
   fit.family = reader.text("family");
   fit.objective = reader.text("objective");
+  for (const FitSetting& setting : fit_settings) {
+    if (setting.place == FitSetting::Place::objective && setting.belongs_to(fit.objective))
+      fit.objective_settings.emplace_back(setting.name, reader.text("configuration." + std::string(setting.name)));
+  }
   fit.data_hash = reader.text("data.hash");
   fit.phi = read_phi(path, reader);
   fit.fields = reader.object("data.fields");

@@ -4,8 +4,9 @@
 #include "runtime/cli/shared.h"
 #include "runtime/fit/fit.h"
 
-#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace vmodel::runtime {
 
@@ -21,6 +22,8 @@ struct StoredFit {
   std::string path;
   std::string family;
   std::string objective;
+  // Its settings by name, those that the fit chose included.
+  std::vector<std::pair<std::string, std::string>> objective_settings;
   std::string data_hash;
   std::vector<double> phi;
   json::Value fields;                   // data fields that are stored, by the names of the data file

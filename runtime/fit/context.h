@@ -15,6 +15,7 @@ namespace vmodel::runtime {
 
 // Steps of the random streams that are not steps of the optimiser.
 inline constexpr uint32_t step_of_estimator_trial = 0x20000000;
+inline constexpr uint32_t step_of_moments = 0x30000000;
 inline constexpr uint32_t step_of_evaluation = 0x40000000;
 inline constexpr uint32_t step_of_curvature = 0x50000000;
 inline constexpr uint32_t step_of_warm_up = 0x60000000;
@@ -32,7 +33,7 @@ struct Comparison {
 
 // How steps estimate their gradients.
 struct Estimation {
-  Estimator estimator = Estimator::total;
+  EstimatorChoice estimator = EstimatorChoice::total;
   int64_t particles = 1; // of Adam's steps
   int64_t settling = 1;  // of the last phase
 };
@@ -56,6 +57,9 @@ struct FitContext {
   PreconditionerEffort preconditioner_effort() const;
   // Steps in the metric of the curvature need one.
   bool settles() const { return settings.settling_steps() > 0 && !preconditioner.is_identity(); }
+  bool has_elbo_gradient() const { return missing_needs(model, family, need_pathwise) == 0; }
+  // Whether the objective is the ELBO: curvature, choice of the estimator and the last phase know no other.
+  bool is_elbo() const { return settings.objective.method() == ObjectiveMethod::elbo; }
   int64_t averaged_steps() const {
     return static_cast<int64_t>(settings.average * static_cast<double>(settings.steps));
   }
@@ -90,9 +94,12 @@ void compare_with_plain_start(FitContext& fit);
 void warm_up(FitContext& fit);
 // What the preconditioner does not know: it takes the posterior for nearly Gaussian.
 void measure_curvature(FitContext& fit);
-// The estimator whose gradients would leave the smaller error in the result, and so many particles
-// that this error is small in every coordinate.
+// Of the ELBO: the estimator whose gradients would leave the smaller error in the result, and so many particles
+// that this error is small in every coordinate. Other objectives: what the settings say.
 Estimation choose_estimation(FitContext& fit);
+// How much of the gradient is noise at state.phi, in the coordinates of the optimiser, by repeated estimates. `number`
+// chooses the random numbers.
+GradientNoise measure_noise(FitContext& fit, uint32_t number);
 // The steps.
 void optimise(FitContext& fit, const Estimation& estimation);
 

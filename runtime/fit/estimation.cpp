@@ -1,7 +1,7 @@
 // The estimator of the gradient and the number of particles.
 
 #include "runtime/fit/context.h"
-#include "runtime/io/error.h"
+#include "runtime/objectives/gradient_moments.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,15 +20,18 @@ constexpr int trials = 128;
 // The greatest standard deviation of the error that the gradient of one particle makes in the result
 // of a Newton step, in units of the coordinates (Preconditioner::to_units). Directions that are
 // flatter than the preconditioner knows count as they are.
-double error_of(FitContext& fit, Estimator estimator) {
-  Elbo objective(fit.model, fit.family, fit.model.lanes(), estimator, fit.pool);
+double error_of(FitContext& fit, EstimatorChoice estimator) {
+  ObjectiveSettings one_block = fit.settings.objective;
+  one_block.estimator = estimator;
+  one_block.particles = fit.model.lanes();
+  const auto objective = make_objective(fit.model, fit.family, one_block, fit.pool);
   const size_t n = static_cast<size_t>(fit.size);
   std::vector<double> g(n + 1), psi(n), units(n + 1), sum(n, 0.0), squares(n, 0.0);
   int finite = 0;
   for (int t = 0; t < trials; ++t) {
     fit.alive();
-    const Evaluation e = objective.evaluate(fit.state.phi.data(),
-                                            fit.random(step_of_estimator_trial + static_cast<uint32_t>(t)), g.data());
+    const Evaluation e = objective->evaluate(fit.state.phi.data(),
+                                             fit.random(step_of_estimator_trial + static_cast<uint32_t>(t)), g.data());
     if (!std::isfinite(e.value))
       continue;
     ++finite;
@@ -50,28 +53,61 @@ double error_of(FitContext& fit, Estimator estimator) {
   return worst;
 }
 
+const char* name_of(EstimatorChoice estimator) {
+  switch (estimator) {
+  case EstimatorChoice::stl: return "stl";
+  case EstimatorChoice::dreg: return "dreg";
+  case EstimatorChoice::automatic:
+  case EstimatorChoice::total: break;
+  }
+  return "total";
+}
+
+// Estimates of the gradient for its noise.
+constexpr int64_t least_repeats = 32, most_repeats = 200;
+
 } // namespace
+
+GradientNoise measure_noise(FitContext& fit, uint32_t number) {
+  const auto objective = make_objective(fit.model, fit.family, fit.settings.objective, fit.pool);
+  const size_t n = static_cast<size_t>(fit.size);
+  std::vector<double> g(n + 1), psi(n);
+  GradientMoments moments(fit.size);
+  const int64_t repeats = std::clamp<int64_t>(fit.settings.steps / 100, least_repeats, most_repeats);
+  for (int64_t i = 0; i < repeats; ++i) {
+    fit.alive();
+    const uint32_t step = step_of_moments + number * static_cast<uint32_t>(most_repeats) + static_cast<uint32_t>(i);
+    const Evaluation e = objective->evaluate(fit.state.phi.data(), fit.random(step), g.data());
+    fit.preconditioner.pull_back(g.data(), psi.data());
+    moments.add(e, psi.data());
+  }
+  return {moments.signal(), moments.noise(), moments.count()};
+}
 
 Estimation choose_estimation(FitContext& fit) {
   const FitSettings& settings = fit.settings;
   const bool has_stl =
       fit.model.compiled().find(fit.family.name + ".log_density_gradient", fit.model.lanes()) != nullptr;
-  if (settings.estimator == EstimatorChoice::stl && !has_stl)
-    throw InputError("estimator stl: the family " + fit.family.name + " has no density at a given point");
   Estimation result;
-  result.estimator = settings.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total;
-  result.particles = result.settling = settings.particles > 0 ? settings.particles : least_particles;
-  const bool choose = settings.estimator == EstimatorChoice::automatic && has_stl;
-  if (choose || settings.particles == 0) {
+  const int64_t given = settings.objective.particles;
+  const EstimatorChoice wanted_estimator = settings.objective.estimator;
+  result.estimator = wanted_estimator == EstimatorChoice::automatic ? EstimatorChoice::total : wanted_estimator;
+  result.particles = result.settling = given > 0 ? given : least_particles;
+  fit.state.particles = result.particles;
+  fit.state.estimator = (settings.objective.needs() & need_pathwise) == 0 ? "score" : name_of(result.estimator);
+  if (!fit.is_elbo())
+    return result;
+  const bool choose = wanted_estimator == EstimatorChoice::automatic && has_stl;
+  if (choose || given == 0) {
     double worst = error_of(fit, result.estimator);
     if (choose) {
-      const double stl = error_of(fit, Estimator::stl);
+      const double stl = error_of(fit, EstimatorChoice::stl);
       if (stl < worst) {
-        result.estimator = Estimator::stl;
+        result.estimator = EstimatorChoice::stl;
         worst = stl;
       }
     }
-    if (settings.particles == 0 && std::isfinite(worst)) {
+    if (given == 0 && std::isfinite(worst)) {
       const bool settles = fit.settles();
       const double iterates =
           static_cast<double>(std::max<int64_t>(1, settles ? settings.settling_steps() * 3 / 5 : fit.averaged_steps()));
@@ -87,7 +123,7 @@ Estimation choose_estimation(FitContext& fit) {
                              : result.settling;
     }
   }
-  fit.state.estimator = result.estimator == Estimator::stl ? "stl" : "total";
+  fit.state.estimator = name_of(result.estimator);
   fit.state.particles = fit.settles() ? result.settling : result.particles;
   return result;
 }

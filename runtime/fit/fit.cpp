@@ -13,6 +13,34 @@ namespace {
 constexpr double most_halves_apart = 4;
 constexpr double most_skipped = 0.01;
 constexpr int64_t most_last_draws = 4096;
+// Labels that are worth less than this share of what the classifier's are worth have collapsed (one particle: 0).
+constexpr double least_label_share = 0.05;
+
+// What labels and gradients of other objectives than the ELBO say of the result.
+void judge_labels(FitContext& fit) {
+  FitState& state = fit.state;
+  if (state.particles_impossible > 0) {
+    state.notes.push_back(std::to_string(state.particles_impossible) + " of " +
+                          std::to_string(state.step * state.particles) +
+                          " particles had density zero (label 0): the family reaches beyond the posterior's support");
+  }
+  if (state.particles_not_finite > 0) {
+    state.notes.push_back(counted(state.particles_not_finite, "particle") +
+                          " had a density that is no number; their steps were skipped");
+  }
+  const LabelSizes& labels = state.last_labels;
+  if (labels.count == 0)
+    return;
+  const double particles = static_cast<double>(state.particles);
+  // Of weights without a classifier, equal ones are what is wanted.
+  const double wanted = std::isfinite(labels.mean_guide()) ? labels.mean_guide() : particles;
+  if (particles > 1 && labels.mean() - 1 < least_label_share * (wanted - 1)) {
+    state.problems.push_back("the labels have collapsed: on average they are worth " + brief(labels.mean(), 3) +
+                             " of " + counted(state.particles, "particle") + " (effective sample size), the family's " +
+                             brief(wanted, 3) +
+                             "; the family is far from the posterior: use more particles, another start or family");
+  }
+}
 
 // The ELBO of the result, and whether it can be relied on.
 void judge(FitContext& fit) {
@@ -26,7 +54,8 @@ void judge(FitContext& fit) {
     state.problems.push_back("a learned value is not finite");
   }
   // A posterior may end at a wall: single draws beyond it are reported by `sample`.
-  if (!std::isfinite(e.value) && static_cast<double>(e.not_finite) > most_skipped * static_cast<double>(last_draws)) {
+  if (fit.is_elbo() && !std::isfinite(e.value) &&
+      static_cast<double>(e.not_finite) > most_skipped * static_cast<double>(last_draws)) {
     state.problems.push_back("the objective at the result is not finite (" + std::to_string(e.not_finite) + " of " +
                              std::to_string(last_draws) + " draws)");
   }
@@ -42,6 +71,15 @@ void judge(FitContext& fit) {
 
 } // namespace
 
+void LabelSizes::add(const Evaluation& e) {
+  if (!std::isfinite(e.label_size))
+    return;
+  ++count;
+  sum += e.label_size;
+  guide += e.guide_size;
+  least = std::isnan(least) ? e.label_size : std::min(least, e.label_size);
+}
+
 const Family& family_of(const Metadata& metadata, const std::string& name) {
   const std::string kernels = name == "laplace" ? "full_rank" : name;
   const Family* family = metadata.find_family(kernels);
@@ -52,7 +90,24 @@ const Family& family_of(const Metadata& metadata, const std::string& name) {
   return *family;
 }
 
+void need_kernels(const PreparedModel& model, const Family& family, const ObjectiveSettings& objective) {
+  const unsigned missing = missing_needs(model, family, objective.needs());
+  if (missing == 0)
+    return;
+  std::string names;
+  for (const ObjectiveRow& row : objective_rows) {
+    if (missing_needs(model, family, row.needs) == 0 && model.metadata().has_objective(row.name))
+      names += (names.empty() ? "" : ", ") + std::string(row.name);
+  }
+  const char* what = (missing & need_pathwise) != 0 ? "pathwise derivatives"
+                     : (missing & need_score) != 0  ? "the derivative of its density by what is learned"
+                                                    : "the derivative of its density by the point";
+  throw InputError("objective " + describe(objective) + ": it needs " + what + ", which the family " + family.name +
+                   " does not have" + (names.empty() ? "" : "; objectives for this family: " + names));
+}
+
 FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer) {
+  need_kernels(model, family_of(model.metadata(), settings.family), settings.objective);
   FitContext fit(model, settings, observer);
   start(fit);
   if (settings.family == "laplace") {
@@ -61,10 +116,17 @@ FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const
     compare_with_plain_start(fit);
   } else {
     fit.choose_preconditioner(0);
-    if (settings.warm_up)
+    if (settings.warm_up && fit.has_elbo_gradient())
       warm_up(fit);
-    measure_curvature(fit);
-    optimise(fit, choose_estimation(fit));
+    if (fit.is_elbo()) {
+      measure_curvature(fit);
+      optimise(fit, choose_estimation(fit));
+    } else {
+      fit.state.first_noise = measure_noise(fit, 0);
+      optimise(fit, choose_estimation(fit));
+      fit.state.last_noise = measure_noise(fit, 1);
+      judge_labels(fit);
+    }
   }
   judge(fit);
   return {std::move(fit.state), std::move(fit.trace)};

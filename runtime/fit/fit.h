@@ -3,7 +3,9 @@
 
 #include "runtime/fit/settings.h"
 #include "runtime/model/prepared_model.h"
+#include "runtime/objectives/objective.h"
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,6 +21,23 @@ struct TraceRow {
   int64_t skipped = 0; // steps skipped so far
 };
 
+// Sums over steps of what objectives say of their labels (Evaluation::label_size).
+struct LabelSizes {
+  double sum = 0, least = NAN, guide = 0;
+  int64_t count = 0;
+
+  void add(const Evaluation& e);
+  double mean() const { return count > 0 ? sum / static_cast<double>(count) : NAN; }
+  // Of the classifier's, where there is one.
+  double mean_guide() const { return count > 0 ? guide / static_cast<double>(count) : NAN; }
+};
+
+// Means over the coordinates of |mean| and of the standard deviation of a gradient, from `repeats` estimates.
+struct GradientNoise {
+  double signal = NAN, noise = NAN;
+  int64_t repeats = 0;
+};
+
 // All that a fit is at a moment; fit.json is a view of it.
 struct FitState {
   std::string phase = "start"; // start, optimise, done
@@ -31,6 +50,8 @@ struct FitState {
   std::vector<int64_t> order_of_data; // for minibatches; empty: all data in every step
   int64_t skipped = 0;                // steps with a particle that was not finite
   int64_t particles_not_finite = 0;
+  // Particles with density zero, which the objective has a place for (label 0).
+  int64_t particles_impossible = 0;
   uint64_t seed = 0;
   uint32_t stream = static_cast<uint32_t>(Stream::fit);
 
@@ -39,6 +60,10 @@ struct FitState {
   std::string estimator;
   int64_t particles = 0;
   double elbo = 0, elbo_error = 0;
+  // Of objectives with labels: over all steps, and over those whose iterates are averaged (the last half without).
+  LabelSizes labels, last_labels;
+  // At the first step and at the result.
+  GradientNoise first_noise, last_noise;
   // Distance of the halves of the averaged iterates in Monte-Carlo errors; the limit is 4.
   double halves_apart = 0;
   // Why the fit is not to be relied on; empty: nothing found.
@@ -56,10 +81,13 @@ struct FitResult {
 struct FitProgress {
   const char* phase; // empty: steps
   int64_t step, steps;
-  double elbo, rate; // a running mean of the objective; not a number before the first step
-  double left;       // what is left to do, in steps as dear as this one
+  double objective, rate; // a running mean of the objective; not a number before the first step
+  double left;            // what is left to do, in steps as dear as this one
 };
 using FitObserver = std::function<void(const FitProgress&)>;
+
+// Throws InputError, with the objectives that fit, where the compiled family does not have what this one needs.
+void need_kernels(const PreparedModel& model, const Family& family, const ObjectiveSettings& objective);
 
 // Runs a whole fit. Throws InputError when the family cannot be fitted at all.
 FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const FitObserver& observer);

@@ -15,6 +15,8 @@ constexpr double first_settling_rate = 0.3, last_settling_rate = 0.05;
 constexpr double negligible_loss = 0.01; // in nats
 constexpr int64_t settled_draws = 4096;
 constexpr int64_t trace_rows = 10000;
+// So many steps in a row that cannot be taken end a fit.
+constexpr int64_t most_skipped_in_a_row = 100;
 
 class Optimiser {
 public:
@@ -38,7 +40,7 @@ private:
   void adam() {
     const FitSettings& settings = fit_.settings;
     const int64_t steps = settings.steps, averaged = fit_.averaged_steps();
-    Elbo objective(fit_.model, fit_.family, estimation_.particles, estimation_.estimator, fit_.pool);
+    const auto objective = objective_of(estimation_.particles);
     Adam adam(n_, settings.adam);
     // One for the result, one in comparable units for the test of its halves.
     IterateAverage average(n_, averaged), in_units(n_, averaged);
@@ -54,10 +56,10 @@ private:
         std::fill(psi_.begin(), psi_.end(), 0.0);
         adam.restart();
       }
-      const Evaluation e = objective.evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
+      const Evaluation e = objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
       const double rate = slower * settings.schedule.at(step, steps);
       double norm = NAN;
-      if (std::isfinite(e.value)) {
+      if (e.usable) {
         skipped_in_a_row = 0;
         std::copy(psi_.begin(), psi_.end(), sound.begin());
         fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
@@ -66,8 +68,10 @@ private:
         move();
       } else {
         skip(e);
-        // A step into a place without density is taken back, and later ones are shorter.
-        if (++skipped_in_a_row == 3) {
+        ++skipped_in_a_row;
+        // A step into a place without density is taken back, and later ones are shorter. Where particles compete,
+        // the next ones decide: a step that is skipped tells of its particles more than of the place.
+        if (fit_.is_elbo() && skipped_in_a_row == 3) {
           skipped_in_a_row = 0;
           slower *= 0.5;
           std::copy(sound.begin(), sound.end(), psi_.begin());
@@ -75,15 +79,23 @@ private:
           adam.restart();
         }
       }
+      count(e, step >= steps - (averaged > 0 ? averaged : steps / 2));
       if (step >= steps - averaged)
         add(average, in_units);
-      done_step(step + 1, estimation_.particles, e.value, norm, rate);
+      done_step(step + 1, estimation_.particles, objective->minimised() ? -e.value : e.value, norm, rate);
+      if (skipped_in_a_row == most_skipped_in_a_row) {
+        fit_.state.problems.push_back(counted(most_skipped_in_a_row, "step") +
+                                      " in a row could not be taken, since particles had no finite density or "
+                                      "derivative; the fit ended at step " +
+                                      std::to_string(step + 1));
+        break;
+      }
     }
     FitState& state = fit_.state;
     state.last = phi_;
     state.first_moment = adam.first_moment();
     state.second_moment = adam.second_moment();
-    if (averaged > 0) {
+    if (averaged > 0 && average.complete()) {
       state.averaged = averaged;
       psi_ = average.mean();
       move();
@@ -97,15 +109,15 @@ private:
   // and the mean has neither Adam's bias for skewed noise nor, at so little noise, that of the
   // objective's third derivatives.
   void settle() {
-    Elbo objective(fit_.model, fit_.family, estimation_.settling, estimation_.estimator, fit_.pool);
+    const auto objective = objective_of(estimation_.settling);
     const int64_t first = settling_ * 2 / 5, averaged = settling_ - first;
     IterateAverage average(n_, averaged), in_units(n_, averaged);
     for (int64_t i = 0; i < settling_; ++i) {
       const int64_t number = fit_.settings.steps + i;
       const Evaluation e =
-          objective.evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(number)), gradient_.data());
+          objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(number)), gradient_.data());
       double norm = NAN, wanted = 0;
-      if (std::isfinite(e.value)) {
+      if (e.usable) {
         fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
         norm = euclidean_norm(g_psi_.data(), n_);
         fit_.curvature.apply(g_psi_);
@@ -148,9 +160,23 @@ private:
     fit_.preconditioner.add_to(psi_.data(), phi_.data());
   }
 
+  std::unique_ptr<Objective> objective_of(int64_t particles) const {
+    ObjectiveSettings settings = fit_.settings.objective;
+    settings.particles = particles;
+    settings.estimator = estimation_.estimator;
+    return make_objective(fit_.model, fit_.family, settings, fit_.pool);
+  }
+
   void skip(const Evaluation& e) {
     ++fit_.state.skipped;
     fit_.state.particles_not_finite += e.not_finite;
+  }
+
+  void count(const Evaluation& e, bool late) {
+    fit_.state.particles_impossible += e.impossible;
+    fit_.state.labels.add(e);
+    if (late)
+      fit_.state.last_labels.add(e);
   }
 
   void add(IterateAverage& average, IterateAverage& in_units) {

@@ -42,11 +42,13 @@ using Words = std::vector<std::pair<const char*, Enum>>;
 const Words<EstimatorChoice> estimators = {{"auto", EstimatorChoice::automatic},
                                            {"total", EstimatorChoice::total},
                                            {"stl", EstimatorChoice::stl},
+                                           {"dreg", EstimatorChoice::dreg},
                                            // The language's longer names.
                                            {"pathwise", EstimatorChoice::total},
                                            {"sticking_the_landing", EstimatorChoice::stl}};
 const Words<StartChoice> starts = {
     {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace}, {"plain", StartChoice::plain}};
+const Words<Negative> negatives = {{"proposal", Negative::proposal}, {"posterior", Negative::posterior}};
 const Words<RateSchedule::Kind> schedules = {{"cosine", RateSchedule::Kind::cosine},
                                              {"constant", RateSchedule::Kind::constant}};
 
@@ -66,13 +68,25 @@ const std::vector<Setting>& settings_table() {
        [](S& s, double x) { s.steps = static_cast<int64_t>(x); },
        {},
        [](const S& s) { return std::to_string(s.steps); }},
-      {"particles", [](S& s, double x) { s.particles = static_cast<int64_t>(x); },
-       [](S& s, const T&) { s.particles = 0; },
-       [](const S& s) { return s.particles == 0 ? T("auto") : std::to_string(s.particles); }},
+      {"particles", [](S& s, double x) { s.objective.particles = static_cast<int64_t>(x); },
+       [](S& s, const T&) { s.objective.particles = 0; },
+       [](const S& s) { return s.objective.particles == 0 ? T("auto") : std::to_string(s.objective.particles); }},
       {"estimator",
        {},
-       [](S& s, const T& t) { s.estimator = meaning(t, estimators); },
-       [](const S& s) { return name_of(s.estimator, estimators); }},
+       [](S& s, const T& t) { s.objective.estimator = meaning(t, estimators); },
+       [](const S& s) { return name_of(s.objective.estimator, estimators); }},
+      {"alpha",
+       [](S& s, double x) { s.objective.alpha = x; },
+       {},
+       [](const S& s) { return brief(s.objective.alpha, 12); }},
+      {"negative",
+       {},
+       [](S& s, const T& t) { s.objective.negative = meaning(t, negatives); },
+       [](const S& s) { return name_of(s.objective.negative, negatives); }},
+      {"low_variance",
+       {},
+       [](S& s, const T& t) { s.objective.low_variance = t == "true"; },
+       [](const S& s) { return T(s.objective.low_variance ? "true" : "false"); }},
       {"optimizer.rate",
        [](S& s, double x) { s.schedule.rate = x; },
        {},
@@ -117,9 +131,20 @@ const std::vector<Setting>& settings_table() {
   return table;
 }
 
+// The limits of a setting in a fit of that objective, or nullptr where it has no such setting.
+const FitSetting* limits_of(const Setting& setting, const S& settings) {
+  return find_fit_setting(setting.name, settings.objective.name);
+}
+
+const Setting* find_setting(const T& name) {
+  const auto& table = settings_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const Setting& s) { return name == s.name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
 // Checks a value against fit_settings and hands it over. Throws InputError.
 void read_setting(const Setting& setting, const T& text, S& settings) {
-  const FitSetting& limits = *find_fit_setting(setting.name);
+  const FitSetting& limits = *limits_of(setting, settings);
   T list;
   for (const std::string_view word : limits.words) {
     if (word.empty())
@@ -141,25 +166,66 @@ void read_setting(const Setting& setting, const T& text, S& settings) {
   setting.number(settings, value);
 }
 
+using Given = std::vector<std::pair<T, T>>; // settings with their values; later ones win
+
 // `elbo(particles = 8, estimator = stl)` gives the name and the settings.
-std::string parse_objective(const std::string& text, std::map<std::string, std::string>& given) {
+T parse_objective(const T& text, Given& given) {
   const size_t open = text.find('(');
-  if (open == std::string::npos)
+  if (open == T::npos)
     return trimmed(text);
-  if (text.back() != ')')
+  if (trimmed(text).back() != ')')
     throw InputError("objective " + text + ": `)` is missing");
-  std::string inside = text.substr(open + 1, text.size() - open - 2);
+  T inside = text.substr(open + 1, text.rfind(')') - open - 1);
   while (!trimmed(inside).empty()) {
     const size_t comma = inside.find(',');
-    const std::string part = inside.substr(0, comma);
-    inside = comma == std::string::npos ? "" : inside.substr(comma + 1);
+    const T part = inside.substr(0, comma);
+    inside = comma == T::npos ? "" : inside.substr(comma + 1);
     const size_t equals = part.find('=');
-    if (equals == std::string::npos) {
+    if (equals == T::npos) {
       throw InputError("objective " + text + ": `name = value` expected, not `" + trimmed(part) + "`");
     }
-    given[trimmed(part.substr(0, equals))] = trimmed(part.substr(equals + 1));
+    given.emplace_back(trimmed(part.substr(0, equals)), trimmed(part.substr(equals + 1)));
   }
   return trimmed(text.substr(0, open));
+}
+
+// The name of an objective, with the defaults that a fit of it has and with what makes it of its method.
+void choose_objective(const T& name, S& settings) {
+  const ObjectiveRow* row = find_objective(name);
+  if (row == nullptr) {
+    T names;
+    for (const ObjectiveRow& other : objective_rows)
+      names += (names.empty() ? "" : ", ") + T(other.name);
+    throw InputError("objective " + name + ": there is none of that name; there are " + names);
+  }
+  settings.objective.name = name;
+  const auto preset = [&](std::string_view setting, std::string_view value) {
+    // The values of the tables need no limits, which a fixed setting has none of.
+    const Setting& found = *find_setting(T(setting));
+    if (found.number && value.find_first_not_of("0123456789.-e") == T::npos)
+      found.number(settings, parse_real(T(setting), T(value), -1e300, 1e300));
+    else
+      found.word(settings, T(value));
+  };
+  for (const ObjectiveDefault& entry : objective_defaults) {
+    if (entry.method == row->method)
+      preset(entry.setting, entry.value);
+  }
+  for (const ObjectivePreset& entry : row->fixed) {
+    if (!entry.setting.empty())
+      preset(entry.setting, entry.value);
+  }
+}
+
+// The settings of an objective, for messages.
+T objective_setting_names(const S& settings) {
+  T names;
+  for (const Setting& s : settings_table()) {
+    const FitSetting* limits = limits_of(s, settings);
+    if (limits != nullptr && limits->place == FitSetting::Place::objective)
+      names += (names.empty() ? "" : ", ") + T(s.name);
+  }
+  return names;
 }
 
 // `start = First;` names another fit block. False where the value is one of the other choices.
@@ -227,11 +293,47 @@ double parse_real(const std::string& what, const std::string& text, double least
   return value;
 }
 
+ObjectiveSettings parse_objective_settings(const std::string& text, const Given& more) {
+  FitSettings settings;
+  Given given;
+  choose_objective(parse_objective(text, given), settings);
+  given.insert(given.end(), more.begin(), more.end());
+  for (const auto& [name, value] : given) {
+    const Setting* setting = find_setting(name);
+    const FitSetting* limits = setting == nullptr ? nullptr : limits_of(*setting, settings);
+    if (limits == nullptr || limits->place != FitSetting::Place::objective) {
+      throw InputError("objective " + settings.objective.name + ": it has no setting `" + name + "`; it has " +
+                       objective_setting_names(settings));
+    }
+    read_setting(*setting, value, settings);
+  }
+  return settings.objective;
+}
+
+std::string describe(const ObjectiveSettings& objective) {
+  FitSettings settings;
+  settings.objective = objective;
+  std::string list;
+  for (const Setting& setting : settings_table()) {
+    const FitSetting* limits = limits_of(setting, settings);
+    if (limits != nullptr && limits->place == FitSetting::Place::objective)
+      list += (list.empty() ? "" : ", ") + std::string(setting.name) + " = " + setting.show(settings);
+  }
+  return objective.name + "(" + list + ")";
+}
+
 FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
   FitSettings settings;
   settings.run = flags.run;
-  // Name to value, and where it was said; later ones win.
-  std::map<std::string, std::string> given;
+  // As the language has it, `objective.` may stand before an objective's settings.
+  const auto plain = [](const std::string& name) {
+    for (const char* prefix : {"objective.", "elbo."}) {
+      if (name.rfind(prefix, 0) == 0)
+        return name.substr(std::string(prefix).size());
+    }
+    return name;
+  };
+  Given given;
   bool family_given = false, objective_given = false;
   std::string objective;
   if (const FitBlock* block = choose_block(metadata, flags.run)) {
@@ -241,27 +343,37 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
     objective = block->objective;
     for (const auto& [name, value] : block->settings)
-      given[name] = value;
+      given.emplace_back(plain(name), value);
   }
+  objective_given = !objective.empty() || !flags.objective.empty();
   if (!flags.family.empty()) {
     settings.family = flags.family;
     family_given = true;
   }
-  if (!flags.objective.empty())
-    objective = flags.objective;
-  if (!objective.empty()) {
-    settings.objective = parse_objective(objective, given);
-    objective_given = true;
+  if (!flags.objective.empty()) {
+    Given of_flag;
+    const std::string name = parse_objective(flags.objective, of_flag);
+    // Settings of another objective in the block mean nothing for this one.
+    if (name != (objective.empty() ? "elbo" : objective)) {
+      std::erase_if(given, [](const auto& entry) {
+        return std::any_of(std::begin(fit_settings), std::end(fit_settings), [&](const FitSetting& s) {
+          return s.place == FitSetting::Place::objective && s.name == entry.first;
+        });
+      });
+    }
+    objective = name;
+    given.insert(given.end(), of_flag.begin(), of_flag.end());
   }
+  choose_objective(objective.empty() ? "elbo" : objective, settings);
   for (const std::string& entry : flags.set) {
     const size_t equals = entry.find('=');
     if (equals == std::string::npos) {
       throw InputError("--set " + entry + ": key=value is expected");
     }
-    given[trimmed(entry.substr(0, equals))] = trimmed(entry.substr(equals + 1));
+    given.emplace_back(plain(trimmed(entry.substr(0, equals))), trimmed(entry.substr(equals + 1)));
   }
   if (!flags.steps.empty())
-    given["steps"] = flags.steps;
+    given.emplace_back("steps", flags.steps);
 
   // Without families of its own a model is fitted by mean_field; its first family otherwise.
   if (!family_given) {
@@ -274,15 +386,10 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     settings.defaults.push_back("family = " + settings.family);
   }
   if (!objective_given)
-    settings.defaults.push_back("objective = " + settings.objective);
+    settings.defaults.push_back("objective = " + settings.objective.name);
 
   std::vector<std::string> set;
-  for (const auto& [full_name, value] : given) {
-    std::string name = full_name;
-    for (const char* prefix : {"objective.", "elbo."}) {
-      if (name.rfind(prefix, 0) == 0)
-        name = name.substr(std::string(prefix).size());
-    }
+  for (const auto& [name, value] : given) {
     // The language repeats the names of objective and optimiser here; seed and threads are flags too.
     if (name == "objective")
       continue;
@@ -303,19 +410,24 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
       set.push_back(name);
       continue;
     }
-    const auto& table = settings_table();
-    const auto found = std::find_if(table.begin(), table.end(), [&](const Setting& s) { return name == s.name; });
-    if (found == table.end()) {
+    const Setting* found = find_setting(name);
+    if (found == nullptr) {
       std::string names;
-      for (const Setting& s : table)
-        names += (names.empty() ? "" : ", ") + std::string(s.name);
+      for (const Setting& s : settings_table()) {
+        if (limits_of(s, settings) != nullptr)
+          names += (names.empty() ? "" : ", ") + std::string(s.name);
+      }
       throw InputError("unknown setting `" + name + "`; the settings are " + names);
+    }
+    if (limits_of(*found, settings) == nullptr) {
+      throw InputError("objective " + settings.objective.name + ": it has no setting `" + name + "`; it has " +
+                       objective_setting_names(settings));
     }
     read_setting(*found, value, settings);
     set.push_back(name);
   }
   for (const Setting& setting : settings_table()) {
-    if (std::find(set.begin(), set.end(), setting.name) == set.end()) {
+    if (limits_of(setting, settings) != nullptr && std::find(set.begin(), set.end(), setting.name) == set.end()) {
       settings.defaults.push_back(std::string(setting.name) + " = " + setting.show(settings));
     }
   }
@@ -325,8 +437,19 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
   if (!flags.threads.empty()) {
     settings.threads = static_cast<int>(parse_integer("--threads", flags.threads, 1, most_threads));
   }
-  if (settings.objective != "elbo") {
-    throw InputError("objective " + settings.objective + ": this executable holds the objective elbo only");
+  if (!metadata.has_objective(settings.objective.name)) {
+    throw InputError("objective " + settings.objective.name +
+                     ": this executable does not hold it; build it with vmodelc " + metadata.source +
+                     " -o EXE --objectives=" + settings.objective.name);
+  }
+  if (settings.objective.method() != ObjectiveMethod::elbo && settings.family == "laplace") {
+    throw InputError("family laplace: it is computed from the mode; no objective such as " + settings.objective.name +
+                     " fits it; fit full_rank");
+  }
+  if (settings.objective.method() != ObjectiveMethod::elbo && settings.settle > 0) {
+    throw InputError("settle = " + std::to_string(settings.settle) +
+                     ": the last phase belongs to the objective elbo; " + settings.objective.name +
+                     " ends with the average of its steps (settle = 0)");
   }
   if (settings.family != "laplace" && metadata.find_family(settings.family) == nullptr) {
     std::string names;
@@ -341,9 +464,10 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
 
 std::vector<std::pair<std::string, std::string>> describe(const FitSettings& settings) {
   std::vector<std::pair<std::string, std::string>> result = {{"family", settings.family},
-                                                             {"objective", settings.objective}};
+                                                             {"objective", settings.objective.name}};
   for (const Setting& setting : settings_table()) {
-    result.emplace_back(setting.name, setting.show(settings));
+    if (limits_of(setting, settings) != nullptr)
+      result.emplace_back(setting.name, setting.show(settings));
   }
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/model/metadata.h"
+#include "runtime/objectives/make.h"
 #include "runtime/optimizers/adam.h"
 
 #include <algorithm>
@@ -13,7 +14,6 @@
 
 namespace vmodel::runtime {
 
-enum class EstimatorChoice { automatic, total, stl };
 enum class StartChoice { automatic, laplace, plain, other_fit };
 
 // The result of another fit block, to start from.
@@ -25,13 +25,10 @@ struct OtherFit {
 struct FitSettings {
   std::string run;
   std::string family = "mean_field";
-  std::string objective = "elbo";
+  ObjectiveSettings objective;
   uint64_t seed = 1;
   int threads = 1;
   int64_t steps = 2000;
-  // 0: from the variance of the gradient at the start.
-  int64_t particles = 0;
-  EstimatorChoice estimator = EstimatorChoice::automatic;
   StartChoice start = StartChoice::automatic;
   // With StartChoice::other_fit: the fit block, and its result once it is known.
   std::string start_run;
@@ -57,6 +54,12 @@ struct FitFlags {
   std::string run, family, objective, seed, threads, steps;
   std::vector<std::string> set; // key=value
 };
+
+// `elbo(particles = 8)` and the like, with `given` settings of the objective (by name) beside. Throws InputError.
+ObjectiveSettings parse_objective_settings(const std::string& text,
+                                           const std::vector<std::pair<std::string, std::string>>& given = {});
+// As such a text, without what is not to be set.
+std::string describe(const ObjectiveSettings& objective);
 
 // Combines them. Throws InputError for unknown names and malformed values.
 FitSettings make_settings(const Metadata& metadata, const FitFlags& flags);

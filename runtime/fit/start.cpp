@@ -161,11 +161,13 @@ private:
     }
     FitSettings settings = fit_.settings;
     settings.family = "mean_field";
+    settings.objective = {};
+    settings.objective.estimator = EstimatorChoice::total;
+    settings.objective.particles = 16;
+    settings.adam.clip = 0;
     settings.start = StartChoice::plain;
     settings.steps = std::min<int64_t>(500, std::max<int64_t>(fit_.settings.steps / 4, 1));
     settings.settle = 0;
-    settings.estimator = EstimatorChoice::total;
-    settings.particles = 16;
     const FitObserver heartbeat = [this](const FitProgress&) { fit_.alive(); };
     const FitState first = run_fit(fit_.model, settings, heartbeat).state;
     Laplace gaussian;

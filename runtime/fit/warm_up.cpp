@@ -67,7 +67,8 @@ void warm_up(FitContext& fit) {
 
 void measure_curvature(FitContext& fit) {
   // Used by the choice of estimator and particles, and by the last phase.
-  const bool chosen = fit.settings.particles > 0 && fit.settings.estimator != EstimatorChoice::automatic;
+  const ObjectiveSettings& objective = fit.settings.objective;
+  const bool chosen = objective.particles > 0 && objective.estimator != EstimatorChoice::automatic;
   if (fit.size == 0 || fit.preconditioner.is_identity() || (chosen && !fit.settles()))
     return;
   fit.begin("measuring the curvature");

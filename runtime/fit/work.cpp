@@ -16,7 +16,7 @@ constexpr double least_operations = 1e9, least_gradients = 1000;
 } // namespace
 
 Work::Work(const PreparedModel& model, const Family& family, const FitSettings& settings) : lanes_(model.lanes()) {
-  const double given = static_cast<double>(settings.particles);
+  const double given = static_cast<double>(settings.objective.particles);
   const double particles = given > 0 ? given : usual_particles, settling = given > 0 ? given : usual_settling;
   const double all =
       static_cast<double>(settings.steps) * particles + static_cast<double>(settings.settling_steps()) * settling;

@@ -193,6 +193,10 @@ const Family* Metadata::find_family(std::string_view name) const {
   return nullptr;
 }
 
+bool Metadata::has_objective(std::string_view name) const {
+  return std::find(objectives.begin(), objectives.end(), name) != objectives.end();
+}
+
 Metadata parse_metadata(std::string_view text) {
   Value value;
   json::ParseError error;
@@ -233,6 +237,7 @@ Metadata parse_metadata(std::string_view text) {
   });
   reader.list("families", [&](const Value& entry) { result.families.push_back(read_family(entry)); });
   reader.list("fits", [&](const Value& entry) { result.fits.push_back(read_fit(entry)); });
+  result.objectives = reader.texts("objectives");
   return result;
 }
 

@@ -101,7 +101,10 @@ struct Metadata {
   std::vector<Requirement> requires_;
   std::vector<Family> families;
   std::vector<FitBlock> fits;
+  // Objectives whose kernels are compiled for a fit.
+  std::vector<std::string> objectives;
 
+  bool has_objective(std::string_view name) const;
   // `garch11.vmodel:3:8`.
   std::string at(SourcePosition position) const;
   const Family* find_family(std::string_view name) const;

@@ -9,9 +9,6 @@
 namespace vmodel::runtime {
 namespace {
 
-// Sums are collected by chunk, in order within a chunk and by a fixed tree over chunks. The number
-// of chunks bounds the memory and the threads that can share a step.
-constexpr int64_t most_chunks = 64;
 constexpr int64_t extra = 3;
 
 } // namespace
@@ -26,9 +23,8 @@ struct Elbo::Worker {
 
 Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool)
     : model_(model), family_(family), size_(model.size(family.phi)), dimension_(model.dimension()),
-      particles_(particles), lanes_(model.lanes()), blocks_((particles + lanes_ - 1) / lanes_),
-      chunks_(std::min(blocks_, most_chunks)), estimator_(estimator), pool_(pool),
-      phi_(static_cast<size_t>(size_ + 1)) {
+      particles_(particles), lanes_(model.lanes()), blocks_((particles + lanes_ - 1) / lanes_), estimator_(estimator),
+      pool_(pool), phi_(static_cast<size_t>(size_ + 1)), sums_(blocks_, size_ + extra) {
   const size_t w = static_cast<size_t>(lanes_), d = static_cast<size_t>(dimension_) * w;
   const int lanes = model.lanes();
   const std::string prefix = family.name + ".";
@@ -49,13 +45,15 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
                             {"value", k.value.data()},
                             {"jacobian", k.jacobian.data()},
                             {"gradient", k.gradient.data()}});
-    k.pathwise = model.call(prefix + "pathwise", lanes,
-                            {{"phi", phi_.data()},
-                             {"noise", k.draw.noise()},
-                             {"d_z", k.gradient.data()},
-                             {"d_log_q", k.d_log_q.data()},
-                             {"d_entropy", k.d_entropy.data()},
-                             {"d_phi", k.d_phi.data()}});
+    if (model.compiled().find(prefix + "pathwise", lanes) != nullptr) {
+      k.pathwise = model.call(prefix + "pathwise", lanes,
+                              {{"phi", phi_.data()},
+                               {"noise", k.draw.noise()},
+                               {"d_z", k.gradient.data()},
+                               {"d_log_q", k.d_log_q.data()},
+                               {"d_entropy", k.d_entropy.data()},
+                               {"d_phi", k.d_phi.data()}});
+    }
     if (estimator == Estimator::stl) {
       k.family_gradient = model.call(
           prefix + "log_density_gradient", lanes,
@@ -63,62 +61,45 @@ Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, 
     }
     workers_.push_back(std::move(worker));
   }
-  sums_.resize(static_cast<size_t>(chunks_ * (size_ + extra)));
 }
 
 Elbo::~Elbo() = default;
 
 template <typename Work>
-Evaluation Elbo::run(const double* phi, const Work& work) {
+Evaluation Elbo::run(const double* phi, double* gradient, const Work& work) {
   std::copy(phi, phi + size_, phi_.begin());
-  const int64_t stride = size_ + extra;
-  pool_.run(chunks_, [&](int64_t chunk, int worker) {
-    double* sums = sums_.data() + chunk * stride;
-    std::fill(sums, sums + stride, 0.0);
-    const int64_t end = (chunk + 1) * blocks_ / chunks_;
-    for (int64_t block = chunk * blocks_ / chunks_; block < end; ++block)
-      work(*workers_[static_cast<size_t>(worker)], block, sums);
+  const double* sums = sums_.run(pool_, [&](int64_t block, int worker, double* into) {
+    work(*workers_[static_cast<size_t>(worker)], block, into);
   });
-  for (int64_t width = 1; width < chunks_; width *= 2) {
-    for (int64_t left = 0; left + width < chunks_; left += 2 * width) {
-      double* a = sums_.data() + left * stride;
-      const double* b = sums_.data() + (left + width) * stride;
-      for (int64_t i = 0; i < stride; ++i)
-        a[i] += b[i];
-    }
-  }
   const double count = static_cast<double>(particles_);
   Evaluation result;
-  result.value = sums_[static_cast<size_t>(size_)] / count;
-  const double variance = sums_[static_cast<size_t>(size_ + 1)] / count - result.value * result.value;
+  result.value = sums[size_] / count;
+  const double variance = sums[size_ + 1] / count - result.value * result.value;
   result.spread = std::sqrt(std::max(variance, 0.0));
-  result.not_finite = static_cast<int64_t>(sums_[static_cast<size_t>(size_ + 2)]);
-  if (result.not_finite > 0)
+  result.not_finite = static_cast<int64_t>(sums[size_ + 2]);
+  bool finite = result.not_finite == 0;
+  for (int64_t i = 0; gradient != nullptr && i < size_; ++i) {
+    gradient[i] = sums[i] / count;
+    finite = finite && std::isfinite(gradient[i]);
+  }
+  if (!finite) {
+    // A sum is finite only if all its terms are.
+    result.not_finite = std::max<int64_t>(result.not_finite, 1);
     result.value = NAN;
+  }
+  result.usable = std::isfinite(result.value);
   return result;
 }
 
 Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {
-  Evaluation result =
-      run(phi, [&](Worker& worker, int64_t block, double* sums) { run_block(worker, block, random, sums); });
-  const double count = static_cast<double>(particles_);
-  bool finite = true;
-  for (int64_t i = 0; i < size_; ++i) {
-    gradient[i] = sums_[static_cast<size_t>(i)] / count;
-    finite = finite && std::isfinite(gradient[i]);
-  }
-  // A sum is finite only if all its terms are.
-  if (!finite && result.not_finite == 0) {
-    result.not_finite = 1;
-    result.value = NAN;
-  }
-  return result;
+  return run(phi, gradient,
+             [&](Worker& worker, int64_t block, double* sums) { run_block(worker, block, random, sums); });
 }
 
 Evaluation Elbo::value(const double* phi, const vmodel_random& base, Estimator form, std::vector<double>* terms) {
   if (terms != nullptr)
     terms->resize(static_cast<size_t>(particles_));
-  return run(phi, [&](Worker& k, int64_t block, double* sums) {
+  return run(phi, nullptr, [&](Worker& k, int64_t block, double* sums) {
     vmodel_random random = base;
     random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
     k.draw(random);

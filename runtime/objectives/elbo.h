@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/model/prepared_model.h"
+#include "runtime/objectives/block_sums.h"
 #include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
 
@@ -19,7 +20,8 @@ enum class Estimator {
   stl,
 };
 
-// E_q[log p(z) + log |J|] + H(q) with K particles, in blocks of the model's lanes.
+// E_q[log p(z) + log |J|] + H(q) with K particles, in blocks of the model's lanes. Of a family without pathwise
+// derivatives there are values only.
 class Elbo final : public Objective {
 public:
   Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool);
@@ -38,23 +40,23 @@ public:
 private:
   struct Worker;
 
-  // Blocks in chunks, and the sums of all in sums_; `work` adds one block to the sums of its chunk.
+  // `work` adds one block to the sums; those of the gradient are left in `gradient` where it is given.
   template <typename Work>
-  Evaluation run(const double* phi, const Work& work);
+  Evaluation run(const double* phi, double* gradient, const Work& work);
   int64_t active(int64_t block) const;
   void add_terms(const Worker& worker, int64_t block, Estimator form, double* sums, double* terms) const;
   void run_block(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
 
   const PreparedModel& model_;
   const Family& family_;
-  int64_t size_, dimension_, particles_, lanes_, blocks_, chunks_;
+  int64_t size_, dimension_, particles_, lanes_, blocks_;
   Estimator estimator_;
   ThreadPool& pool_;
   // What kernels read as phi: one place, so that a call needs no new binding.
   AlignedVector<double> phi_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  // Of each chunk: gradient, then value, squares and number of particles that are not finite.
-  std::vector<double> sums_;
+  // The gradient, then value, squares and number of particles that are not finite.
+  BlockSums sums_;
 };
 
 } // namespace vmodel::runtime

@@ -52,8 +52,11 @@ public:
     const bool exact = effort_.hessians > 0 && mean_factor();
     if (!exact && !mean_diagonal())
       return result_;
-    result_.identity_ = false;
     const GaussianParts parts = gaussian_parts();
+    // Without derivatives of draws nothing is known of how the family follows its learned numbers.
+    if (parts.location == nullptr && model_.compiled().find(family_.name + ".pathwise", model_.lanes()) == nullptr)
+      return result_;
+    result_.identity_ = false;
     if (parts.location == nullptr) {
       generic(exact);
     } else if (parts.scale != nullptr) {

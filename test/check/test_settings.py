@@ -22,6 +22,9 @@ PLAIN = {
     "warm_up": (["on", "off"], ["maybe"]),
 }
 ELBO = {"particles": (["1", "16_777_216", "auto"], ["0", "16_777_217", "many"]), "estimator": (["auto", "total", "stl", "pathwise", "sticking_the_landing"], ["score"])}
+SOFTCVI = {"alpha": (["0", "0.75", "1"], ["-0.1", "1.5", "auto"]), "particles": (["2", "1_048_576"], ["1", "1_048_577", "auto"]), "negative": (["proposal", "posterior"], ["flat", "1"])}
+FORWARD_KL = {"low_variance": (["true", "false"], ["on", "1"])}
+RENYI = {"alpha": (["-1", "0.5", "100"], ["-101", "101"]), "particles": (["1"], ["0"]), "estimator": (["total", "dreg"], ["stl", "auto"])}
 ADAM = {
     "rate": (["0.5", "1e6"], ["-1", "1.1e6"]),
     "schedule": (["cosine", "constant"], ["step"]),
@@ -47,8 +50,8 @@ class Settings(unittest.TestCase):
         path.write_text(text)
         return path
 
-    def compare(self, table, form, prefix=""):
-        plain = compile_model(self.source("plain", MODEL), "--families=mean_field")
+    def compare(self, table, form, prefix="", *options):
+        plain = compile_model(self.source("plain", MODEL), "--families=mean_field", "--objectives=softcvi")
         data = self.folder / "data.json"
         data.write_text(json.dumps({"y": 0.5}))
         for setting, (accepted, refused) in table.items():
@@ -60,7 +63,7 @@ class Settings(unittest.TestCase):
                 if setting in ("seed", "threads"):
                     command = [plain, "fit", "--data", data, "--output", self.folder / "run", "--family", "none", f"--{setting}", value]
                 else:
-                    command = [plain, "fit", "--data", data, "--output", self.folder / "run", "--family", "none", "--set", f"{prefix}{setting}={value}"]
+                    command = [plain, "fit", "--data", data, "--output", self.folder / "run", "--family", "none", "--set", f"{prefix}{setting}={value}", *options]
                 message = run(command, status=1).stderr
                 self.assertEqual("family none" in message, value in accepted, f"{setting} = {value}: {message}")
 
@@ -69,6 +72,15 @@ class Settings(unittest.TestCase):
 
     def test_elbo(self):
         self.compare(ELBO, "objective = elbo({})")
+
+    def test_softcvi(self):
+        self.compare(SOFTCVI, "objective = softcvi({})", "", "--objective", "softcvi")
+
+    def test_forward_kl(self):
+        self.compare(FORWARD_KL, "objective = snis_forward_kl({})", "", "--objective", "snis_forward_kl")
+
+    def test_renyi(self):
+        self.compare(RENYI, "objective = renyi({})", "", "--objective", "renyi")
 
     def test_adam(self):
         self.compare(ADAM, "optimizer = adam({})", "optimizer.")

@@ -17,7 +17,7 @@ class Allocations(unittest.TestCase):
     few, many = 20_000, 40_000
 
     def count(self, model, data, *options):
-        executable = compile_model(POSTERIORS / f"{model}.vmodel")
+        executable = compile_model(POSTERIORS / f"{model}.vmodel", "--objectives=softcvi")
         with tempfile.TemporaryDirectory() as scratch:
             counted = pathlib.Path(scratch) / "count"
             command = [executable, "fit", "--data", POSTERIORS / "data" / f"{data}.json", "--output", scratch, "--quiet", *options]
@@ -38,6 +38,14 @@ class Allocations(unittest.TestCase):
 
     def test_threads(self):
         self.assert_no_allocations("eight_schools_noncentered", "eight_schools", "--threads", 2, "--set", "particles=20", "--set", "settle=0")
+
+    def test_competing_particles(self):
+        """In one block of lanes and in several, with one thread and two."""
+        for objective in ("softcvi", "dreg"):
+            for particles, threads in ((8, 1), (20, 2)):
+                self.assert_no_allocations(
+                    "eight_schools_noncentered", "eight_schools", "--family", "full_rank", "--objective", objective, "--set", f"particles={particles}", "--threads", threads
+                )
 
     def test_last_phase(self):
         counts = []

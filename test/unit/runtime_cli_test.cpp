@@ -257,12 +257,13 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--family", "flow"}),
                "family flow: this executable holds the families Plain, mean_field, full_rank, laplace; a "
                "family that the file declares is added by vmodelc eight_schools.vmodel -o EXE --families=flow");
-  expect_error(fit({"--objective", "softcvi"}), "objective softcvi: this executable holds the objective elbo only");
+  expect_error(fit({"--objective", "contrast"}), "objective contrast: there is none of that name; there are elbo, "
+                                                 "softcvi, snis_forward_kl, reweighted_wake, iwae, dreg, renyi, chi2");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
   expect_error(fit({"--objective", "elbo(particles = 8"}), "objective elbo(particles = 8: `)` is missing");
   expect_error(fit({"--set", "optimizer=lion"}), "optimizer lion: this executable has adam only");
   expect_error({"objective", "--fit", fit_, "--data", data_, "--seed", "1", "--estimator", "best"},
-               "--estimator best: expected total or stl");
+               "estimator = best: expected one of auto, total, stl, pathwise, sticking_the_landing");
   expect_error(fit({"--run", "Second"}), "--run Second: the model has no such fit block");
   expect_error(fit({"--set", "steps"}), "--set steps: key=value is expected");
   expect_error(fit({"--set", "estimator=best"}),
@@ -288,8 +289,9 @@ TEST_F(CommandLine, UsageErrors) {
 
 TEST_F(CommandLine, EveryValueOfASettingIsTaken) {
   const CompiledModel model(test::eight_schools());
-  const auto described = [&](const std::string& entry) {
+  const auto described = [&](const std::string& entry, std::string_view objective = "elbo") {
     FitFlags flags;
+    flags.objective = objective;
     flags.set = {entry};
     for (const auto& [name, value] : describe(make_settings(model.metadata(), flags))) {
       if (name == entry.substr(0, entry.find('=')))
@@ -301,16 +303,17 @@ TEST_F(CommandLine, EveryValueOfASettingIsTaken) {
     const std::string name(setting.name);
     if (name == "seed" || name == "threads") // flags, and no part of what is described
       continue;
+    const std::string_view of = setting.place == FitSetting::Place::objective ? setting.objectives[0] : "elbo";
     for (const std::string_view word : setting.words) {
       if (!word.empty()) {
-        EXPECT_NE(described(name + "=" + std::string(word)), "not described") << name << " = " << word;
+        EXPECT_NE(described(name + "=" + std::string(word), of), "not described") << name << " = " << word;
       }
     }
     if (setting.kind == FitSetting::Kind::real) {
-      EXPECT_EQ(described(name + "=0.1"), "0.1") << name;
+      EXPECT_EQ(described(name + "=0.1", of), "0.1") << name;
     }
     if (setting.kind == FitSetting::Kind::whole) {
-      EXPECT_EQ(described(name + "=3_0"), "30") << name;
+      EXPECT_EQ(described(name + "=3_0", of), "30") << name;
     }
   }
   EXPECT_EQ(described("estimator=pathwise"), "total");

@@ -1,0 +1,106 @@
+// The objectives of a fit: what each needs of the family, and what a fit of it does where nothing else is said. One
+// table for the checker, the driver and the runtime; docs/extending.md says how to add a row. The settings of
+// objectives stand in fit_settings.h.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace vmodel {
+
+// Kernels of a family beyond FAMILY.draw, as bits.
+enum ObjectiveNeed : unsigned {
+  // FAMILY.pathwise, and the gradient of the model: draws are differentiable functions of what is learned.
+  need_pathwise = 1,
+  // FAMILY.score: log q at given points and its derivative by what is learned. Of the model values are enough.
+  need_score = 2,
+  // FAMILY.log_density_gradient: the derivative of log q by the point.
+  need_density_gradient = 4,
+};
+
+// What computes it (runtime/objectives).
+enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi };
+
+struct ObjectivePreset {
+  std::string_view setting, value; // as --set has them; no setting: none
+};
+
+struct ObjectiveRow {
+  std::string_view name;
+  ObjectiveMethod method;
+  unsigned needs;
+  std::string_view summary;
+  // What makes this objective of its method; not to be set otherwise.
+  std::array<ObjectivePreset, 2> fixed = {};
+};
+
+inline constexpr ObjectiveRow objective_rows[] = {
+    {"elbo", ObjectiveMethod::elbo, need_pathwise, "the evidence lower bound"},
+    {"softcvi", ObjectiveMethod::softcvi, need_score, "soft contrastive variational inference"},
+    {"snis_forward_kl", ObjectiveMethod::snis_forward_kl, need_score,
+     "forward KL divergence by self-normalised importance sampling"},
+    {"reweighted_wake",
+     ObjectiveMethod::snis_forward_kl,
+     need_score,
+     "the wake phase of reweighted wake-sleep: snis_forward_kl by another name",
+     {{{"low_variance", "false"}, {}}}},
+    {"iwae",
+     ObjectiveMethod::renyi,
+     need_pathwise,
+     "the importance weighted bound: renyi(alpha = 0)",
+     {{{"alpha", "0"}, {}}}},
+    {"dreg",
+     ObjectiveMethod::renyi,
+     need_pathwise | need_density_gradient,
+     "iwae with doubly reparameterised gradients",
+     {{{"alpha", "0"}, {"estimator", "dreg"}}}},
+    {"renyi", ObjectiveMethod::renyi, need_pathwise, "the variational Renyi bound"},
+    {"chi2",
+     ObjectiveMethod::renyi,
+     need_pathwise,
+     "the chi-square upper bound: renyi(alpha = -1)",
+     {{{"alpha", "-1"}, {}}}},
+};
+
+// The row of that name, or nullptr.
+constexpr const ObjectiveRow* find_objective(std::string_view name) {
+  for (const ObjectiveRow& row : objective_rows) {
+    if (row.name == name)
+      return &row;
+  }
+  return nullptr;
+}
+
+// What a fit needs with that estimator (a word of fit_settings; empty: none given).
+constexpr unsigned objective_needs(const ObjectiveRow& row, std::string_view estimator) {
+  const bool by_point = estimator == "stl" || estimator == "sticking_the_landing" || estimator == "dreg";
+  return row.needs | (by_point ? unsigned{need_density_gradient} : 0U);
+}
+
+// What a fit does where neither the file nor a flag says otherwise; objectives of methods that are not listed, and
+// settings that are not, have the defaults of FitSettings. docs/objectives.md says how these were chosen.
+struct ObjectiveDefault {
+  ObjectiveMethod method;
+  std::string_view setting, value;
+};
+
+inline constexpr ObjectiveDefault objective_defaults[] = {
+    {ObjectiveMethod::softcvi, "particles", "8"},
+    {ObjectiveMethod::softcvi, "steps", "20000"},
+    {ObjectiveMethod::softcvi, "settle", "0"},
+    {ObjectiveMethod::softcvi, "warm_up", "off"},
+    {ObjectiveMethod::softcvi, "optimizer.clip", "10"},
+    {ObjectiveMethod::snis_forward_kl, "particles", "8"},
+    {ObjectiveMethod::snis_forward_kl, "steps", "20000"},
+    {ObjectiveMethod::snis_forward_kl, "settle", "0"},
+    {ObjectiveMethod::snis_forward_kl, "warm_up", "off"},
+    {ObjectiveMethod::snis_forward_kl, "optimizer.clip", "10"},
+    {ObjectiveMethod::renyi, "alpha", "0.5"},
+    {ObjectiveMethod::renyi, "estimator", "total"},
+    {ObjectiveMethod::renyi, "particles", "16"},
+    {ObjectiveMethod::renyi, "steps", "5000"},
+    {ObjectiveMethod::renyi, "settle", "0"},
+    {ObjectiveMethod::renyi, "optimizer.clip", "10"},
+};
+
+} // namespace vmodel

@@ -1,0 +1,51 @@
+#include "runtime/objectives/make.h"
+
+#include "runtime/objectives/elbo.h"
+#include "runtime/objectives/renyi_bound.h"
+#include "runtime/objectives/weighted_score.h"
+
+namespace vmodel::runtime {
+
+unsigned ObjectiveSettings::needs() const {
+  return objective_needs(row(), estimator == EstimatorChoice::stl    ? "stl"
+                                : estimator == EstimatorChoice::dreg ? "dreg"
+                                                                     : "");
+}
+
+unsigned missing_needs(const PreparedModel& model, const Family& family, unsigned needs) {
+  unsigned missing = 0;
+  const auto look = [&](ObjectiveNeed need, const char* kernel) {
+    if ((needs & need) != 0 && model.compiled().find(family.name + kernel, model.lanes()) == nullptr)
+      missing |= need;
+  };
+  look(need_pathwise, ".pathwise");
+  look(need_score, ".score");
+  look(need_density_gradient, ".log_density_gradient");
+  return missing;
+}
+
+std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Family& family,
+                                          const ObjectiveSettings& settings, ThreadPool& pool) {
+  const int64_t particles = settings.particles > 0 ? settings.particles : model.lanes();
+  switch (settings.method()) {
+  case ObjectiveMethod::elbo:
+    return std::make_unique<Elbo>(model, family, particles,
+                                  settings.estimator == EstimatorChoice::stl ? Estimator::stl : Estimator::total, pool);
+  case ObjectiveMethod::softcvi:
+  case ObjectiveMethod::snis_forward_kl: {
+    Labelling labelling;
+    labelling.kind =
+        settings.method() == ObjectiveMethod::softcvi ? Labelling::Kind::softcvi : Labelling::Kind::forward_kl;
+    labelling.alpha = settings.alpha;
+    labelling.negative = settings.negative;
+    labelling.low_variance = settings.low_variance;
+    return std::make_unique<WeightedScore>(model, family, particles, labelling, pool);
+  }
+  case ObjectiveMethod::renyi:
+    return std::make_unique<RenyiBound>(model, family, particles, settings.alpha,
+                                        settings.estimator == EstimatorChoice::dreg, pool);
+  }
+  return nullptr;
+}
+
+} // namespace vmodel::runtime

@@ -1,0 +1,42 @@
+// From the settings of an objective to the objective.
+#pragma once
+
+#include "runtime/abi/objectives.h"
+#include "runtime/model/prepared_model.h"
+#include "runtime/objectives/objective.h"
+#include "runtime/objectives/thread_pool.h"
+#include "runtime/objectives/weights.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace vmodel::runtime {
+
+// `dreg` belongs to the Renyi bounds, `automatic` and `stl` to the ELBO.
+enum class EstimatorChoice { automatic, total, stl, dreg };
+
+// A row of objective_rows with the values of its settings. A setting that the row does not have keeps its default.
+struct ObjectiveSettings {
+  std::string name = "elbo";
+  // 0: from the variance of the gradient at the start (elbo).
+  int64_t particles = 0;
+  EstimatorChoice estimator = EstimatorChoice::automatic;
+  double alpha = 0.75;
+  Negative negative = Negative::proposal;
+  bool low_variance = false;
+
+  const ObjectiveRow& row() const { return *find_objective(name); }
+  ObjectiveMethod method() const { return row().method; }
+  // With the estimator counted in.
+  unsigned needs() const;
+};
+
+// Which of `needs` the compiled family does not have; 0: none.
+unsigned missing_needs(const PreparedModel& model, const Family& family, unsigned needs);
+
+// `automatic` counts as total, particles 0 as one block of lanes. The family must have what the objective needs.
+std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Family& family,
+                                          const ObjectiveSettings& settings, ThreadPool& pool);
+
+} // namespace vmodel::runtime
