@@ -1,0 +1,141 @@
+"""`./dev bench softcvi`: seeds x objectives on the tasks of the SoftCVI paper, and the time of a step beside the same step in JAX.
+
+Runs in the peers' environment (NumPy, JAX, Matplotlib). Results are saved after every fit into build/bench/softcvi/results.json and are
+kept there for the same executables, so that a run that was cut off goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+
+import experiment
+import machine
+import page
+import step_times
+from tasks import METHODS, ROOT, STEPS, TASKS
+
+PAGE = ROOT / "docs" / "softcvi.md"
+SEEDS = 50
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench softcvi", description="Repeats the experiments of the SoftCVI paper.")
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"only these: {', '.join(TASKS)}; or `page`: write the page again")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="build folder of VModel (default: build)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of each task and objective (default {SEEDS})")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"steps of a fit (default {STEPS}); fewer write no page")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="only these objectives")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="fits at a time, each with one thread (default: a core each)")
+    parser.add_argument("--core", type=int, default=machine.default_core(), help="the core that steps are timed on (default: the last)")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.tasks if name not in (*TASKS, "page")]
+    if unknown:
+        parser.error(f"no task is called {unknown[0]}")
+    return options
+
+
+def compile_models(compiler, folder, names):
+    """Executables by name of task; recompiled where compiler or model have changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name in names:
+        source = TASKS[name].model
+        content = hashlib.sha256(source.read_bytes() + compiler.read_bytes()).hexdigest()[:16]
+        found[name] = folder / f"{name}-{content}"
+        if not found[name].exists():
+            objectives = ",".join(sorted({objective for objective, _ in METHODS.values()}))
+            experiment.call(compiler, source, "-o", found[name], f"--objectives={objectives}")
+    return found
+
+
+class Results:
+    """Records by key, and the file that holds them."""
+
+    def __init__(self, path, executables):
+        self.path = path
+        self.names = {name: executable.name for name, executable in executables.items()}
+        self.value = json.loads(path.read_text()) if path.exists() else {"fits": {}, "executables": {}}
+        known = self.value["executables"]
+        stale = {name for name in self.names if known.get(name) != self.names[name]}
+        self.value["fits"] = {key: record for key, record in self.value["fits"].items() if record["task"] not in stale}
+        known.update(self.names)
+
+    def add(self, record):
+        self.value["fits"][record["key"]] = record
+        self.save()
+
+    def save(self):
+        partial = self.path.with_suffix(".part")
+        partial.write_text(json.dumps(self.value) + "\n")
+        partial.replace(self.path)
+
+
+def fit_all(options, executables, results, say):
+    wanted = [
+        experiment.Run(task, method, seed, options.steps)
+        for seed in range(1, options.seeds + 1)
+        for task in executables
+        for method in options.methods
+    ]
+    missing = [run for run in wanted if run.key not in results.value["fits"]]
+    say(f"{len(missing)} fits, {len(wanted) - len(missing)} are there")
+    failures = 0
+    with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+        pending = {pool.submit(experiment.measure, executables[run.task], run): run for run in missing}
+        for count, future in enumerate(concurrent.futures.as_completed(pending), start=1):
+            try:
+                results.add(future.result())
+            except RuntimeError as error:
+                failures += 1
+                say(f"{pending[future].key} failed:\n{error}")
+            if count % 20 == 0 or count == len(missing):
+                say(f"{count} of {len(missing)} fits")
+    return failures
+
+
+def main(arguments):
+    options = parse(arguments)
+    begin = time.monotonic()
+
+    def say(text):
+        print(f"softcvi: {time.monotonic() - begin:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    folder = options.build.resolve() / "bench" / "softcvi"
+    names = [name for name in options.tasks if name != "page"] or list(TASKS)
+    try:
+        executables = compile_models(options.build.resolve() / "bin" / "vmodelc", folder, names)
+    except RuntimeError as error:
+        print(f"softcvi: error: {error}", file=sys.stderr)
+        return 1
+    results = Results(folder / "results.json", executables)
+    failures = 0
+    if "page" not in options.tasks:
+        results.value["machine"] = machine.describe()
+        results.value["jobs"] = options.jobs
+        results.value.setdefault("steps", {}).update(step_times.measure(executables, options.core, folder, say))
+        results.save()
+        fits = time.monotonic()
+        failures = fit_all(options, executables, results, say)
+        results.value["fit_seconds"] = results.value.get("fit_seconds", 0) + time.monotonic() - fits
+        results.save()
+    whole = set(names) == set(TASKS) and options.steps == STEPS and options.methods == list(METHODS)
+    target = PAGE if whole else folder / "softcvi.md"
+    page.write(results.value, target)
+    say(f"wrote {target}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
