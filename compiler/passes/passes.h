@@ -37,6 +37,8 @@ ir::Module inverses(ir::Module module);
 ir::Module carry(ir::Module module);
 /// Of two exponentials of numbers less the larger of them, one is exp(0).
 ir::Module exponential_pairs(ir::Module module);
+/// What several loops over the same extents compute is kept in an array by the first of them.
+ir::Module shared_loops(ir::Module module);
 /// What several branches on data compute, before them; cheap ones become selects.
 ir::Module shared_branches(ir::Module module);
 /// Memory that a map over all of it is the only one to accumulate to is stored to instead, and not zeroed.
@@ -75,6 +77,7 @@ ir::Function unroll(ir::Function function);
 ir::Function inverses(ir::Function function, const std::map<std::string, ir::Range>& data);
 ir::Function carry(ir::Function function);
 ir::Function data_conditions(ir::Function function);
+ir::Function shared_loops(ir::Function function);
 ir::Function shared_branches(ir::Function function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);

@@ -31,6 +31,15 @@ public:
     after(name);
   }
 
+  /// The same for densities with all that is made of them.
+  template <typename Step>
+  void run_on_densities(const std::string& name, Step&& step) {
+    for (ir::Function& function : module_.functions)
+      if (function.name.starts_with("log_density"))
+        function = step(std::move(function));
+    after(name);
+  }
+
   void optimise() {
     run("reductions", reductions);
     run("fuse", fuse);
@@ -83,6 +92,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.optimise();
   pipeline.run("first-writes", first_writes);
   pipeline.run("logarithms", logarithms);
+  // While quotients are written alike in all loops.
+  pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f)); });
   pipeline.run("reciprocals", reciprocals);
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);
@@ -94,12 +105,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   // Special functions share parts that only now are there.
-  pipeline.run("shared-branches", [](ir::Module m) {
-    for (ir::Function& function : m.functions)
-      if (function.name.starts_with("log_density"))
-        function = shared_branches(std::move(function));
-    return m;
-  });
+  pipeline.run_on_densities("shared-branches", [](ir::Function f) { return shared_branches(std::move(f)); });
   return pipeline.finish();
 }
 

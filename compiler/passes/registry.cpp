@@ -82,6 +82,8 @@ const std::vector<Pass>& all_passes() {
       plain("log-recurrences", "recurrences of logarithms as scaled recurrences of numbers", all_log_recurrences),
       plain("join-irregular", "densities run their irregular version where they need it", join_irregular),
       plain("exponential-pairs", "of two exponentials of numbers less the larger one, one is 1", exponential_pairs),
+      plain("shared-loops", "what several loops compute is kept by the first of them",
+            static_cast<Whole>(shared_loops)),
       plain("shared-branches", "what several branches on data compute is computed before them",
             static_cast<Whole>(shared_branches)),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),

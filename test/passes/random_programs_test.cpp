@@ -108,6 +108,9 @@ TEST(RandomPrograms, Inverses) {
 TEST(RandomPrograms, Carry) {
   check_all({"inline", "simplify", "carry"});
 }
+TEST(RandomPrograms, SharedLoops) {
+  check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "shared-loops"});
+}
 TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
 }
