@@ -289,7 +289,7 @@ void Checker::assign(const ast::Assign& s, Block& into) {
   }
   const Expr* target = expression(*s.target);
   const Expr* value = expression(*s.value);
-  if (!target || !value)
+  if (!d || !target || !value)
     return;
   for (const Index& index : target->indices) {
     if (index.kind != Index::Kind::gather)

@@ -157,7 +157,6 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   }
   const Expr* lower = nullptr;
   const Expr* upper = nullptr;
-  const std::string base = parameter.type.element == Element::integer ? "int" : "real";
   for (const bool low : {true, false}) {
     const Expr* wanted = low ? declared.lower : declared.upper;
     const Expr* there = low ? own.lower : own.upper;

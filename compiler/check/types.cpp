@@ -17,7 +17,7 @@ std::optional<Size> Checker::size(const ast::Expression& e, const char* what) {
   }
   if (!require_load_time(value, what, "a size follows from the data only"))
     return std::nullopt;
-  const Size result = to_size(value);
+  Size result = to_size(value);
   if (const auto constant = result.as_constant(); constant && *constant < 0) {
     error(Code::invalid_type, e.range, std::string(what) + " is " + std::to_string(*constant));
     return std::nullopt;
@@ -224,7 +224,7 @@ std::string Checker::shape_text(const Shape& shape) {
 }
 
 std::string Checker::support_text(const Support& support, Element element) {
-  const std::string base = element == Element::integer ? "int" : element == Element::boolean ? "bool" : "real";
+  std::string base = element == Element::integer ? "int" : element == Element::boolean ? "bool" : "real";
   switch (support.kind) {
   case SupportKind::all: return base;
   case SupportKind::bounded: {

@@ -91,8 +91,9 @@ std::vector<Value*> LogarithmEmitter::next(const std::vector<Value*>& carried, V
                                            Value* active, const Operands& operands) {
   std::vector<Value*> next = carried;
   std::size_t position = 1;
-  Value* fine = nullptr; // lanes whose products all stay in range
-  const auto require = [&](Value* condition) { fine = fine ? builder_.CreateAnd(fine, condition) : condition; };
+  // Lanes whose products all stay in range.
+  Value* fine = llvm::Constant::getAllOnesValue(llvm::CmpInst::makeCmpResultType(carried[0]->getType()));
+  const auto require = [&](Value* condition) { fine = builder_.CreateAnd(fine, condition); };
   if (!sum_.logs.empty()) {
     Value*& product = next[position++];
     for (const ir::Op* op : sum_.logs)

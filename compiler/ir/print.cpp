@@ -167,7 +167,7 @@ void Printer::site(const Op& op) {
 
 // Operations without regions.
 std::string Printer::operation(const Op& op) {
-  const std::string mnemonic = name(op.opcode);
+  std::string mnemonic = name(op.opcode);
   const auto result_type = [&] {
     return op.results.empty() ? std::string() : " : " + type(function_.type(op.results[0]));
   };

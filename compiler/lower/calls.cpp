@@ -111,7 +111,7 @@ Value Emitter::run_body(const check::Block& body, Environment inner) {
 }
 
 Value Emitter::call(const check::Function& callee, const std::map<std::string, Size>& sizes,
-                    std::vector<Value> arguments, const check::Shape& lifted) {
+                    const std::vector<Value>& arguments, const check::Shape& lifted) {
   const bool scalar_call =
       all_scalar(callee.parameters) && callee.size_names.empty() && !contains_sample(callee.body) &&
       std::all_of(callee.results.begin(), callee.results.end(), [](const check::Type& t) { return t.is_scalar(); });
@@ -272,7 +272,7 @@ Value Emitter::builtin(const check::Expr& e) {
     operands.push_back(expression(*operand));
   const bool whole_array = operands.size() == 1 && e.type.shape.empty() && e.lifted.empty() && rank_of(operands[0]) > 0;
   if (whole_array) {
-    const Value x = operands[0];
+    const Value& x = operands[0];
     const std::map<std::string, std::string> reductions{
         {"sum", "add"}, {"min", "min"}, {"max", "max"}, {"all", "and"}, {"any", "or"}};
     if (const auto found = reductions.find(name); found != reductions.end()) {

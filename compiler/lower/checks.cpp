@@ -413,13 +413,13 @@ private:
       if (known(d.sizes.at(name->name)))
         sizes[name] = e_.size(d.sizes.at(name->name));
     }
-    const auto usable = [&](const Expr* e) { return e && (e->load_time || callee_depth_ > 0) && known(e); };
-    std::vector<Value> arguments(d.arguments.size());
-    for (std::size_t k = 0; k < arguments.size(); ++k) {
-      if (usable(d.arguments[k]))
-        arguments[k] = e_.expression(*d.arguments[k]);
-    }
-    const Value x = usable(value) ? e_.expression(*value) : Value();
+    const auto if_known = [&](const Expr* e) {
+      return e && (e->load_time || callee_depth_ > 0) && known(e) ? e_.expression(*e) : Value();
+    };
+    std::vector<Value> arguments;
+    for (const Expr* argument : d.arguments)
+      arguments.push_back(if_known(argument));
+    const Value x = if_known(value);
     std::vector<const Declaration*> parameters = named.parameters;
     parameters.insert(parameters.end(), named.log_density->parameters.begin(), named.log_density->parameters.end());
     const auto at = [&](const Value& v, std::size_t own, Indices batch) {

@@ -89,8 +89,8 @@ public:
   ValueId flat_position(std::span<const Dim> extents, Indices indices);
   /// 0-based indices into the base array of an index expression, for a position in the indexed result.
   std::vector<ValueId> base_indices(const Expr& index_expr, Indices result_indices);
-  Value call(const check::Function& callee, const std::map<std::string, Size>& sizes, std::vector<Value> arguments,
-             const check::Shape& lifted);
+  Value call(const check::Function& callee, const std::map<std::string, Size>& sizes,
+             const std::vector<Value>& arguments, const check::Shape& lifted);
   /// Runs a member of a distribution or bijector, inlined, or as a call if everything is scalar.
   struct MemberOwner {
     std::string name;

@@ -11,7 +11,6 @@ using check::DistributionKind;
 using check::ExprKind;
 using check::StatementKind;
 using ir::Axis;
-using ir::Opcode;
 using ir::SiteKind;
 
 namespace {
@@ -127,7 +126,7 @@ private:
     } else {
       bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, Value(e_.environment.at(p.parameter->declaration)), {},
+    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.environment.at(p.parameter->declaration), {},
               own.log_density);
     if (drawing_)
       store_coordinates(p);

@@ -163,7 +163,8 @@ public:
     const Expr* scale = nullptr;
   };
   Value forward(const Map& map, const std::vector<Dim>& shape, ValueId flat, ValueId offset);
-  void inverse(const Map& map, const Value& x, ValueId flat, ValueId offset);
+  /// `x` is a copy: this puts another environment in the place of the one in which it may stand.
+  void inverse(const Map& map, Value x, ValueId flat, ValueId offset);
 
 private:
   struct Event;
@@ -196,9 +197,9 @@ std::string metadata(MasterContext& context, const SourceManager& sources);
 
 /// Emits a site for `value ~ distribution`; observe sites yield the position of an element of the value (its batch
 /// indices, then those within the event) by `position`, which may be empty. `density`: in place of the distribution's
-/// own at the value. Lowering the distribution changes the environment, so `value` must not lie in it.
+/// own at the value. The value is a copy: lowering the distribution changes the environment, in which it may stand.
 void emit_site(Emitter& emitter, ir::SiteKind kind, const std::string& name, const DistributionExpr& distribution,
-               const Value& value, const std::function<ValueId(Indices)>& position,
+               Value value, const std::function<ValueId(Indices)>& position,
                const std::function<ValueId(Indices)>& density = {});
 
 } // namespace vmodel::lower

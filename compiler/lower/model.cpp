@@ -13,8 +13,8 @@ using ir::Axis;
 using ir::SiteKind;
 
 void emit_site(Emitter& emitter, SiteKind kind, const std::string& name, const DistributionExpr& expr,
-               const Value& value, const std::function<ValueId(Indices)>& position,
-               const std::function<ValueId(Indices)>& density) {
+               Value value, // NOLINT(performance-unnecessary-value-param): a copy, as master.h says
+               const std::function<ValueId(Indices)>& position, const std::function<ValueId(Indices)>& density) {
   ir::Builder& b = emitter.builder();
   const LoweredDistribution d = emitter.distribution(expr);
   const std::size_t event_rank = expr.event.size();

@@ -69,7 +69,7 @@ Value Master::forward(const Map& map, const std::vector<Dim>& shape, ValueId fla
     const ValueId at[] = {b.add(offset, position)};
     return b.load(flat, at);
   };
-  if (map.location || map.scale) {
+  if (map.location && map.scale) {
     const Value location = e.expression(*map.location), scale = e.expression(*map.scale);
     const auto shift = [&](Indices i) {
       return b.add(e.element(location, i), b.mul(e.element(scale, i), coordinate(i, {}, {})));
@@ -116,9 +116,9 @@ Value Master::forward(const Map& map, const std::vector<Dim>& shape, ValueId fla
   return b.freeze(memory);
 }
 
-void Master::inverse(const Map& map, const Value& given, ValueId flat, ValueId offset) {
-  // A value that stands in the environment does not outlive event_of, which puts another environment in its place.
-  const Value x = given;
+void Master::inverse(const Map& map,
+                     Value x, // NOLINT(performance-unnecessary-value-param): a copy, as master.h says
+                     ValueId flat, ValueId offset) {
   Emitter& e = *emitter_;
   ir::Builder& b = this->b();
   const std::vector<Dim> shape = e.shape_of(x);
@@ -138,7 +138,7 @@ void Master::inverse(const Map& map, const Value& given, ValueId flat, ValueId o
     else
       b.for_each(event.batch, body);
   };
-  if (map.location || map.scale) {
+  if (map.location && map.scale) {
     const Value location = e.expression(*map.location), scale = e.expression(*map.scale);
     over_batch([&](Indices i) {
       store(i, {}, {}, b.div(b.sub(e.element(x, i), e.element(location, i)), e.element(scale, i)));

@@ -157,13 +157,13 @@ private:
 };
 
 Function without_inverses(const Function& function, const std::map<std::string, ir::Range>& data) {
-  const Function next = simplify(Inverses(function, data).simplified());
+  Function next = simplify(Inverses(function, data).simplified());
   Inverses pass(next, data);
   if (!pass.find_memory())
     return next;
   const Function squares = pass.with_squares();
   Function tried = simplify(Inverses(squares, data).simplified());
-  return count_inner_roots(tried) < count_inner_roots(next) ? std::move(tried) : next;
+  return count_inner_roots(tried) < count_inner_roots(next) ? std::move(tried) : std::move(next);
 }
 
 } // namespace

@@ -41,7 +41,7 @@ Linearised Lineariser::run() {
   parameters();
   map_->copy_ops(source_.body);
   for (const auto& [from, to] : copied_)
-    for_each_element(from, [&](Builder::Indices indices) {
+    for_each_element(from, [&, from = from, to = to](Builder::Indices indices) {
       builder_->store(to, indices, linear([&] { return builder_->load(from, indices); }));
     });
   builder_->yield((*map_)(source_.body.yields));

@@ -97,6 +97,8 @@ private:
       const ValueId number = scaled->numbers[state->second.second];
       sum = sum ? b_.add(sum, number) : number;
     }
+    if (!scaled)
+      return false;
     r_.set(op.results[0], b_.add(scale(*scaled), b_.unary(Opcode::log, sum)));
     return true;
   }

@@ -22,9 +22,11 @@ constexpr const char* noise_name = "noise";
 using Polynomial = std::map<std::vector<std::string>, std::int64_t>;
 
 Polynomial add(Polynomial a, const Polynomial& b, std::int64_t factor = 1) {
-  for (const auto& [names, count] : b)
-    if ((a[names] += factor * count) == 0)
+  for (const auto& [names, count] : b) {
+    a[names] += factor * count;
+    if (a[names] == 0)
       a.erase(names);
+  }
   return a;
 }
 
@@ -305,9 +307,9 @@ private:
     for (const auto& [site, entry] : sites.all()) {
       const ValueId count = emit(b, *entry.count, values);
       const Dim extents[] = {b.dim(count)};
-      const auto draw_one = [&](ValueId i) {
+      const auto draw_one = [&, site = site, kind = entry.kind](ValueId i) {
         const ValueId at[] = {b.add(offset, i)};
-        b.store(noise, at, b.random(entry.kind, site, i, b.index(0)));
+        b.store(noise, at, b.random(kind, site, i, b.index(0)));
       };
       if (extents[0] == Dim{1, {}})
         draw_one(b.index(0));

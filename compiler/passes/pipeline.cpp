@@ -70,7 +70,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
                         std::vector<FamilyNoise>& noise) {
   Pipeline pipeline(std::move(module), options);
   pipeline.run("inline", inline_calls);
-  pipeline.run("entry-points", [&](ir::Module m) { return entry_points(m, options.sizes, options.kernels); });
+  pipeline.run("entry-points", [&](const ir::Module& m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.optimise();
   // As early as loops are as long as they will be: every later pass finds more in them.

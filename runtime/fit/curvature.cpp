@@ -55,9 +55,10 @@ bool usual(const MatrixXd& q, const MatrixXd& images) {
 } // namespace
 
 void Curvature::apply(std::vector<double>& g) const {
-  if (values_.size() == 0)
+  double* const data = g.data();
+  if (values_.size() == 0 || data == nullptr)
     return;
-  Eigen::Map<VectorXd> v(g.data(), directions_.rows());
+  Eigen::Map<VectorXd> v(data, directions_.rows());
   along_.noalias() = directions_.transpose() * v;
   along_.array() *= values_.array().inverse() - 1;
   v.noalias() += directions_ * along_;

@@ -253,7 +253,7 @@ bool parse(std::string_view text, Value& result, ParseError& error) {
   error = ParseError();
   // The library would skip the mark without a word; other readers of the same file will not.
   if (text.substr(0, 3) == "\xEF\xBB\xBF") {
-    error = error_at(text, text.data(), "the file begins with a byte order mark");
+    error = error_at(text, &text.front(), "the file begins with a byte order mark");
     return false;
   }
   return Builder(text, result, error).build();

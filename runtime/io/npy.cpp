@@ -143,7 +143,7 @@ bool read_npy(const std::string& path, NpyArray& result, std::string& problem) {
   const std::string_view bytes = file.bytes();
   if (bytes.size() < prefix + 4 || bytes.substr(0, 6) != "\x93NUMPY")
     return refuse("this is not a .npy file");
-  const int version = bytes[6];
+  const int version = static_cast<unsigned char>(bytes[6]);
   if (version < 1 || version > 3)
     return refuse("version " + std::to_string(version) + " of the .npy format is not known");
   const size_t width_of_length = version == 1 ? 2 : 4;

@@ -69,7 +69,7 @@ std::string Sha256::finish() {
 void Sha256::block(const unsigned char* bytes) {
   static const std::array<uint32_t, 64> constants = round_constants();
   uint32_t w[64];
-  for (int t = 0; t < 16; ++t) {
+  for (size_t t = 0; t < 16; ++t) {
     w[t] = uint32_t{bytes[4 * t]} << 24 | uint32_t{bytes[4 * t + 1]} << 16 | uint32_t{bytes[4 * t + 2]} << 8 |
            uint32_t{bytes[4 * t + 3]};
   }

@@ -61,7 +61,8 @@ Eigen::MatrixXd UnconstrainedDensity::hessian(const double* z) {
 }
 
 double UnconstrainedDensity::hessian_work() const {
-  return product_work * static_cast<double>((dimension_ + lanes_ - 1) / lanes_ * lanes_);
+  const int64_t products = (dimension_ + lanes_ - 1) / lanes_ * lanes_;
+  return product_work * static_cast<double>(products);
 }
 
 const double* UnconstrainedDensity::hessian_products(const double* z, const double* v) {

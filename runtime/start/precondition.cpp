@@ -21,6 +21,8 @@ using Eigen::VectorXd;
 constexpr int64_t directions = 128;
 // Below this pivot of its scaled Cholesky factor a matrix counts as indefinite.
 constexpr double least_pivot = 1e-4;
+// Of making a matrix definite; each adds four times as much to the diagonal, the last one 2600.
+constexpr int most_attempts = 10;
 // Curvatures of learned numbers, in units of their own, below which they count as redundant.
 constexpr double redundant = 1e-4;
 
@@ -110,7 +112,8 @@ private:
     const VectorXd inverse_scale = scale.cwiseInverse();
     if (!effort_.eigenvalues) {
       scaled.diagonal() = scaled.diagonal().cwiseAbs();
-      for (double more = 0.01; more < 1e4; more *= 4) {
+      double more = 0.01;
+      for (int attempt = 0; attempt < most_attempts; ++attempt, more *= 4) {
         scaled.diagonal().array() += more;
         precision_ = inverse_scale.asDiagonal() * scaled * inverse_scale.asDiagonal();
         if (factor_of_inverse(precision_, factor_, least_pivot))

@@ -40,6 +40,8 @@ void Preconditioner::add_to(const double* psi, double* phi) const {
 
 void Preconditioner::pull_back(const double* g_phi, double* g_psi) const {
   const int64_t n = size();
+  if (n == 0)
+    return;
   for (int64_t i = 0; i < n; ++i)
     g_psi[i] = diagonal_[i] * g_phi[i];
   for (const Block& block : blocks_) {

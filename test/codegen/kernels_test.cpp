@@ -129,7 +129,7 @@ TEST(Kernels, SumsOfLogarithmsOverTwoIndicesAndInBranches) {
                                              positive, [&] { return std::vector{sum(90)}; },
                                              [&] { return std::vector{sum(-0.01)}; })[0]);
                                }}}),
-                   "f", {}, with_z(2), one_by_one(300 * 7));
+                   "f", {}, with_z(2), one_by_one(std::int64_t{300} * 7));
 }
 
 TEST(Kernels, ReductionsOfAllKinds) {

@@ -12,7 +12,6 @@ using ir::Builder;
 using ir::Dim;
 using ir::Element;
 using ir::Opcode;
-using ir::Type;
 using ir::ValueId;
 
 namespace {
