@@ -2,8 +2,9 @@
 // have no iteration. What every other pass does with loops (fusion, statistics, one loop for value and gradient) then
 // works for them as well.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
+#include "compiler/ir/definitions.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -12,16 +13,6 @@
 #include <set>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
@@ -116,13 +107,9 @@ private:
 
   /// What a side yields, as a sum of loops that left it and of zeros; none if it is something else.
   static ValueId sum_outside(Rewriter& r, const Region& region, std::size_t yield) {
-    std::map<ValueId, const Op*> producer;
-    for (const Op& op : region.ops)
-      for (ValueId v : op.results)
-        producer[v] = &op;
+    const ir::Definitions definitions = ir::Definitions::directly_in(region);
     const std::function<ValueId(ValueId)> outside = [&](ValueId v) -> ValueId {
-      const auto found = producer.find(v);
-      const Op* op = found == producer.end() ? nullptr : found->second;
+      const Op* op = definitions.of(v);
       if (op && op->opcode == Opcode::reduce_ && op->symbol == "add")
         return r(v);
       if (op && op->opcode == Opcode::add) {

@@ -4,9 +4,9 @@
 // and a polynomial, and so do their derivatives. Conditions on data are not known to compilers, which must take each
 // for all; which sides are taken changes from observation to observation, and mostly one of them is.
 #include "compiler/ir/axes.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/passes/cost.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -16,14 +16,6 @@
 #include <tuple>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
