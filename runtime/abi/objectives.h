@@ -98,7 +98,7 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::renyi, "alpha", "0.5"},
     {ObjectiveMethod::renyi, "estimator", "total"},
     {ObjectiveMethod::renyi, "particles", "16"},
-    {ObjectiveMethod::renyi, "steps", "5000"},
+    {ObjectiveMethod::renyi, "steps", "20000"},
     {ObjectiveMethod::renyi, "settle", "0"},
     {ObjectiveMethod::renyi, "optimizer.clip", "10"},
 };

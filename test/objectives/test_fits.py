@@ -87,6 +87,28 @@ class Optima(unittest.TestCase):
             self.assertGreater(s - narrow, 0.03 * exact)
 
 
+class Defaults(unittest.TestCase):
+    """Fits without settings against ten times as many steps at a seventh of the rate."""
+
+    def distance(self, model, data, family):
+        executable = compile_model(POSTERIORS / f"{model}.vmodel", "--objectives=softcvi")
+        options = ["--family", family, "--objective", "softcvi"]
+        long, _, _ = fit(executable, POSTERIORS / "data" / data, *options, "--seed", 77, "--steps", 200_000, "--set", "optimizer.rate=0.003", status=None)
+        short, _, _ = fit(executable, POSTERIORS / "data" / data, *options)
+        means = [f["learnables"]["m"]["value"] for f in (long, short)]
+        scale = long["learnables"]
+        deviations = scale["s"]["value"] if "s" in scale else [math.hypot(*row) for row in scale["L"]["value"]]
+        return max(abs(a - b) / s for a, b, s in zip(*means, deviations, strict=True))
+
+    def test_reach_their_own_optimum(self):
+        # Both ends have Monte-Carlo errors, measured at up to 0.04.
+        self.assertLess(self.distance("eight_schools_noncentered", "eight_schools.json", "mean_field"), 0.1)
+        self.assertLess(self.distance("garch11", "garch.json", "mean_field"), 0.1)
+        self.assertLess(self.distance("radon_pooled", "radon_mn.json", "mean_field"), 0.1)
+        # Without noise at the optimum.
+        self.assertLess(self.distance("kidscore_momiq", "kidiq.json", "full_rank"), 0.01)
+
+
 class Holes(unittest.TestCase):
     def setUp(self):
         self.executable = compile_model("test/objectives/models/holes.vmodel", "--families=mean_field")
