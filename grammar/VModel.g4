@@ -12,7 +12,7 @@ grammar VModel;
 
 file : item* EOF ;
 
-item : importItem | model | family | fit | function | distribution | bijector ;
+item : importItem | model | family | fit | function | distribution | bijector | net ;
 
 importItem : IMPORT STRING (AS NAME)? SEMICOLON ;
 
@@ -28,6 +28,7 @@ result : type | LEFT_PAREN type (COMMA type)+ RIGHT_PAREN ;
 
 distribution : DISTRIBUTION NAME parameters ON type LEFT_BRACE member* RIGHT_BRACE ;
 bijector : BIJECTOR NAME parameters ON type ARROW type LEFT_BRACE (member | learn)* RIGHT_BRACE ;
+net : NET NAME parameters ON type ARROW type LEFT_BRACE (member | learn)* RIGHT_BRACE ;
 member : NAME LEFT_PAREN (NAME (COMMA NAME)*)? RIGHT_PAREN (ASSIGN expression SEMICOLON | block) ;
 
 parameters : LEFT_PAREN (parameter (COMMA parameter)*)? RIGHT_PAREN ;
@@ -53,7 +54,7 @@ data : DATA NAME COLON type (FROM STRING)? SEMICOLON ;
 param : NONCENTERED? PARAM NAME COLON type (TILDE expression)? SEMICOLON ;
 let : LET (NAME (COLON type)? | LEFT_PAREN NAME (COMMA NAME)+ RIGHT_PAREN) ASSIGN expression SEMICOLON ;
 var : VAR NAME (COLON type)? (ASSIGN expression)? SEMICOLON ;
-learn : LEARN NAME COLON NAME (arguments shape? | typeRest (ASSIGN expression)?) SEMICOLON ;
+learn : LEARN NAME COLON NAME (arguments shape? | typeRest ((ASSIGN | TILDE) expression)?) SEMICOLON ;
 mix : MIX NAME COLON type TILDE expression SEMICOLON ;
 observe : OBSERVE target TILDE expression SEMICOLON ;
 factor : FACTOR expression SEMICOLON ;
@@ -117,6 +118,7 @@ BUILTIN : 'builtin' ;
 FN : 'fn' ;
 DISTRIBUTION : 'distribution' ;
 BIJECTOR : 'bijector' ;
+NET : 'net' ;
 DATA : 'data' ;
 NONCENTERED : 'noncentered' ;
 PARAM : 'param' ;

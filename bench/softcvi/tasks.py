@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -13,6 +14,7 @@ REFERENCES = Path(__file__).resolve().parent / "data" / "references.npz"
 PARTICLES = 8
 STEPS = 50_000
 REFERENCE_DRAWS = 10_000
+SLCP_LAYERS = 4  # of the flow
 
 # Name of a method -> objective and its settings.
 METHODS = {
@@ -105,14 +107,14 @@ def linear_regression(seed):
 
 
 def slcp(seed):
-    """Five seeds for each of the ten observations."""
+    """Five seeds for each of the ten observations; each seed has permutations of its own between the layers of the flow."""
     which, found = seed % 10, references()
-    return Problem({"x": found["slcp_observations"][which].tolist()}, found["slcp"][which])
+    random = np.random.default_rng([seed, 2])
+    order = [(random.permutation(5) + 1).tolist() for _ in range(SLCP_LAYERS)]
+    return Problem({"x": found["slcp_observations"][which].tolist(), "L": SLCP_LAYERS, "order": order}, found["slcp"][which])
 
 
 def garch(_):
-    import json
-
     data = json.loads((ROOT / "test" / "posteriordb" / "data" / "garch.json").read_text())
     return Problem(data, references()["garch"])
 
@@ -120,9 +122,9 @@ def garch(_):
 TASKS = {
     task.name: task
     for task in (
-        Task("eight_schools", "Paper", 1e-3, {"mu": (), "tau": (), "theta": (8,)}, eight_schools),
-        Task("linear_regression", "Paper", 2e-3, {"beta": (50,), "intercept": ()}, linear_regression),
-        Task("slcp", "Paper", 1e-4, {"theta": (5,)}, slcp),
-        Task("garch", "Paper", 5e-4, {"mu": (), "alpha0": (), "alpha1": (), "beta1": ()}, garch),
+        Task("eight_schools", "Guide", 1e-3, {"mu": (), "tau": (), "theta": (8,)}, eight_schools),
+        Task("linear_regression", "Guide", 2e-3, {"beta": (50,), "intercept": ()}, linear_regression),
+        Task("slcp", "Guide", 1e-4, {"theta": (5,)}, slcp),
+        Task("garch", "Guide", 5e-4, {"mu": (), "alpha0": (), "alpha1": (), "beta1": ()}, garch),
     )
 }

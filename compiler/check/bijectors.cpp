@@ -8,8 +8,7 @@ namespace vmodel::check {
 
 bool Bijector::is_scalar() const {
   const auto scalar = [](const Declaration* d) { return d->type.is_scalar(); };
-  return from.is_scalar() && to.is_scalar() && size_names.empty() &&
-         std::all_of(parameters.begin(), parameters.end(), scalar);
+  return from.is_scalar() && to.is_scalar() && size_names.empty() && std::all_of(inputs.begin(), inputs.end(), scalar);
 }
 
 // ---------------------------------------------------------------- as written
@@ -64,7 +63,18 @@ bool Checker::written_steps(const ast::Expression& e, bool inverted, std::vector
 }
 
 /// The bijector that is called, its signature checked.
-Callable* Checker::bijector_of(const ast::Expression& e) {
+const Callable* Checker::bijector_of(const ast::Expression& e) {
+  if (const Declaration* d = instance_named(e)) {
+    if (poisoned(d))
+      return nullptr;
+    const Callable* callable = instances_.at(d).callable;
+    if (!callable->bijector) {
+      error(Code::type_mismatch, e.range, "'" + d->name + "' is a net, not a bijector")
+          .label(d->range, "declared here");
+      return nullptr;
+    }
+    return callable;
+  }
   const auto* call = ast::as_if<ast::Call>(e);
   const auto* name = ast::as_if<ast::NameReference>(call ? *call->callee : e);
   if (!name) {
@@ -150,17 +160,30 @@ const BijectorStep* Checker::bijector_step(const WrittenStep& written, bool back
     step->to = step->body.back()->to;
     return step;
   }
-  Callable* callable = bijector_of(*written.expression);
-  if (!callable)
+  if (!bijector_of(*written.expression))
     return nullptr;
+  if (instance_named(*written.expression))
+    return instance_step(written, step, backward, shape, target);
+  const auto& call = ast::as<ast::Call>(*written.expression);
+  Callable* callable = nullptr;
+  for (Callable* candidate : find_callables(ast::as<ast::NameReference>(*call.callee).name)) {
+    if (candidate->item->kind == ast::ItemKind::Bijector)
+      callable = candidate;
+  }
   if (callable->state == Callable::State::body) {
     error(Code::recursion, step->range, "'" + callable->bijector->name + "' is defined by itself");
     return nullptr;
   }
-  if (!check_body(*callable))
-    return nullptr;
   const Bijector& b = *callable->bijector;
-  const auto& call = ast::as<ast::Call>(*written.expression);
+  const bool functions = callable->parameters.size() != b.parameters.size();
+  if (!functions && !check_body(*callable))
+    return nullptr;
+  if (functions || !b.learnables.empty()) {
+    error(Code::misplaced_learn, step->range, "'" + b.name + "' learns, or takes functions, and has no name here")
+        .label(b.range, "declared here")
+        .hint("learn layer: " + b.name + "(...); then `layer` stands for it");
+    return nullptr;
+  }
   std::vector<const ast::Argument*> ordered;
   if (!order_arguments(call.arguments, b.parameters, b.name, call.range, ordered, callable->defaults, true))
     return nullptr;
@@ -205,6 +228,18 @@ bool Checker::bijector_steps(const std::vector<WrittenStep>& written, bool backw
   return true;
 }
 
+namespace {
+
+/// The bound, or null if it is written as infinite: such a one is none.
+const Expr* finite(const Expr* bound) {
+  const Expr* e = bound;
+  while (e && (e->kind == ExprKind::to_real || e->kind == ExprKind::unary))
+    e = e->operands[0];
+  return e && e->kind == ExprKind::builtin && e->builtin_name == "inf" ? nullptr : bound;
+}
+
+} // namespace
+
 /// Replaces the support of values by that of their images. Each step maps its whole domain, so what comes in must fill
 /// it.
 bool Checker::image_of(const std::vector<const BijectorStep*>& steps, Support& support) {
@@ -234,13 +269,15 @@ bool Checker::image_of(const std::vector<const BijectorStep*>& steps, Support& s
     Binding binding;
     binding.sizes = step->sizes;
     for (std::size_t i = 0; i < step->arguments.size(); ++i)
-      binding.arguments[step->bijector->parameters[i]] = step->arguments[i];
+      binding.arguments[step->bijector->inputs[i]] = step->arguments[i];
     Support domain = step->bijector->from.support, image = step->bijector->to.support;
     if (step->inverted)
       std::swap(domain, image);
     for (Support* s : {&domain, &image}) {
-      s->lower = instantiate(s->lower, binding);
-      s->upper = instantiate(s->upper, binding);
+      s->lower = finite(instantiate(s->lower, binding));
+      s->upper = finite(instantiate(s->upper, binding));
+      if (s->kind == SupportKind::bounded && !s->lower && !s->upper)
+        s->kind = SupportKind::all;
     }
     if (!same(domain, support)) {
       const std::string name =

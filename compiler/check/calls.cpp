@@ -72,6 +72,8 @@ bool Checker::order_arguments(const std::vector<ast::Argument>& arguments,
 }
 
 const Expr* Checker::call(const ast::Call& e) {
+  if (instance_named(*e.callee))
+    return apply_net(e);
   if (e.callee->kind != ast::ExpressionKind::NameReference) {
     error(Code::type_mismatch, e.callee->range, "a call of something that is not a name");
     return nullptr;
@@ -95,9 +97,9 @@ const Expr* Checker::call(const ast::Call& e) {
       if (argument.value->kind != ast::ExpressionKind::LearnHole)
         expression(*argument.value);
     }
-    static const std::set<std::string> later{"ode",     "hmm",           "hmm_log_density", "hmm_states",
-                                             "impute",  "count_missing", "eigen_sym",       "search_sorted",
-                                             "reshape", "mlp",           "censored",        "gp"};
+    static const std::set<std::string> later{
+        "ode",       "hmm",           "hmm_log_density", "hmm_states", "impute", "count_missing",
+        "eigen_sym", "search_sorted", "reshape",         "censored",   "gp"};
     if (later.count(name) != 0 && find_callables(name).empty()) {
       not_supported_yet(e.callee->range, "'" + name + "'");
       return nullptr;
@@ -155,8 +157,15 @@ struct Match {
 
 } // namespace
 
+bool takes_function(const ast::Parameter& p) {
+  return p.type.base == ast::BaseType::function_ || p.type.base == ast::BaseType::activation_;
+}
+
 const Expr* Checker::overloaded_call(const ast::Call& e, const std::string& name,
                                      const std::vector<Callable*>& candidates) {
+  const auto& declared = ast::as<ast::Function>(*candidates[0]->item).parameters;
+  if (candidates.size() == 1 && std::any_of(declared.begin(), declared.end(), takes_function))
+    return call_with_functions(e, *candidates[0]);
   // Arguments once, in the order written.
   std::map<const ast::Argument*, const Expr*> values;
   bool good = true;

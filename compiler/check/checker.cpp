@@ -64,6 +64,7 @@ void Checker::collect_items(const ast::File& file, bool imported, const std::str
     case ast::ItemKind::Function: add(*item, ast::as<ast::Function>(*item).name); break;
     case ast::ItemKind::Distribution: add(*item, ast::as<ast::Distribution>(*item).name); break;
     case ast::ItemKind::Bijector: add(*item, ast::as<ast::Bijector>(*item).name); break;
+    case ast::ItemKind::Net: add(*item, ast::as<ast::Net>(*item).name); break;
     case ast::ItemKind::FamilyGeneric: add(*item, ast::as<ast::FamilyGeneric>(*item).name); break;
     case ast::ItemKind::Model:
       if (!imported)
@@ -88,8 +89,10 @@ void Checker::check_file(const ast::File& file) {
   for (const auto& [name, callable] : callables_) {
     own.push_back(callable.get());
   }
-  for (Callable* callable : own)
-    check_callable(*callable);
+  for (Callable* callable : own) {
+    if (Callable* checked = sample_version(*callable))
+      check_callable(*checked);
+  }
   if (models_.size() > 1) {
     error(Code::model_count, models_[1]->name.range, "a second model in one file")
         .label(models_[0]->name.range, "the first");
@@ -124,8 +127,10 @@ void Checker::check_file(const ast::File& file) {
 
 void Checker::check_library_items() {
   for (const std::string_view name : library_.names()) {
-    for (Callable* callable : find_callables(std::string(name)))
-      check_callable(*callable);
+    for (Callable* callable : find_callables(std::string(name))) {
+      if (Callable* checked = sample_version(*callable))
+        check_callable(*checked);
+    }
   }
 }
 

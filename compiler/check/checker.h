@@ -9,6 +9,7 @@
 #include "compiler/check/facts.h"
 #include "compiler/check/interval.h"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,17 @@
 #include <vector>
 
 namespace vmodel::check {
+
+/// A learned function: `apply` takes x, the parameters, and what the net learns.
+struct Net {
+  std::string name;
+  std::vector<const Declaration*> parameters;
+  std::vector<const Declaration*> size_names;
+  std::vector<Learnable> learnables;
+  Type from, to;
+  Function* apply = nullptr;
+  SourceRange range; // of the name
+};
 
 /// A callable of the file or the library; checked when it is first used.
 struct Callable {
@@ -33,7 +45,18 @@ struct Callable {
   Function* function = nullptr;
   Distribution* distribution = nullptr;
   Bijector* bijector = nullptr;
+  Net* net = nullptr;
   FamilyTemplate* family = nullptr;
+  /// Nets, bijectors and generic families: their parameters with those that are functions.
+  std::vector<const Declaration*> parameters;
+  /// What this version of one is checked for: what its parameters of type `function` mean, and its size names that are
+  /// numbers (lengths of lists), with their declarations.
+  std::map<std::string, std::vector<Callable*>> functions;
+  std::map<std::string, Size> fixed_sizes;
+  std::vector<const Declaration*> fixed_names;
+  std::string version; // part of the symbols of this version; empty for the only one
+  /// What members see beside the parameters: learnables, nets and bijectors.
+  std::vector<const Declaration*> learned;
   std::map<const Declaration*, const Expr*> defaults; // of parameters
   /// Arguments on which conditions, sizes or loop bounds of the body depend, and the place that does.
   std::map<std::string, SourceRange> load_time_arguments;
@@ -68,6 +91,15 @@ struct Context {
 struct Binding {
   std::map<std::string, Size> sizes; // size names and int parameters
   std::map<const Declaration*, const Expr*> arguments;
+};
+
+/// `learn name: net(...)[n]`: where its learnables are, and how its members are called.
+struct Instance {
+  const Callable* callable = nullptr; // a net or bijector
+  std::vector<const Expr*> arguments;
+  Binding binding;
+  Shape batch; // of an array of them
+  std::vector<const Declaration*> learnables;
 };
 
 /// The value that a distribution expression is for.
@@ -148,6 +180,8 @@ private:
   bool bind_remaining(const std::vector<std::pair<Size, Size>>& pending, Binding& binding,
                       const std::vector<const Declaration*>& size_names);
   bool require_load_time(const Expr* e, const std::string& what, const std::string& hint);
+  /// Whether the value is known at load where that holds for the int arguments of the callable around it.
+  bool follows_from_arguments(const Expr* e) const;
   /// A var may change between two uses of its name: its value is no size.
   bool mentions_var(const Size& size) const;
   bool stable_size(const Size& size, SourceRange range);
@@ -232,7 +266,7 @@ private:
     std::vector<WrittenStep> body; // of a comprehension
   };
   bool written_steps(const ast::Expression& e, bool inverted, std::vector<WrittenStep>& steps);
-  Callable* bijector_of(const ast::Expression& e);
+  const Callable* bijector_of(const ast::Expression& e);
   /// Axes of an event before and after the steps.
   struct EventAxes {
     std::size_t before = 0, after = 0;
@@ -246,6 +280,43 @@ private:
   /// The step from which no log determinant can be had; null: none.
   static const BijectorStep* without_log_det(const std::vector<const BijectorStep*>& steps);
   bool report_without_density(const DistributionExpr* d, const std::string& why, bool own_draw = false);
+
+  // ---- versions and instances of nets, bijectors and generic families (versions.cpp, instances.cpp)
+  struct VersionedCall {
+    Callable* callable = nullptr;
+    std::vector<const Expr*> arguments; // without functions
+    Binding binding;
+  };
+  Callable* version(Callable& base, const std::map<std::string, std::vector<Callable*>>& functions,
+                    const std::map<std::string, Size>& fixed);
+  Callable* sample_version(Callable& base);
+  std::vector<Callable*> function_argument(const ast::Expression& e);
+  const Expr* call_with_functions(const ast::Call& e, Callable& base);
+  std::optional<VersionedCall> versioned_call(const std::vector<ast::Argument>& arguments,
+                                              const std::vector<Callable*>& candidates, const std::string& name,
+                                              SourceRange range);
+  bool bind_versioned(VersionedCall& call, const std::string& name, SourceRange range);
+  void learn_instance(const ast::LearnInstance& s);
+  struct InstanceUse {
+    const Declaration* declaration = nullptr;
+    const Instance* instance = nullptr;
+    std::vector<const Expr*> learned; // the learnables, at the indices that are given
+  };
+  const Declaration* instance_named(const ast::Expression& e) const;
+  std::optional<InstanceUse> instance_use(const ast::Expression& e);
+  const Expr* apply_net(const ast::Call& e);
+  const BijectorStep* instance_step(const WrittenStep& written, BijectorStep* step, bool backward, Shape& shape,
+                                    const Target& target);
+  bool learn_members(Callable& callable, const std::vector<ast::StatementPtr>& statements,
+                     std::vector<Learnable>& learnables, const std::vector<const Declaration*>& parameters,
+                     const std::vector<const Declaration*>& size_names);
+  bool net_members(Callable& callable);
+  /// Enters what bodies of a callable see: size names, parameters, what is learned.
+  void enter_callable(Context& context, const Callable& callable, const std::vector<const Declaration*>& parameters,
+                      const std::vector<const Declaration*>& size_names);
+  const DistributionExpr* instantiate(const DistributionExpr* d, const Binding& binding);
+  /// Element `position` (1-based) of a list that is written out, through names and slices; null: not known.
+  const Expr* list_element(const Expr* list, std::int64_t position) const;
 
   // ---- distributions (distributions.cpp, supports.cpp)
   const DistributionExpr* distribution(const ast::Expression& e, const Target& target);
@@ -320,6 +391,7 @@ private:
   void draw(const ast::Sample& s, Block& into);
   void draw_group(const ast::Sample& s, const std::vector<const Declaration*>& group, Block& into);
   const DistributionExpr* family_call(const ast::Expression& e, const Size& dimension);
+  const DistributionExpr* family_expression(VersionedCall& call, const Size& dimension, SourceRange range);
   std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e);
   const ModelParameter* parameter_of(const Declaration* d) const;
   void check_family_order(const Family& family);
@@ -354,7 +426,12 @@ private:
   Context* context_ = nullptr;
   Context model_context_;
   std::set<const Declaration*> poisoned_;
-  std::map<const Declaration*, Size> known_sizes_;    // of int lets
+  std::map<const Declaration*, Size> known_sizes_;        // of int lets, and of sizes that are numbers in a version
+  std::map<const Declaration*, const Expr*> known_lists_; // of lets that are lists of ints
+  std::map<const Declaration*, Instance> instances_;
+  std::map<std::string, std::unique_ptr<Callable>> versions_;
+  std::set<const Declaration*> function_parameters_;
+  std::deque<Net> nets_;
   std::map<const Declaration*, Interval> intervals_;  // of lets and vars
   std::map<const Declaration*, IntRange> int_ranges_; // of lets and vars
   std::map<const Declaration*, SourceRange> var_without_fill_;
@@ -390,6 +467,9 @@ private:
   Checker& checker_;
   Context* before_;
 };
+
+/// Whether a function is given for the parameter: `activation: function`.
+bool takes_function(const ast::Parameter& p);
 
 const ast::Name& family_name(const ast::Item& item);
 const std::vector<ast::Parameter>& family_parameters(const ast::Item& item);

@@ -43,6 +43,11 @@ void Dependencies::collect(const Expression& e, std::set<std::string>& roots) co
       if (name->name == "size" || name->name == "rows" || name->name == "cols" || name->name == "dim")
         return;
     }
+    const auto* index = as_if<ast::Index>(*call.callee);
+    if (const auto* name = as_if<NameReference>(index ? *index->base : *call.callee)) {
+      const auto& known = of(callable_root(name->name));
+      roots.insert(known.begin(), known.end());
+    }
     for (const Argument& argument : call.arguments)
       collect(*argument.value, roots);
     return;
@@ -119,6 +124,11 @@ bool Dependencies::visit(const Block& block, const std::set<std::string>& condit
     case StatementKind::Learn:
       changed |= add(as<Learn>(*statement).name.text, {as<Learn>(*statement).name.text});
       break;
+    case StatementKind::LearnInstance: {
+      const std::string root = callable_root(as<LearnInstance>(*statement).name.text);
+      changed |= add(root, {root});
+      break;
+    }
     case StatementKind::Let:
       for (const Name& name : as<Let>(*statement).names)
         changed |= add(name.text, with(as<Let>(*statement).value.get()));

@@ -21,6 +21,8 @@ public:
   bool varying(const std::string& name) const { return !of(name).empty(); }
   std::set<std::string> of(const ast::Expression& e) const;
 
+  /// The root that stands for what a net or bijector of this name learns: calls of it depend on that.
+  static std::string callable_root(const std::string& name) { return name + "()"; }
   /// The root that stands for a random draw (`.sample()`).
   static constexpr const char* draw = "sample()";
 

@@ -164,6 +164,8 @@ private:
     std::string text = "learn " + l.declaration->name + ": " + type(l.declaration->type);
     if (l.initial)
       text += " = " + expr(l.initial);
+    if (l.start)
+      text += " ~ " + distribution(l.start);
     text += "  // dimension " + l.unconstrained_size.text();
     if (l.bijector)
       text += ", " + l.bijector->name;

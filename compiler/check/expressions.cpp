@@ -78,6 +78,15 @@ const Expr* Checker::expression(const ast::Expression& e) {
     const Declaration* d = find_or_report(ast::as<ast::NameReference>(e).name, e.range);
     if (!d)
       return nullptr;
+    if (d->kind == DeclarationKind::instance) {
+      error(Code::type_mismatch, e.range, "'" + d->name + "' is a net or bijector, not a value")
+          .label(d->range, "declared here")
+          .hint("a net is applied: " + d->name + "(x)");
+      return nullptr;
+    }
+    // In a version of its item the name of a length is a number.
+    if (const auto fixed = known_sizes_.find(d); fixed != known_sizes_.end() && d->kind == DeclarationKind::size_name)
+      return size_expr(fixed->second, e.range);
     if (d->kind == DeclarationKind::param) {
       parameters_used_.insert(d);
     }
@@ -376,6 +385,7 @@ const Expr* Checker::array(const ast::Array& e) {
     return nullptr;
   Type type;
   if (elements.empty()) {
+    type.element = Element::integer; // which becomes real where a real array is wanted
     type.shape = {Size::constant(0)};
     return make(ExprKind::array, e.range, type);
   }

@@ -192,6 +192,8 @@ bool Checker::bind_family_parameters(const std::vector<ast::Parameter>& paramete
     intervals_[d] = interval(value);
     if (value->type.element == Element::integer) {
       int_ranges_[d] = int_range(value);
+      if (value->kind == ExprKind::array)
+        known_lists_[d] = value;
       if (value->type.is_scalar())
         known_sizes_[d] = to_size(value);
     }
@@ -221,18 +223,16 @@ void Checker::add_default_family(const std::string& name) {
       continue;
     Family family;
     family.name = name;
-    DistributionExpr* d = make(DistributionKind::family, {});
-    d->family = callable->family;
     Size dimension;
     Statement* s = make(StatementKind::draw, {});
     for (const ModelParameter& p : program_->model.parameters) {
       dimension = dimension + p.unconstrained_size;
       s->declarations.push_back(p.declaration);
     }
-    for (const Declaration* p : callable->family->parameters)
-      d->arguments.push_back(callable->defaults.at(p));
-    d->event = {dimension};
-    d->sizes[callable->family->size_names.at(0)->name] = dimension;
+    auto call = versioned_call({}, {callable}, name, {});
+    const DistributionExpr* d = call ? family_expression(*call, dimension, {}) : nullptr;
+    if (!d)
+      return;
     s->distribution = d;
     s->name = "rest";
     s->unconstrained_scale = true;
@@ -272,6 +272,33 @@ void Checker::learn(const ast::Learn& s) {
     if (bound && !require_load_time(bound, "the bound", "the bounds of a learnable follow from the data"))
       return;
   }
+  const DistributionExpr* start = nullptr;
+  if (s.start) {
+    Target to;
+    to.known = true;
+    to.shape = t->shape;
+    to.type = &d->type;
+    to.name = "'" + d->name + "'";
+    to.range = s.name.range;
+    start = distribution(*s.start, to);
+    // Any reals are inside of the line.
+    if (start && (t->support.kind != SupportKind::all || start->element != Element::real))
+      start = match_prior(start, *d, s.start->range, true);
+    if (!start || report_without_draw(start, "the initial value is a draw from it"))
+      return;
+    const std::function<bool(const DistributionExpr*)> at_load = [&](const DistributionExpr* part) {
+      bool good = true;
+      for (const Expr* a : part->arguments)
+        good = require_load_time(a, "the initial value", "a learnable starts from the data") && good;
+      for (const Expr* a : {part->weights, part->lower, part->upper})
+        good = (!a || require_load_time(a, "the initial value", "a learnable starts from the data")) && good;
+      for (const DistributionExpr* c : part->components)
+        good = at_load(c) && good;
+      return good;
+    };
+    if (!at_load(start))
+      return;
+  }
   const Expr* initial = nullptr;
   if (s.initial) {
     initial = expression(*s.initial);
@@ -293,9 +320,10 @@ void Checker::learn(const ast::Learn& s) {
       }
     }
   }
-  const Learnable l = learnable(d, initial, s.range);
+  Learnable l = learnable(d, initial, s.range);
   if (!l.declaration)
     return;
+  l.start = start;
   context_->learnables->push_back(l);
 }
 
@@ -328,39 +356,38 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
     report_unknown_callable(callee->name, callee->range, ast::ItemKind::FamilyGeneric);
     return nullptr;
   }
-  if (!check_callable(*found))
-    return nullptr;
   for (const ast::Argument& a : call->arguments) {
     if (!a.name || a.name->text != "given")
       continue;
     not_supported_yet(a.range, "`given`", "write the regression by hand: theta ~ normal(m + w * mu, learn);");
     return nullptr;
   }
-  std::vector<const ast::Argument*> ordered;
-  if (!order_arguments(call->arguments, found->family->parameters, callee->name, e.range, ordered, found->defaults,
-                       true))
+  auto versioned = versioned_call(call->arguments, {found}, callee->name, e.range);
+  if (!versioned)
     return nullptr;
-  DistributionExpr* d = make(DistributionKind::family, e.range);
-  Binding binding;
-  bool good = true;
-  for (std::size_t i = 0; i < ordered.size(); ++i) {
-    const Declaration* p = found->family->parameters[i];
-    const Expr* value = ordered[i] ? expression(*ordered[i]->value) : found->defaults[p];
-    value = convert(value, p->type, "argument '" + p->name + "' of '" + callee->name + "'");
-    if (value)
-      good = argument_in_support(value, *p, callee->name, binding) && good;
-    if (value && !require_load_time(value, "argument '" + p->name + "' of '" + callee->name + "'",
-                                    "the arguments of a family follow from the data"))
-      value = nullptr;
-    good = good && value;
-    d->arguments.push_back(value);
-  }
-  if (!good)
-    return nullptr;
-  d->family = found->family;
+  return family_expression(*versioned, dimension, e.range);
+}
+
+const DistributionExpr* Checker::family_expression(VersionedCall& call, const Size& dimension, SourceRange range) {
+  const FamilyTemplate& family = *call.callable->family;
+  DistributionExpr* d = make(DistributionKind::family, range);
+  d->family = &family;
+  d->arguments = call.arguments;
   d->event = {dimension};
-  for (const Declaration* size_name : found->family->size_names)
-    d->sizes[size_name->name] = dimension;
+  if (!bind_size(family.target->type.shape[0], dimension, call.binding, family.size_names)) {
+    report_shapes(range, "'" + family.name + "' draws another number of coordinates",
+                  instantiate(family.target->type.shape, call.binding), {dimension});
+    return nullptr;
+  }
+  for (const Declaration* name : family.size_names)
+    d->sizes[name->name] = call.binding.sizes.at(name->name);
+  for (const Learnable& l : family.learnables) {
+    Learnable& own = d->learnables.emplace_back(l);
+    Declaration* at = declare(DeclarationKind::learn, l.declaration->name,
+                              instantiate(l.declaration->type, call.binding), l.declaration->range);
+    own.declaration = at;
+    own.unconstrained_size = instantiate(l.unconstrained_size, call.binding);
+  }
   return d;
 }
 

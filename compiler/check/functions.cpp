@@ -43,6 +43,12 @@ void Checker::predeclare_sizes(const ast::Type& type, std::vector<const Declarat
     Declaration* d = declare(DeclarationKind::size_name, name->name, integer, name->range);
     d->load_time = true;
     enter(d);
+    if (const auto fixed = context_->callable->fixed_sizes.find(name->name);
+        fixed != context_->callable->fixed_sizes.end()) {
+      known_sizes_[d] = fixed->second;
+      context_->callable->fixed_names.push_back(d);
+      continue;
+    }
     size_names.push_back(d);
     context_->facts.add_bounds(d->name, {{Size::constant(0)}, {}});
   }
@@ -50,17 +56,34 @@ void Checker::predeclare_sizes(const ast::Type& type, std::vector<const Declarat
 
 bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& callable,
                          std::vector<const Declaration*>& result, std::vector<const Declaration*>& size_names) {
-  for (const ast::Parameter& p : list) {
-    context_->dependencies.add_root(p.name.text);
-    predeclare_sizes(p.type, size_names, list);
-  }
   bool good = true;
+  for (const ast::Parameter& p : list) {
+    if (!takes_function(p)) {
+      context_->dependencies.add_root(p.name.text);
+      predeclare_sizes(p.type, size_names, list);
+      continue;
+    }
+    if (callable.item->kind == ast::ItemKind::Distribution) {
+      not_supported_yet(p.type.range, "a function as an argument of a distribution");
+      good = false;
+    }
+    if (p.default_value && callable.functions.count(p.name.text) == 0)
+      callable.functions[p.name.text] = function_argument(*p.default_value);
+  }
   // Scalars without supports first: sizes and bounds of the others may name them.
   std::vector<const Declaration*> declared(list.size(), nullptr);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!takes_function(list[i]))
+      continue;
+    declared[i] = declare(DeclarationKind::argument, list[i].name.text, {}, list[i].name.range);
+    function_parameters_.insert(declared[i]);
+    if (list[i].default_value)
+      callable.defaults[declared[i]] = nullptr;
+  }
   for (const bool plain : {true, false}) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const ast::Parameter& p = list[i];
-      if ((p.type.sizes.empty() && p.type.bounds.empty()) != plain)
+      if (takes_function(p) || (p.type.sizes.empty() && p.type.bounds.empty()) != plain)
         continue;
       TypeRules rules;
       rules.allow_bool = true;
@@ -84,12 +107,17 @@ bool Checker::parameters(const std::vector<ast::Parameter>& list, Callable& call
       declared[i] = d;
     }
   }
+  callable.parameters = declared;
   for (std::size_t i = 0; i < list.size(); ++i) {
+    if (takes_function(list[i]))
+      continue;
     result.push_back(declared[i]);
     if (!list[i].default_value)
       continue;
     const Expr* value = expression(*list[i].default_value);
-    if (value && !poisoned(declared[i]))
+    // A list has the length of its own default where it is left out.
+    const bool list_of_ints = declared[i]->type.element == Element::integer && declared[i]->type.rank() == 1;
+    if (value && !poisoned(declared[i]) && (!list_of_ints || value->type.rank() != 1))
       value = convert(value, declared[i]->type, "the default");
     if (!value) {
       good = false;
@@ -120,7 +148,7 @@ bool Checker::check_signature(Callable& callable) {
     program_->functions.emplace_back();
     Function* function = &program_->functions.back();
     function->name = callable.prefix + item.name.text;
-    function->symbol = unique_name(callable, item.name.text);
+    function->symbol = unique_name(callable, item.name.text) + callable.version;
     function->range = item.name.range;
     function->builtin = item.is_builtin;
     if (item.is_builtin && !callable.library) {
@@ -163,7 +191,7 @@ bool Checker::check_signature(Callable& callable) {
     program_->bijectors.emplace_back();
     Bijector* bijector = &program_->bijectors.back();
     bijector->name = callable.prefix + item.name.text;
-    bijector->symbol = unique_name(callable, item.name.text);
+    bijector->symbol = unique_name(callable, item.name.text) + callable.version;
     bijector->library = callable.library;
     bijector->range = item.name.range;
     good = parameters(item.parameters, callable, bijector->parameters, bijector->size_names);
@@ -184,6 +212,31 @@ bool Checker::check_signature(Callable& callable) {
     if (to)
       bijector->to = *to;
     callable.bijector = bijector;
+    break;
+  }
+  case ast::ItemKind::Net: {
+    const auto& item = ast::as<ast::Net>(*callable.item);
+    Net* net = &nets_.emplace_back();
+    net->name = callable.prefix + item.name.text;
+    net->range = item.name.range;
+    good = parameters(item.parameters, callable, net->parameters, net->size_names);
+    predeclare_sizes(item.from, net->size_names, item.parameters);
+    predeclare_sizes(item.to, net->size_names, item.parameters);
+    rules.what = "net";
+    const auto from = type(item.from, rules), to = type(item.to, rules);
+    good = good && from && to;
+    for (const auto* side : {&from, &to}) {
+      if (*side && (*side)->element != Element::real) {
+        error(Code::invalid_type, (side == &from ? item.from : item.to).range, "a net of " + type_text(**side))
+            .hint("nets take and give reals");
+        good = false;
+      }
+    }
+    if (from)
+      net->from = *from;
+    if (to)
+      net->to = *to;
+    callable.net = net;
     break;
   }
   case ast::ItemKind::FamilyGeneric: {
@@ -227,6 +280,7 @@ bool Checker::check_body(Callable& callable) {
   case ast::ItemKind::Function: good = callable.function->builtin || function_body(callable); break;
   case ast::ItemKind::Distribution: good = distribution_members(callable); break;
   case ast::ItemKind::Bijector: good = bijector_members(callable); break;
+  case ast::ItemKind::Net: good = net_members(callable); break;
   case ast::ItemKind::FamilyGeneric: good = family_template_body(callable); break;
   default: break;
   }
@@ -249,6 +303,23 @@ void enter_all(Context& context, const std::vector<const Declaration*>& declarat
 
 } // namespace
 
+void Checker::enter_callable(Context& context, const Callable& callable,
+                             const std::vector<const Declaration*>& parameters,
+                             const std::vector<const Declaration*>& size_names) {
+  enter_all(context, size_names);
+  enter_all(context, callable.fixed_names);
+  enter_all(context, parameters);
+  for (const Declaration* d : callable.learned) {
+    context.scopes.front().push_back(d);
+    context.dependencies.add_root(d->kind == DeclarationKind::instance ? Dependencies::callable_root(d->name)
+                                                                       : d->name);
+  }
+  for (const Declaration* p : parameters) {
+    if (const auto range = int_ranges_.find(p); range != int_ranges_.end() && p->type.is_scalar())
+      context.facts.add_bounds(p->name, range->second);
+  }
+}
+
 bool Checker::function_body(Callable& callable) {
   const auto& item = ast::as<ast::Function>(*callable.item);
   Context context;
@@ -256,13 +327,8 @@ bool Checker::function_body(Callable& callable) {
   context.scopes.resize(2);
   context.callable = &callable;
   context.results = callable.function->results;
-  enter_all(context, callable.function->size_names);
-  enter_all(context, callable.function->parameters);
+  enter_callable(context, callable, callable.function->parameters, callable.function->size_names);
   ContextGuard guard(*this, context);
-  for (const Declaration* p : callable.function->parameters) {
-    if (const auto range = int_ranges_.find(p); range != int_ranges_.end() && p->type.is_scalar())
-      context.facts.add_bounds(p->name, range->second);
-  }
   auto body = member_body(item.body, context.results, item.range);
   if (!body)
     return false;
@@ -439,8 +505,13 @@ bool Checker::bijector_members(Callable& callable) {
       {"log_det", {&b.log_det, &b.from, {real}}},
       {"forward_and_log_det", {&b.forward_and_log_det, &b.from, with_log_det(to)}},
       {"inverse_and_log_det", {&b.inverse_and_log_det, &b.to, with_log_det(from)}}};
-  bool good = true;
+  bool good = learn_members(callable, item.learnables, b.learnables, b.parameters, b.size_names);
+  b.inputs = b.parameters;
+  for (const Learnable& l : b.learnables)
+    b.inputs.push_back(l.declaration);
   for (const ast::Member& m : item.members) {
+    if (!good)
+      break;
     const auto place = places.find(m.name.text);
     if (place == places.end()) {
       error(Code::missing_member, m.name.range, "a bijector has no member '" + m.name.text + "'")
@@ -463,8 +534,7 @@ bool Checker::bijector_members(Callable& callable) {
     context.kind = BlockKind::member;
     context.scopes.resize(2);
     context.callable = &callable;
-    enter_all(context, b.size_names);
-    enter_all(context, b.parameters);
+    enter_callable(context, callable, b.parameters, b.size_names);
     ContextGuard guard(*this, context);
     Member member;
     const Declaration* x =
@@ -496,8 +566,7 @@ bool Checker::family_template_body(Callable& callable) {
   context.scopes.resize(2);
   context.callable = &callable;
   context.learnables = &family.learnables;
-  enter_all(context, family.size_names);
-  enter_all(context, family.parameters);
+  enter_callable(context, callable, family.parameters, family.size_names);
   context.scopes.front().push_back(family.target);
   context.dependencies.add_root(family.target->name);
   ContextGuard guard(*this, context);

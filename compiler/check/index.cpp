@@ -214,7 +214,8 @@ bool Checker::prove_index(const Expr* at, const Size& extent, Index& index, cons
     index.check_at_load = true;
     return true;
   }
-  if (context_->kind == BlockKind::function || context_->kind == BlockKind::family_template) {
+  const BlockKind kind = context_->kind;
+  if (kind == BlockKind::function || kind == BlockKind::family_template || kind == BlockKind::member) {
     // Depends on arguments: they must be known at load where the function is called.
     if (require_load_time(at, "the index", "bound it: clamp(i, 1, " + extent.text() + ")")) {
       index.check_at_load = true;

@@ -88,6 +88,7 @@ void Checker::collect_later_names(const ast::Block& block) {
     case ast::StatementKind::Param: name = &ast::as<ast::Param>(*s).name; break;
     case ast::StatementKind::Var: name = &ast::as<ast::Var>(*s).name; break;
     case ast::StatementKind::Learn: name = &ast::as<ast::Learn>(*s).name; break;
+    case ast::StatementKind::LearnInstance: name = &ast::as<ast::LearnInstance>(*s).name; break;
     case ast::StatementKind::Quantity:
       if (ast::as<ast::Quantity>(*s).value)
         name = &ast::as<ast::Quantity>(*s).name;
@@ -144,6 +145,10 @@ void Checker::report_unknown_value(const std::string& name, SourceRange range) {
 std::vector<Callable*> Checker::find_callables(const std::string& name) {
   std::vector<Callable*> result;
   const Callable* inside = context_ ? context_->callable : nullptr;
+  if (inside) {
+    if (const auto given = inside->functions.find(name); given != inside->functions.end())
+      return given->second;
+  }
   // The library's own items mean the library's names, whatever the file declares.
   if (!inside || !inside->library) {
     const auto [first, last] = callables_.equal_range(inside ? inside->prefix + name : name);
@@ -199,6 +204,7 @@ void Checker::report_unknown_callable(const std::string& name, SourceRange range
   const char* kind = wanted == ast::ItemKind::Distribution    ? "distribution"
                      : wanted == ast::ItemKind::FamilyGeneric ? "family"
                      : wanted == ast::ItemKind::Bijector      ? "bijector"
+                     : wanted == ast::ItemKind::Net           ? "net or bijector"
                                                               : "function";
   if (find(name)) {
     auto report = error(Code::unknown_name, range, "'" + name + "' is a value, not a " + kind);
@@ -213,6 +219,7 @@ void Checker::report_unknown_callable(const std::string& name, SourceRange range
     const char* other = found == ast::ItemKind::Distribution ? "distribution"
                         : found == ast::ItemKind::Function   ? "function"
                         : found == ast::ItemKind::Bijector   ? "bijector"
+                        : found == ast::ItemKind::Net        ? "net"
                                                              : "family";
     auto report = error(Code::unknown_name, range, "'" + name + "' is a " + other + ", not a " + kind);
     if (found == ast::ItemKind::Distribution && wanted == ast::ItemKind::Function) {

@@ -183,6 +183,15 @@ Size Checker::to_size(const Expr* e) {
     }
     break;
   }
+  case ExprKind::index: {
+    // An element of a list that is written out.
+    if (e->indices.size() != 1 || e->indices[0].kind != Index::Kind::scalar)
+      break;
+    const auto position = to_size(e->indices[0].at).as_constant();
+    if (const Expr* element = position ? list_element(e->operands[0], *position) : nullptr)
+      return to_size(element);
+    break;
+  }
   default: break;
   }
   const std::string key = canonical(e);
@@ -419,6 +428,17 @@ bool Checker::stable_size(const Size& size, SourceRange range) {
   error(Code::invalid_type, range, "the size " + size.text() + " reads a var, which may change")
       .hint("name its value: let n = ...;");
   return false;
+}
+
+bool Checker::follows_from_arguments(const Expr* e) const {
+  if (!context_->callable)
+    return false;
+  for (const std::string& root : roots_of(e, *context_)) {
+    const Declaration* d = find(root);
+    if (!d || d->kind != DeclarationKind::argument || d->type.element != Element::integer)
+      return false;
+  }
+  return true;
 }
 
 bool Checker::require_load_time(const Expr* e, const std::string& what, const std::string& hint) {

@@ -61,7 +61,12 @@ bool Checker::allowed(const ast::Statement& s) {
       return false;
     }
     return family ? true : refuse("learn", "family");
-  case K::LearnInstance: not_supported_yet(s.range, "a learned network or bijector"); return false;
+  case K::LearnInstance:
+    if (model) {
+      not_supported_yet(s.range, "`learn` in a model");
+      return false;
+    }
+    return family ? true : refuse("learn", "family");
   case K::Mix: not_supported_yet(s.range, "`mix`"); return false;
   case K::Plate:
     not_supported_yet(s.range, "`plate`", "write the statements for whole arrays, or a for loop");
@@ -126,6 +131,7 @@ void Checker::statement(const ast::Statement& s, Block& into) {
   case ast::StatementKind::Let: return let(ast::as<ast::Let>(s), into);
   case ast::StatementKind::Var: return var(ast::as<ast::Var>(s), into);
   case ast::StatementKind::Learn: return learn(ast::as<ast::Learn>(s));
+  case ast::StatementKind::LearnInstance: return learn_instance(ast::as<ast::LearnInstance>(s));
   case ast::StatementKind::Observe: return observe(ast::as<ast::Observe>(s), into);
   case ast::StatementKind::Factor: return factor(ast::as<ast::Factor>(s), into);
   case ast::StatementKind::Quantity: return quantity(ast::as<ast::Quantity>(s), into);
@@ -192,6 +198,8 @@ void Checker::let(const ast::Let& s, Block& into) {
         std::erase_if(*bounds, [&](const Size& s) { return mentions_var(s); });
       }
       int_ranges_[d] = range;
+      if (value->kind == ExprKind::array)
+        known_lists_[d] = value;
       if (value->type.is_scalar() && value->load_time && !mentions_var(to_size(value)))
         known_sizes_[d] = to_size(value);
     }

@@ -279,8 +279,8 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
     if (!bound)
       continue;
     // The callee's indices rely on the bounds of its ints. What follows from the data is checked at load.
-    if (parameter.type.element == Element::integer && !argument->load_time && bound->type.is_scalar() &&
-        !(context_->callable && context_->callable->library)) {
+    if (parameter.type.element == Element::integer && !argument->load_time && !follows_from_arguments(argument) &&
+        bound->type.is_scalar() && !(context_->callable && context_->callable->library)) {
       const IntRange range = int_range(argument);
       const auto& ends = low ? range.lower : range.upper;
       const Size limit_size = to_size(bound);

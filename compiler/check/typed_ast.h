@@ -74,6 +74,7 @@ enum class DeclarationKind : std::uint8_t {
   quantity,
   loop_index, // 1-based int, of `for` or a comprehension
   learn,      // a learnable of a family
+  instance,   // `learn net: mlp(...)`: a net or bijector with its learnables; in the checker only
   argument,   // of a fn, distribution or generic family; also x of log_density(x), p of quantile(p)
   size_name,  // bound by a signature: K in `u: real[K]`
   drawn,      // the x of a generic family; families for a model name its `param` declarations themselves
@@ -194,6 +195,16 @@ enum class DistributionKind : std::uint8_t {
   family,       // families: a generic family applied to a flat vector (mean_field() ...)
 };
 
+/// `learn` in a family (named, or a bare hole named SITE.PARAMETER).
+struct Learnable {
+  const Declaration* declaration = nullptr; // its type gives shape and support
+  const Expr* initial = nullptr;            // null: the default of its support
+  const DistributionExpr* start = nullptr;  // the initial value is a draw by the fit's seed
+  const Bijector* bijector = nullptr;       // null: identity. `real<lower=0>`: softplus
+  std::vector<const Expr*> bijector_arguments;
+  Size unconstrained_size; // total
+};
+
 struct DistributionExpr {
   DistributionKind kind{};
   SourceRange range;
@@ -216,6 +227,8 @@ struct DistributionExpr {
   std::vector<const BijectorStep*> steps; // transformed: in order of their forward maps
   SupportKind image = SupportKind::all;   // transformed: what its values fill
   const FamilyTemplate* family = nullptr; // family
+  /// family: the family's learnables with their sizes in terms of the caller's, as far as shapes go.
+  std::vector<Learnable> learnables;
   /// Bounds of the declared type by which a prior is truncated and normalised (`param tau: real<lower=0> ~ cauchy(0,
   /// 5)`). The checker wraps such a prior into `truncated`, so lowering sees nothing special.
 };
@@ -226,7 +239,7 @@ struct BijectorStep {
   SourceRange range;
   const Bijector* bijector = nullptr; // null: a range
   bool inverted = false;              // maps back; a range: its last turn comes first
-  /// Of the bijector's parameters, in order; each has its declared rank, or axes before it, which are the last ones of
+  /// Of the bijector's inputs, in order; each has its declared rank, or axes before it, which are the last ones of
   /// the value's axes before those of an event.
   std::vector<const Expr*> arguments;
   std::map<std::string, Size> sizes; // size names bound
@@ -321,6 +334,8 @@ struct Bijector {
   bool library = false;
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
+  std::vector<Learnable> learnables;
+  std::vector<const Declaration*> inputs; // what its members take: the parameters, then what it learns
   Type from, to;
   std::optional<Member> forward, inverse;
   /// log |det d forward / dx| at x. A scalar one without it has the derivative of forward (or inverse).
@@ -358,15 +373,6 @@ struct Model {
   /// `prior` statement whose declaration is the parameter (distribution null when the prior is given
   /// element-wise later).
   Block body;
-};
-
-/// `learn` in a family (named, or a bare hole named SITE.PARAMETER).
-struct Learnable {
-  const Declaration* declaration = nullptr; // its type gives shape and support
-  const Expr* initial = nullptr;            // null: the default of its support
-  const Bijector* bijector = nullptr;       // null: identity. `real<lower=0>`: softplus
-  std::vector<const Expr*> bijector_arguments;
-  Size unconstrained_size; // total
 };
 
 /// `family F(K: int = 4) on x: real[D] { ... }`: a learnable distribution on a flat vector.

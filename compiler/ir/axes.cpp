@@ -19,6 +19,9 @@ public:
       fixed_[parameter.value.id] = true;
     }
     fixed_.resize(function_.values.size());
+    // A function that nothing varies for is run once: its random numbers are numbers of the step.
+    for (const Parameter& parameter : function_.parameters)
+      has_particles_ |= parameter.axis == Axis::particle;
     // Axes only rise, and there are three of them: a few rounds reach the fixed point.
     do {
       changed_ = false;
@@ -71,13 +74,14 @@ private:
   std::vector<Axis> axis_;
   std::vector<bool> fixed_;
   std::map<std::string, bool> callees_;
+  bool has_particles_ = false;
   bool changed_ = false;
 };
 
 void Analysis::op(const Op& op, Axis control) {
   const Axis operands = latest(op.operands);
   switch (op.opcode) {
-  case Opcode::random_: raise(op.results[0], Axis::particle); return;
+  case Opcode::random_: raise(op.results[0], has_particles_ ? Axis::particle : Axis::step); return;
   case Opcode::lane_sum_: raise(op.results[0], operands == Axis::particle ? Axis::step : operands); return;
   case Opcode::store_:
   case Opcode::accumulate_: raise(op.operands[0], later(control, latest(op.operands, 1))); return;
@@ -86,7 +90,8 @@ void Analysis::op(const Op& op, Axis control) {
     raise(op.results[0], operands);
     return;
   case Opcode::call_: {
-    const Axis result = callee_draws(op.symbol) ? Axis::particle : operands;
+    const Axis result =
+        callee_draws(op.symbol) ? later(operands, has_particles_ ? Axis::particle : Axis::step) : operands;
     for (ValueId v : op.results)
       raise(v, result);
     for (ValueId v : op.operands)

@@ -16,7 +16,7 @@ using ir::Opcode;
 namespace {
 
 Emitter::MemberOwner owner(const Bijector& bijector) {
-  return {bijector.symbol, bijector.parameters, bijector.size_names};
+  return {bijector.symbol, bijector.inputs, bijector.size_names};
 }
 
 const std::vector<check::Element> value_and_log_det{check::Element::real, check::Element::real};
@@ -72,7 +72,7 @@ ValueId Emitter::log_slope(const Bijector& bijector, const std::string& directio
     const ir::Type real{ir::Element::f64, false, {}};
     std::vector<ValueId> parameters{builder.parameter("x", real, ir::Axis::particle)};
     std::vector<Value> owner_arguments;
-    for (const Declaration* p : bijector.parameters) {
+    for (const Declaration* p : bijector.inputs) {
       const ir::Axis axis = p->type.element == check::Element::real ? ir::Axis::particle : ir::Axis::load;
       owner_arguments.emplace_back(builder.parameter("argument." + p->name, {element_of(p->type), false, {}}, axis));
     }
@@ -197,7 +197,7 @@ Emitter::Mapped Emitter::mapped_by(const LoweredStep& lowered, bool backward, In
     all.insert(all.end(), i.begin(), i.end());
     std::vector<Value> result;
     for (std::size_t k = 0; k < lowered.arguments.size(); ++k)
-      result.push_back(beside(lowered.arguments[k], step.bijector->parameters[k]->type.rank(), all));
+      result.push_back(beside(lowered.arguments[k], step.bijector->inputs[k]->type.rank(), all));
     return result;
   };
   if (lead.empty())

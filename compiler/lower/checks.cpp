@@ -454,7 +454,7 @@ private:
     }
     std::vector<Value> arguments(step.arguments.size());
     std::vector<Dim> batch;
-    const auto lead = [&](std::size_t k) { return e_.rank_of(arguments[k]) - b.parameters[k]->type.rank(); };
+    const auto lead = [&](std::size_t k) { return e_.rank_of(arguments[k]) - b.inputs[k]->type.rank(); };
     for (std::size_t k = 0; k < arguments.size(); ++k) {
       const Expr* a = step.arguments[k];
       if (!(a->load_time || callee_depth_ > 0) || !known(a))
@@ -464,15 +464,15 @@ private:
       if (lead(k) > batch.size())
         batch.assign(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(lead(k)));
     }
-    std::vector<const Declaration*> parameters = b.parameters;
+    std::vector<const Declaration*> parameters = b.inputs;
     parameters.insert(parameters.end(), m.parameters.begin(), m.parameters.end());
     const auto one = [&](Indices at) {
       Environment inner = sizes;
       for (std::size_t k = 0; k < arguments.size(); ++k) {
         if (arguments[k].id)
-          inner[b.parameters[k]] = lead(k) > 0 ? e_.slice(arguments[k], at.last(lead(k))) : arguments[k];
+          inner[b.inputs[k]] = lead(k) > 0 ? e_.slice(arguments[k], at.last(lead(k))) : arguments[k];
       }
-      arguments_in_bounds(b.parameters, inner, step.range);
+      arguments_in_bounds(b.inputs, inner, step.range);
       if (has_checks(m.body))
         run_callee(m.body, parameters, inner);
     };

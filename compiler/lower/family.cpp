@@ -331,7 +331,7 @@ private:
     const std::vector<const ParameterLayout*> members = members_of(s);
     Environment inner;
     for (const Declaration* name : generic.size_names)
-      inner[name] = e_.size(group_dimension(context_.layout, s));
+      inner[name] = e_.size(s.distribution->sizes.at(name->name));
     for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k)
       inner[generic.parameters[k]] = e_.expression(*s.distribution->arguments[k]);
     std::vector<std::pair<const check::Learnable*, ValueId>> offsets;

@@ -55,31 +55,19 @@ void lay_out_observation(Layout& layout, const ModelBody& body, const Statement&
   layout.observations.push_back(std::move(o));
 }
 
-/// An int expression as a size.
-Size as_size(const Expr& e) {
-  switch (e.kind) {
-  case check::ExprKind::int_literal: return Size::constant(e.integer);
-  case check::ExprKind::size: return e.size;
-  case check::ExprKind::name: return Size::atom({e.declaration->name, e.declaration, nullptr});
-  default:
-    // Not looked into; its place makes it unique.
-    return Size::atom({"argument at " + std::to_string(e.range.begin), nullptr, &e});
-  }
-}
-
-FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
+FamilyLayout lay_out_family(const check::Family& family) {
   FamilyLayout result;
   result.family = &family;
-  const auto add = [&](const check::Learnable& learnable, const Statement* statement, const std::string& prefix,
-                       const std::map<std::string, Size>& sizes) {
+  /// `at_use`: the learnable with its sizes in terms of the family's.
+  const auto add = [&](const check::Learnable& learnable, const check::Learnable& at_use, const Statement* statement,
+                       const std::string& prefix) {
     LearnableLayout entry;
     entry.learnable = &learnable;
     entry.statement = statement;
     entry.name = prefix + learnable.declaration->name;
-    for (const Size& s : learnable.declaration->type.shape)
-      entry.shape.push_back(s.substitute(sizes));
+    entry.shape = at_use.declaration->type.shape;
     entry.phi_offset = result.phi;
-    entry.phi_size = learnable.bijector ? learnable.unconstrained_size.substitute(sizes) : element_count(entry.shape);
+    entry.phi_size = learnable.bijector ? at_use.unconstrained_size : element_count(entry.shape);
     entry.offset = result.values;
     entry.size = element_count(entry.shape);
     result.phi = result.phi + entry.phi_size;
@@ -87,25 +75,15 @@ FamilyLayout lay_out_family(const Layout& layout, const check::Family& family) {
     result.learnables.push_back(std::move(entry));
   };
   for (const check::Learnable& learnable : family.learnables)
-    add(learnable, nullptr, "", {});
+    add(learnable, learnable, nullptr, "");
   // A family that is one generic family keeps its plain names.
   const bool alone = family.body.size() == 1 && family.learnables.empty();
   for_each_statement(family.body, [&](const Statement& s) {
     if (s.kind != StatementKind::draw || s.distribution->kind != check::DistributionKind::family)
       return;
     const check::FamilyTemplate& generic = *s.distribution->family;
-    std::map<std::string, Size> sizes = s.distribution->sizes;
-    for (const Declaration* name : generic.size_names)
-      sizes[name->name] = group_dimension(layout, s);
-    // Int arguments may be sizes of learnables: `learn B: real[D, r]`.
-    for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k) {
-      const Expr& argument = *s.distribution->arguments[k];
-      if (argument.type.element == check::Element::integer && argument.type.is_scalar()) {
-        sizes[generic.parameters[k]->name] = as_size(argument);
-      }
-    }
-    for (const check::Learnable& learnable : generic.learnables)
-      add(learnable, &s, alone ? "" : s.name + ".", sizes);
+    for (std::size_t k = 0; k < generic.learnables.size(); ++k)
+      add(generic.learnables[k], s.distribution->learnables[k], &s, alone ? "" : s.name + ".");
   });
   return result;
 }
@@ -147,7 +125,7 @@ Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& 
       lay_out_observation(layout, body, s);
   });
   for (const check::Family& family : program.families)
-    layout.families.push_back(lay_out_family(layout, family));
+    layout.families.push_back(lay_out_family(family));
 
   // Everything that a parameter's type or the metadata names, in a fixed order.
   const auto number_shape = [&](const check::Shape& shape) {

@@ -13,6 +13,7 @@ void run_load_time(Master& master, const MasterContext& context, const check::Fa
   for (const check::Learnable& l : family.learnables) {
     collect(l.declaration->type, reads);
     collect(l.initial, reads);
+    collect(l.start, reads);
     for (const Expr* e : l.bijector_arguments)
       collect(e, reads);
   }
@@ -31,21 +32,38 @@ void run_load_time(Master& master, const MasterContext& context, const check::Fa
 namespace {
 
 /// Binds the arguments of the generic family that declares a learnable, for initial values and shapes.
-void bind_template(Master& master, const LearnableLayout& l, const Layout& layout) {
+void bind_template(Master& master, const LearnableLayout& l) {
   if (!l.statement)
     return;
   Emitter& e = master.emitter();
   const check::FamilyTemplate& generic = *l.statement->distribution->family;
+  Environment inner;
   for (const Declaration* name : generic.size_names)
-    e.environment[name] = e.size(group_dimension(layout, *l.statement));
+    inner[name] = e.size(l.statement->distribution->sizes.at(name->name));
   for (std::size_t k = 0; k < l.statement->distribution->arguments.size(); ++k) {
-    e.environment[generic.parameters[k]] = e.expression(*l.statement->distribution->arguments[k]);
+    inner[generic.parameters[k]] = e.expression(*l.statement->distribution->arguments[k]);
   }
+  for (const auto& [name, value] : inner)
+    e.environment[name] = value;
+}
+
+/// An array of draws; the last axes are an event's.
+Value drawn(Emitter& e, const DistributionExpr& expr, const std::vector<Dim>& shape) {
+  ir::Builder& b = e.builder();
+  const LoweredDistribution d = e.distribution(expr);
+  const std::vector<Dim> batch(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(expr.event.size()));
+  if (batch.empty())
+    return e.sample(d, {}, b.index(0));
+  return b.build(shape, ir::Element::f64, [&](Indices i) {
+    const Indices head = i.first(batch.size());
+    return e.element(e.sample(d, head, e.flat_position(batch, head)), i.subspan(batch.size()));
+  });
 }
 
 } // namespace
 
-/// initial: phi from the learnables' initial values; without one: 0, for positive learnables 1.
+/// initial: phi from the learnables' initial values, or draws by the fit's seed; without one: 0, for positive
+/// learnables 1.
 void lower_initial(MasterContext& context, const FamilyLayout& family) {
   Master master(context, family.family->name + ".initial");
   const ValueId phi = master.output("phi", family.phi, Axis::step);
@@ -54,19 +72,21 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
   run_load_time(master, context, *family.family);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
-    bind_template(master, l, context.layout);
+    bind_template(master, l);
     const check::Type& type = l.learnable->declaration->type;
     const std::vector<Dim> shape = e.dims(type.shape);
     const ValueId offset = e.size(l.phi_offset);
     const bool positive = type.support.kind == check::SupportKind::bounded && type.support.lower && !type.support.upper;
-    if (l.learnable->initial || positive) {
+    if (l.learnable->start) {
+      master.inverse(map_of(*l.learnable), drawn(e, *l.learnable->start, shape), phi, offset);
+    } else if (l.learnable->initial || positive) {
       Value initial = l.learnable->initial ? e.expression(*l.learnable->initial) : Value(b.constant(1));
       if (b.function().type(initial.id).element == ir::Element::index && e.rank_of(initial) == 0)
         initial = b.to_real(initial.id);
-      // A scalar fills the array.
-      if (!shape.empty() && e.rank_of(initial) == 0) {
-        const ValueId fill = initial.id;
-        initial = b.build(shape, ir::Element::f64, [&](Indices) { return fill; });
+      // A scalar fills the array; the value of one net fills an array of nets.
+      if (const std::size_t own = e.rank_of(initial); own < shape.size()) {
+        const Value fill = initial;
+        initial = b.build(shape, ir::Element::f64, [&](Indices i) { return e.element(fill, i.last(own)); });
       }
       master.inverse(map_of(*l.learnable), initial, phi, offset);
     } else {
@@ -90,7 +110,7 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
   run_load_time(master, context, *family.family);
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
-    bind_template(master, l, context.layout);
+    bind_template(master, l);
     const std::vector<Dim> shape = e.dims(l.learnable->declaration->type.shape);
     const Value value = master.forward(map_of(*l.learnable), shape, phi, e.size(l.phi_offset));
     const ValueId offset = e.size(l.offset);

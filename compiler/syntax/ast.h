@@ -68,11 +68,12 @@ struct Var final : StatementNode<StatementKind::Var> {
   ExpressionPtr value; // may be null
 };
 
-// `learn m: real[J] = 0;`
+// `learn m: real[J] = 0;`, `learn w: real[J] ~ normal(0, 0.1);`
 struct Learn final : StatementNode<StatementKind::Learn> {
   Name name;
   Type type;
   ExpressionPtr initial; // may be null
+  ExpressionPtr start;   // the distribution of the initial value; may be null
 };
 
 // `learn net: mlp(inputs = 8, outputs = 2)[layers];`
@@ -283,6 +284,16 @@ struct Distribution final : ItemNode<ItemKind::Distribution> {
 };
 
 struct Bijector final : ItemNode<ItemKind::Bijector> {
+  Name name;
+  std::vector<Parameter> parameters;
+  Type from;
+  Type to;
+  std::vector<StatementPtr> learnables; // Learn and LearnInstance only
+  std::vector<Member> members;
+};
+
+// `net layer(inputs: int) on real[inputs] -> real { learn ...; apply(x) = ...; }`
+struct Net final : ItemNode<ItemKind::Net> {
   Name name;
   std::vector<Parameter> parameters;
   Type from;

@@ -69,7 +69,9 @@ private:
   ast::ItemPtr fit(const Context* context);
   std::unique_ptr<ast::Function> function(const Context* context, bool is_top_level);
   ast::ItemPtr distribution(const Context* context);
-  ast::ItemPtr bijector(const Context* context);
+  /// A bijector or a net.
+  template <typename Item>
+  ast::ItemPtr mapping(const Context* context);
   ast::Member member(const Context* context);
   std::vector<ast::Parameter> parameters(const Context* context);
   ast::Type type(const Context* context);

@@ -86,7 +86,8 @@ ast::ItemPtr AstBuilder::item(const Context* context) {
   case VModelParser::RuleFit: return fit(inner);
   case VModelParser::RuleFunction: return function(inner, true);
   case VModelParser::RuleDistribution: return distribution(inner);
-  case VModelParser::RuleBijector: return bijector(inner);
+  case VModelParser::RuleBijector: return mapping<ast::Bijector>(inner);
+  case VModelParser::RuleNet: return mapping<ast::Net>(inner);
   default: return nullptr;
   }
 }
@@ -252,9 +253,10 @@ ast::ItemPtr AstBuilder::distribution(const Context* context) {
   return node;
 }
 
-ast::ItemPtr AstBuilder::bijector(const Context* context) {
+template <typename Item>
+ast::ItemPtr AstBuilder::mapping(const Context* context) {
   Children children(context);
-  auto node = std::make_unique<ast::Bijector>();
+  auto node = std::make_unique<Item>();
   node->range = range(context);
   children.skip();
   node->name = name(children.token(name_token));

@@ -87,6 +87,8 @@ ast::StatementPtr AstBuilder::learn(const Context* context) {
   node->type = type(base, children.rule(VModelParser::RuleTypeRest));
   if (children.token(VModelParser::ASSIGN) != nullptr)
     node->initial = expression(children.rule(VModelParser::RuleExpression));
+  else if (children.token(VModelParser::TILDE) != nullptr)
+    node->start = expression(children.rule(VModelParser::RuleExpression));
   return node;
 }
 

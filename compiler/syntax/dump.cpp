@@ -157,6 +157,18 @@ private:
   void statement(const Statement& node);
   void function(const Function& node);
   void member(const Member& node);
+  template <typename Item>
+  void mapping(const std::string& kind, const Item& node) {
+    line(kind + " " + node.name.text + text_of(node.parameters) + " on " + text_of(node.from) + " -> " +
+             text_of(node.to),
+         node.range);
+    ++depth_;
+    for (const StatementPtr& next : node.learnables)
+      statement(*next);
+    for (const Member& next : node.members)
+      member(next);
+    --depth_;
+  }
   void item(const Item& node);
 
   const SourceManager* sources_;
@@ -197,7 +209,8 @@ void Dumper::statement(const Statement& node) {
   }
   case StatementKind::Learn: {
     const auto& learn = as<Learn>(node);
-    line(kind + " " + learn.name.text + ": " + text_of(learn.type) + tail("=", learn.initial), node.range);
+    line(kind + " " + learn.name.text + ": " + text_of(learn.type) + tail("=", learn.initial) + tail("~", learn.start),
+         node.range);
     return;
   }
   case StatementKind::LearnInstance: {
@@ -350,19 +363,8 @@ void Dumper::item(const Item& node) {
     --depth_;
     return;
   }
-  case ItemKind::Bijector: {
-    const auto& bijector = as<Bijector>(node);
-    line(kind + " " + bijector.name.text + text_of(bijector.parameters) + " on " + text_of(bijector.from) + " -> " +
-             text_of(bijector.to),
-         node.range);
-    ++depth_;
-    for (const StatementPtr& next : bijector.learnables)
-      statement(*next);
-    for (const Member& next : bijector.members)
-      member(next);
-    --depth_;
-    return;
-  }
+  case ItemKind::Bijector: mapping(kind, as<Bijector>(node)); return;
+  case ItemKind::Net: mapping(kind, as<Net>(node)); return;
   }
 }
 

@@ -29,7 +29,8 @@ bool is_list_rule(std::size_t rule) {
   case VModelParser::RuleBlock:
   case VModelParser::RuleFit:
   case VModelParser::RuleDistribution:
-  case VModelParser::RuleBijector: return true;
+  case VModelParser::RuleBijector:
+  case VModelParser::RuleNet: return true;
   default: return false;
   }
 }
@@ -42,7 +43,8 @@ bool begins_item_only(std::size_t type) {
   case VModelParser::FAMILY:
   case VModelParser::FIT:
   case VModelParser::DISTRIBUTION:
-  case VModelParser::BIJECTOR: return true;
+  case VModelParser::BIJECTOR:
+  case VModelParser::NET: return true;
   default: return false;
   }
 }

@@ -84,6 +84,9 @@ bool is_keyword(const std::vector<Token*>& visible, std::size_t at, std::size_t 
     }
     return next != VModelParser::TILDE && next != VModelParser::ASSIGN && next != VModelParser::PLUS_ASSIGN;
   }
+  // `learn net: ...`: the name of what is learned.
+  if (previous == VModelParser::LEARN && next == VModelParser::COLON)
+    return false;
   // Two operands never stand side by side: a semicolon is missing before this word. After `>` it may be missing too,
   // behind the type of a declaration.
   return ends_operand(previous) || (previous == VModelParser::GREATER && next == VModelParser::NAME);

@@ -97,7 +97,7 @@ std::string expected_words(const SyntaxError& error) {
   if (has(VModelParser::OBSERVE))
     return "a statement or '}'";
   if (has(VModelParser::MODEL))
-    return "a declaration (model, family, fit, fn, distribution, bijector or import)";
+    return "a declaration (model, family, fit, fn, distribution, bijector, net or import)";
   if (has(VModelParser::NUMBER)) {
     std::string what = "an expression";
     for (const std::size_t closing : {VModelParser::RIGHT_PAREN, VModelParser::RIGHT_BRACKET}) {

@@ -40,7 +40,7 @@ public:
   explicit Start(FitContext& fit) : fit_(fit), only_laplace_(fit.settings.family == "laplace") {}
 
   void run() {
-    fit_.state.phi = plain_start(fit_.model, fit_.family);
+    fit_.state.phi = plain_start(fit_.model, fit_.family, fit_.settings.seed);
     if (fit_.settings.start == StartChoice::plain && !only_laplace_) {
       fit_.state.start = "plain";
       return;
@@ -204,7 +204,7 @@ void start(FitContext& fit) {
 }
 
 void compare_with_plain_start(FitContext& fit) {
-  const Comparison c = fit.compare(plain_start(fit.model, fit.family), fit.state.phi, many_draws, 0);
+  const Comparison c = fit.compare(plain_start(fit.model, fit.family, fit.settings.seed), fit.state.phi, many_draws, 0);
   if (std::isfinite(c.first) && !c.second_is_sound()) {
     fit.state.problems.push_back("the curvature at the mode does not describe the posterior: the ELBO " +
                                  brief(c.second) + " is below " + brief(c.first) +

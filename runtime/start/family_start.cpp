@@ -16,7 +16,7 @@ const LearnableValue* find(const std::vector<LearnableValue>& values, const std:
 }
 
 // A step of the random stream of starts that is no other's.
-constexpr uint32_t step_of_draws = 300;
+constexpr uint32_t step_of_draws = 300, step_of_initial = 301;
 
 } // namespace
 
@@ -28,9 +28,9 @@ double unconstrain_positive(const std::string& map, double value) {
   return value;
 }
 
-std::vector<double> plain_start(const PreparedModel& model, const Family& family) {
+std::vector<double> plain_start(const PreparedModel& model, const Family& family, uint64_t seed) {
   AlignedVector<double> phi(static_cast<size_t>(model.size(family.phi) + 1));
-  model.call(family.name + ".initial", 0, {{"phi", phi.data()}})();
+  model.call(family.name + ".initial", 0, {{"phi", phi.data()}})(random_state(seed, Stream::init, step_of_initial, 0));
   return {phi.begin(), phi.end() - 1};
 }
 

@@ -7,8 +7,8 @@
 
 namespace vmodel::runtime {
 
-// The family's own initial values (kernel FAMILY.initial).
-std::vector<double> plain_start(const PreparedModel& model, const Family& family);
+// The family's own initial values (kernel FAMILY.initial); those of nets are drawn by the seed.
+std::vector<double> plain_start(const PreparedModel& model, const Family& family, uint64_t seed);
 
 // Where the family's metadata say that it is a Gaussian on the unconstrained scale: the values that
 // come closest to this Gaussian in the sense of the ELBO (mean field: the conditional standard

@@ -26,7 +26,7 @@ public:
     RandomProgram program;
     program.module.functions.emplace_back();
     ir::Function& function = program.module.functions[0];
-    function.name = "f";
+    function.name = std::string("f");
     Builder b(function);
     b_ = &b;
     extent_ = b.parameter("N", {Element::index, false, {}}, Axis::load);

@@ -100,7 +100,7 @@ DISCRETE = {
 }
 
 DISCRETE_NAMES = {d.split("(")[0] for d in DISCRETE}
-JOINT_NAMES = ["dirichlet", "multi_normal_cholesky", "multi_normal", "multi_student_t_cholesky", "multinomial", "dirichlet_multinomial", "lkj_corr_cholesky"]
+JOINT_NAMES = ["dirichlet", "multi_normal_cholesky", "multi_normal", "multi_normal_low_rank", "multi_student_t_cholesky", "multinomial", "dirichlet_multinomial", "lkj_corr_cholesky"]
 
 JOINT = """
   quantity dirichlet_draw = dirichlet([0.05, 1.5, 3.0]).sample();
@@ -114,6 +114,10 @@ JOINT = """
   quantity covariance_draw = multi_normal([0.0, 1.0], [[4.0, 1.0], [1.0, 2.0]]).sample();
   quantity covariance_1 = normal(0, 2).cdf(covariance_draw[1]);
   quantity covariance_2 = normal(1 + 0.25 * covariance_draw[1], sqrt(1.75)).cdf(covariance_draw[2]);
+  quantity low_rank_draw = multi_normal_low_rank([1.0, -2.0], [[1.5], [-1.0]], [2.0, 0.5]).sample();
+  quantity low_rank_1 = normal(1, 2.5).cdf(low_rank_draw[1]);
+  quantity low_rank_2 = normal(-2, sqrt(1.25)).cdf(low_rank_draw[2]);
+  quantity low_rank_3 = normal(-2 - 1.5 / 6.25 * (low_rank_draw[1] - 1), sqrt(1.25 - square(1.5) / 6.25)).cdf(low_rank_draw[2]);
   quantity batch_draw = gamma([0.5, 3.0], 2).sample();
   quantity batch_1 = gamma(0.5, 2).cdf(batch_draw[1]);
   quantity batch_2 = gamma(3, 2).cdf(batch_draw[2]);
@@ -138,7 +142,7 @@ JOINT = """
   quantity mixed = mixture([0.25, 0.75], [normal(-1, 0.5), normal(2, 1)]).sample();
   quantity mixed_1 = mixture([0.25, 0.75], [normal(-1, 0.5), normal(2, 1)]).cdf(mixed);
 """
-JOINT_UNIFORM = ["dirichlet_1", "dirichlet_2", "dirichlet_3", "normal_1", "normal_2", "normal_3", "covariance_1", "covariance_2",
+JOINT_UNIFORM = ["dirichlet_1", "dirichlet_2", "dirichlet_3", "normal_1", "normal_2", "normal_3", "covariance_1", "covariance_2", "low_rank_1", "low_rank_2", "low_rank_3",
                  "batch_1", "batch_2", "cut_1", "mixed_1", "t_1", "t_2", "t_3", "counts_1", "counts_3", "spread_1", "spread_3", "half_t_1",
                  "cut_gamma_1", "cut_beta_1"]
 

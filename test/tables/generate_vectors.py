@@ -111,6 +111,17 @@ def multi_normal(x, mu, sigma):
     return multi_normal_cholesky(x, mu, factor(sigma))
 
 
+def multi_normal_low_rank(x, mu, W, scale):
+    """By the covariance itself; the terms are those of a formula with R-dimensional matrices, for the scale of rounding errors."""
+    n, k = len(x), len(W[0])
+    covariance = [[mp.fsum(W[i][r] * W[j][r] for r in range(k)) + (scale[i] ** 2 if i == j else 0) for j in range(n)] for i in range(n)]
+    value = mp.fsum(multi_normal_cholesky(x, mu, factor(covariance)))
+    u = [(a - m) / s for a, m, s in zip(x, mu, scale)]
+    large = [-v * v / 2 for v in u]
+    others = [-mp.log(s) for s in scale]
+    return [*large, *others, value - mp.fsum(large) - mp.fsum(others)]
+
+
 def multi_student_t_cholesky(x, nu, mu, lower):
     z, k = solved(lower, [a - b for a, b in zip(x, mu)]), len(x)
     return [mp.loggamma((nu + k) / 2), -mp.loggamma(nu / 2), -k * mp.log(nu * mp.pi) / 2, *[-mp.log(lower[i][i]) for i in range(k)],
@@ -158,6 +169,10 @@ TABLE = {
                               lambda mu, lower: mp.fsum(mp.log(lower[i][i]) for i in range(3)) + 3 * mp.log(2 * mp.pi * mp.e) / 2),
     "multi_normal": (multi_normal, [[m, s] for m in MEANS for s in COVARIANCES], VALUES,
                      lambda mu, sigma: mp.fsum(mp.log(factor(sigma)[i][i]) for i in range(3)) + 3 * mp.log(2 * mp.pi * mp.e) / 2),
+    "multi_normal_low_rank": (multi_normal_low_rank, [[m, W, s] for m, W, s in zip(MEANS, [[[1.0, 0.5], [-0.25, 2.0], [0.0, 0.125]], [[3.0, 0.0], [1.0, 1.0], [-2.0, 0.5]]],
+                                                                                   [[1.0, 1.0, 1.0], [0.5, 2.0, 0.25]])], VALUES,
+                              lambda mu, W, scale: mp.fsum(mp.log(factor([[mp.fsum(a * b for a, b in zip(W[i], W[j])) + (scale[i] ** 2 if i == j else 0) for j in range(3)]
+                                                                          for i in range(3)])[i][i]) for i in range(3)) + 3 * mp.log(2 * mp.pi * mp.e) / 2),
     "multi_student_t_cholesky": (multi_student_t_cholesky, [[nu, m, f] for nu in (0.5, 4.0, 1e7) for m, f in zip(MEANS, FACTORS)], VALUES, None),
     "lkj_corr_cholesky": (lkj_corr_cholesky, [[1.0], [0.2], [2.0], [300.0]],
                           [FACTORS[0], [[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [-0.28, 0.576, 0.768]], [[1.0, 0.0, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.96, 0.28]]], None),
