@@ -1,62 +1,20 @@
 // The command `benchmark`.
 
-#include "runtime/cli/shared.h"
+#include "runtime/cli/measure.h"
+#include "runtime/cli/objective.h"
 #include "runtime/io/error.h"
 #include "runtime/model/philox.h"
 #include "runtime/objectives/thread_pool.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 
 namespace vmodel::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int repeats = 7;
-constexpr double shortest = 0.05; // seconds a repeat
-
 struct Buffers {
   AlignedVector<double> z, gradient, value, jacobian;
   KernelCall density, with_gradient;
 };
-
-struct Times {
-  double least = 0, median = 0;
-};
-
-// Nanoseconds a particle of `pass`, which evaluates all particles once.
-template <typename Pass>
-Times measure(int64_t particles, Pass pass) {
-  const auto seconds = [&](int64_t passes) {
-    const auto begin = Clock::now();
-    for (int64_t i = 0; i < passes; ++i)
-      pass();
-    return std::chrono::duration<double>(Clock::now() - begin).count();
-  };
-  seconds(1);
-  int64_t passes = 1;
-  while (true) {
-    const double once = seconds(passes);
-    if (once >= shortest)
-      break;
-    passes =
-        std::max(passes + 1, static_cast<int64_t>(1.3 * shortest / std::max(once, 1e-7) * static_cast<double>(passes)));
-  }
-  std::vector<double> times;
-  while (times.size() < repeats) {
-    const double time = seconds(passes);
-    if (time < shortest) {
-      passes = passes * 5 / 4 + 1;
-      times.clear();
-      continue;
-    }
-    times.push_back(1e9 * time / static_cast<double>(passes) / static_cast<double>(particles));
-  }
-  std::sort(times.begin(), times.end());
-  return {times.front(), times[times.size() / 2]};
-}
 
 } // namespace
 
@@ -69,8 +27,13 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
   options.value("threads", "T", "threads (default 1)");
   options.value("seed", "S", "seed of the default points (default 1)");
   options.flag("plain", "through the data, without sufficient statistics");
+  options.value("fit", "FILE", "fit.json: the parts of a step of its objective instead, for one thread");
+  options.value("objective", "TEXT", "with --fit: another objective than the fit's");
+  options.value("estimator", "E", "with --fit: of objectives that have several");
   options.parse(arguments);
   const std::string data = need_data(session, options);
+  if (options.has("fit"))
+    return benchmark_step(session, options, data);
   options.need("particles");
   const int64_t particles = options.integer("particles", 0, 1, 1 << 24);
   const int lanes = parse_lanes(session.model, options.get("lanes", "native"));
@@ -151,7 +114,7 @@ int command_benchmark(const Session& session, const Arguments& arguments) {
                  {"ns_per_particle_gradient", gradient.least},
                  {"ns_per_particle_value_median", value.median},
                  {"ns_per_particle_gradient_median", gradient.median},
-                 {"repeats", repeats},
+                 {"repeats", measure_repeats},
                  {"seed", options.has("at") ? Json(nullptr) : Json(seed)},
                  {"checksum", json_number(checksum)}};
   session.out << result.dump(1) << "\n";

@@ -1,6 +1,7 @@
 // The command `objective`.
 
-#include "runtime/cli/results.h"
+#include "runtime/cli/objective.h"
+
 #include "runtime/fit/settings.h"
 #include "runtime/io/error.h"
 #include "runtime/objectives/gradient_moments.h"
@@ -9,23 +10,6 @@
 
 namespace vmodel::runtime {
 namespace {
-
-// The objective of the fit, or that of --objective, with what other flags say.
-ObjectiveSettings chosen_objective(const Options& options, const StoredFit& fit) {
-  std::vector<std::pair<std::string, std::string>> more;
-  if (!options.has("objective"))
-    more = fit.objective_settings;
-  for (const char* name : {"particles", "estimator"}) {
-    if (options.has(name))
-      more.emplace_back(name, options.get(name));
-  }
-  ObjectiveSettings result = parse_objective_settings(options.get("objective", fit.objective), more);
-  if (result.particles == 0)
-    result.particles = std::max<int64_t>(fit.particles, 1);
-  if (result.estimator == EstimatorChoice::automatic)
-    result.estimator = fit.estimator == "stl" ? EstimatorChoice::stl : EstimatorChoice::total;
-  return result;
-}
 
 Json by_learnable(const PreparedModel& model, const Family& family, const std::vector<double>& numbers, double sign) {
   std::vector<double> shown(numbers);
@@ -69,6 +53,22 @@ Json particles_json(const PreparedModel& model, const ParticleRecord& record) {
 }
 
 } // namespace
+
+ObjectiveSettings chosen_objective(const Options& options, const StoredFit& fit) {
+  std::vector<std::pair<std::string, std::string>> more;
+  if (!options.has("objective"))
+    more = fit.objective_settings;
+  for (const char* name : {"particles", "estimator"}) {
+    if (options.has(name))
+      more.emplace_back(name, options.get(name));
+  }
+  ObjectiveSettings result = parse_objective_settings(options.get("objective", fit.objective), more);
+  if (result.particles == 0)
+    result.particles = std::max<int64_t>(fit.particles, 1);
+  if (result.estimator == EstimatorChoice::automatic)
+    result.estimator = fit.estimator == "stl" ? EstimatorChoice::stl : EstimatorChoice::total;
+  return result;
+}
 
 int command_objective(const Session& session, const Arguments& arguments) {
   Options options("objective");

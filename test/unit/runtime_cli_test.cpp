@@ -127,6 +127,20 @@ TEST_F(CommandLine, CheckAndBenchmark) {
   EXPECT_LE(b["ns_per_particle_value"], b["ns_per_particle_value_median"]);
 }
 
+TEST_F(CommandLine, BenchmarkOfAStep) {
+  for (const char* objective : {"softcvi(particles = 11)", "dreg(particles = 11)"}) {
+    const Outcome o = run({"benchmark", "--fit", fit_, "--data", data_, "--objective", objective});
+    ASSERT_EQ(o.status, 0) << o.err;
+    const Json b = Json::parse(o.out);
+    EXPECT_EQ(b["blocks"], 2);
+    EXPECT_EQ(b.contains("us_values"), std::string(objective).starts_with("softcvi"));
+    for (const char* part : {"us_draws", "us_reverse_pass", "us_evaluation", "us_adam"})
+      EXPECT_GT(b[part], 0.0);
+    EXPECT_GT(b["us_step"], b["us_adam"]);
+  }
+  expect_error({"benchmark", "--fit", fit_, "--data", data_, "--lanes", "1"}, "--lanes: not with --fit");
+}
+
 TEST_F(CommandLine, FitWritesItsFiles) {
   const Json fit = Json::parse(slurp(fit_));
   EXPECT_EQ(fit["schema_version"], 1);
