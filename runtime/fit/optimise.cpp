@@ -17,6 +17,8 @@ constexpr int64_t settled_draws = 4096;
 constexpr int64_t trace_rows = 10000;
 // So many steps in a row that cannot be taken end a fit.
 constexpr int64_t most_skipped_in_a_row = 100;
+// So many say, where particles compete, that an iterate has no density around it.
+constexpr int64_t competing_skipped_in_a_row = 20;
 
 class Optimiser {
 public:
@@ -69,10 +71,11 @@ private:
       } else {
         skip(e);
         ++skipped_in_a_row;
-        // A step into a place without density is taken back, and later ones are shorter. Where particles compete,
-        // the next ones decide: a step that is skipped tells of its particles more than of the place.
-        if (fit_.is_elbo() && skipped_in_a_row == 3) {
-          skipped_in_a_row = 0;
+        // A step into a place without density is taken back, and later ones are shorter. Where particles compete, a
+        // step that is skipped tells of its particles more than of the place: only many in a row do.
+        if (skipped_in_a_row % (fit_.is_elbo() ? 3 : competing_skipped_in_a_row) == 0) {
+          if (fit_.is_elbo())
+            skipped_in_a_row = 0;
           slower *= 0.5;
           std::copy(sound.begin(), sound.end(), psi_.begin());
           move();

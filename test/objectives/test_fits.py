@@ -134,6 +134,16 @@ class Holes(unittest.TestCase):
         self.assertIn("100 steps in a row could not be taken", errors)
 
 
+class TakenBack(unittest.TestCase):
+    def test_iterate_without_density_around_it(self):
+        # A learned degree of freedom is led to 0 by steps in preconditioned coordinates; from there no draw has a density.
+        executable = compile_model("examples/softcvi/eight_schools.vmodel")
+        options = set_all(["start=auto", "precondition=on", "average=0.5", "optimizer.schedule=cosine"])
+        result, _, _ = fit(executable, SOURCE / "examples" / "eight_schools.json", "--seed", 1, *options)
+        self.assertEqual(result["state"]["step"], 50000)
+        self.assertGreater(result["state"]["skipped"], 0)
+
+
 class Refused(unittest.TestCase):
     def test_family_without_pathwise_derivatives(self):
         executable = compile_model("test/objectives/models/rejection.vmodel")
