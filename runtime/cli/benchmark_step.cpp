@@ -4,6 +4,7 @@
 #include "runtime/cli/objective.h"
 #include "runtime/io/error.h"
 #include "runtime/model/family_draw.h"
+#include "runtime/objectives/lane_blocks.h"
 
 namespace vmodel::runtime {
 
@@ -20,7 +21,7 @@ int benchmark_step(const Session& session, const Options& options, const std::st
   const bool by_score = (settings.needs() & need_pathwise) == 0;
   const int lanes = model->lanes();
   const size_t w = static_cast<size_t>(lanes), d = static_cast<size_t>(model->dimension()) * w, n = fit.phi.size();
-  const int64_t blocks = (settings.particles + lanes - 1) / lanes;
+  const int64_t blocks = LaneBlocks{settings.particles, lanes}.count();
   const vmodel_random random = random_state(fit.seed, Stream::fit);
 
   AlignedVector<double> phi(fit.phi.begin(), fit.phi.end()), z(d + w), gradient(d + w), weight(w, 0.01), log_q(w),

@@ -23,8 +23,8 @@ struct Elbo::Worker {
 
 Elbo::Elbo(const PreparedModel& model, const Family& family, int64_t particles, Estimator estimator, ThreadPool& pool)
     : model_(model), family_(family), size_(model.size(family.phi)), dimension_(model.dimension()),
-      particles_(particles), lanes_(model.lanes()), blocks_((particles + lanes_ - 1) / lanes_), estimator_(estimator),
-      pool_(pool), phi_(static_cast<size_t>(size_ + 1)), sums_(blocks_, size_ + extra) {
+      blocks_{particles, model.lanes()}, lanes_(blocks_.lanes), estimator_(estimator), pool_(pool),
+      phi_(static_cast<size_t>(size_ + 1)), sums_(blocks_.count(), size_ + extra) {
   const size_t w = static_cast<size_t>(lanes_), d = static_cast<size_t>(dimension_) * w;
   const int lanes = model.lanes();
   const std::string prefix = family.name + ".";
@@ -71,7 +71,7 @@ Evaluation Elbo::run(const double* phi, double* gradient, const Work& work) {
   const double* sums = sums_.run(pool_, [&](int64_t block, int worker, double* into) {
     work(*workers_[static_cast<size_t>(worker)], block, into);
   });
-  const double count = static_cast<double>(particles_);
+  const double count = static_cast<double>(blocks_.particles);
   Evaluation result;
   result.value = sums[size_] / count;
   const double variance = sums[size_ + 1] / count - result.value * result.value;
@@ -98,23 +98,17 @@ Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double
 
 Evaluation Elbo::value(const double* phi, const vmodel_random& base, Estimator form, std::vector<double>* terms) {
   if (terms != nullptr)
-    terms->resize(static_cast<size_t>(particles_));
+    terms->resize(static_cast<size_t>(blocks_.particles));
   return run(phi, nullptr, [&](Worker& k, int64_t block, double* sums) {
-    vmodel_random random = base;
-    random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
+    const vmodel_random random = blocks_.random(base, block);
     k.draw(random);
     k.value_only(random);
     add_terms(k, block, form, sums, terms == nullptr ? nullptr : terms->data() + block * lanes_);
   });
 }
 
-// Lanes beyond the last particle run along with weight zero.
-int64_t Elbo::active(int64_t block) const {
-  return std::min(lanes_, particles_ - block * lanes_);
-}
-
 void Elbo::add_terms(const Worker& k, int64_t block, Estimator form, double* sums, double* terms) const {
-  const size_t count = static_cast<size_t>(active(block));
+  const size_t count = static_cast<size_t>(blocks_.active(block));
   const double* family = form == Estimator::total ? k.entropy.data() : k.log_q.data();
   const double sign = form == Estimator::total ? 1 : -1;
   const auto term = [&](size_t l) { return k.value[l] + k.jacobian[l] + sign * family[l]; };
@@ -146,9 +140,8 @@ void Elbo::add_terms(const Worker& k, int64_t block, Estimator form, double* sum
 }
 
 void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double* sums) {
-  vmodel_random random = base;
-  random.first_particle = base.first_particle + static_cast<uint32_t>(block * lanes_);
-  const int64_t count = active(block);
+  const vmodel_random random = blocks_.random(base, block);
+  const int64_t count = blocks_.active(block);
   k.draw(random);
   k.density(random);
   double* gradient = k.gradient.data();

@@ -3,6 +3,7 @@
 
 #include "runtime/model/prepared_model.h"
 #include "runtime/objectives/block_sums.h"
+#include "runtime/objectives/lane_blocks.h"
 #include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
 
@@ -43,13 +44,14 @@ private:
   // `work` adds one block to the sums; those of the gradient are left in `gradient` where it is given.
   template <typename Work>
   Evaluation run(const double* phi, double* gradient, const Work& work);
-  int64_t active(int64_t block) const;
   void add_terms(const Worker& worker, int64_t block, Estimator form, double* sums, double* terms) const;
   void run_block(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
 
   const PreparedModel& model_;
   const Family& family_;
-  int64_t size_, dimension_, particles_, lanes_, blocks_;
+  int64_t size_, dimension_;
+  LaneBlocks blocks_;
+  int64_t lanes_;
   Estimator estimator_;
   ThreadPool& pool_;
   // What kernels read as phi: one place, so that a call needs no new binding.

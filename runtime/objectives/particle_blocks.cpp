@@ -7,8 +7,8 @@ namespace vmodel::runtime {
 
 ParticleBlocks::ParticleBlocks(const PreparedModel& model, const Family& family, int64_t particles, Gradient gradient,
                                ThreadPool& pool)
-    : size_(model.size(family.phi)), dimension_(model.dimension()), particles_(particles), lanes_(model.lanes()),
-      blocks_((particles + lanes_ - 1) / lanes_), gradient_(gradient), pool_(pool),
+    : size_(model.size(family.phi)), dimension_(model.dimension()), in_lanes_{particles, model.lanes()},
+      lanes_(in_lanes_.lanes), blocks_(in_lanes_.count()), gradient_(gradient), pool_(pool),
       phi_(static_cast<size_t>(size_ + 1)), log_p_(static_cast<size_t>(blocks_ * lanes_)), log_q_(log_p_) {
   const size_t w = static_cast<size_t>(lanes_), d = static_cast<size_t>(dimension_) * w;
   const int lanes = model.lanes();
@@ -44,16 +44,6 @@ ParticleBlocks::ParticleBlocks(const PreparedModel& model, const Family& family,
     if (gradient != Gradient::none)
       kept_gradient_.resize(kept_z_.size());
   }
-}
-
-int64_t ParticleBlocks::active(int64_t block) const {
-  return std::min(lanes_, particles_ - block * lanes_);
-}
-
-vmodel_random ParticleBlocks::random(int64_t block) const {
-  vmodel_random result = random_;
-  result.first_particle += static_cast<uint32_t>(block * lanes_);
-  return result;
 }
 
 void ParticleBlocks::draw(const double* phi, const vmodel_random& random) {
@@ -100,7 +90,7 @@ void ParticleBlocks::bring_back(Worker& k, int64_t block, bool noise) {
 
 ParticleRecord ParticleBlocks::record() const {
   ParticleRecord result;
-  result.count = particles_;
+  result.count = particles();
   result.log_p = log_p();
   result.log_q = log_q();
   result.z = blocks_ > 1 ? kept_z_.data() : workers_.front()->z.data();

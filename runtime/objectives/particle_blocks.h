@@ -3,6 +3,7 @@
 
 #include "runtime/model/family_draw.h"
 #include "runtime/model/prepared_model.h"
+#include "runtime/objectives/lane_blocks.h"
 #include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
 
@@ -40,14 +41,14 @@ public:
   // Makes a block of the last draws the one that the worker holds, with its random numbers if `noise` is wanted.
   void bring_back(Worker& worker, int64_t block, bool noise);
 
-  int64_t particles() const { return particles_; }
+  int64_t particles() const { return in_lanes_.particles; }
   int64_t blocks() const { return blocks_; }
   int64_t lanes() const { return lanes_; }
-  int64_t active(int64_t block) const;
+  int64_t active(int64_t block) const { return in_lanes_.active(block); }
   Worker& worker(int number) { return *workers_[static_cast<size_t>(number)]; }
   int workers() const { return static_cast<int>(workers_.size()); }
   // Of a block of the last draws.
-  vmodel_random random(int64_t block) const;
+  vmodel_random random(int64_t block) const { return in_lanes_.random(random_, block); }
   // What kernels read as phi: one place, so that a call needs no new binding.
   double* phi() { return phi_.data(); }
   // Of each particle; those beyond the last are not to be read.
@@ -58,7 +59,9 @@ public:
 private:
   void draw_block(Worker& worker, int64_t block);
 
-  int64_t size_, dimension_, particles_, lanes_, blocks_;
+  int64_t size_, dimension_;
+  LaneBlocks in_lanes_;
+  int64_t lanes_, blocks_;
   Gradient gradient_;
   ThreadPool& pool_;
   vmodel_random random_{};

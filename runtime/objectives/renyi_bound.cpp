@@ -1,18 +1,14 @@
 #include "runtime/objectives/renyi_bound.h"
 
-#include "runtime/objectives/weights.h"
-
-#include <cmath>
-
 namespace vmodel::runtime {
 
 RenyiBound::RenyiBound(const PreparedModel& model, const Family& family, int64_t particles, double alpha,
                        bool doubly_reparameterised, ThreadPool& pool)
-    : size_(model.size(family.phi)), dimension_(model.dimension()), alpha_(alpha), doubly_(doubly_reparameterised),
-      pool_(pool),
-      blocks_(model, family, particles,
-              doubly_ ? ParticleBlocks::Gradient::model_and_family : ParticleBlocks::Gradient::model, pool),
-      sums_(blocks_.blocks(), size_), weight_(static_cast<size_t>(particles)) {
+    : CompetingObjective(
+          model, family, particles,
+          doubly_reparameterised ? ParticleBlocks::Gradient::model_and_family : ParticleBlocks::Gradient::model, pool),
+      dimension_(model.dimension()), alpha_(alpha), doubly_(doubly_reparameterised),
+      weight_(static_cast<size_t>(particles)) {
   for (int i = 0; i < blocks_.workers(); ++i) {
     ParticleBlocks::Worker& worker = blocks_.worker(i);
     auto reverse = std::make_unique<Reverse>();
@@ -34,23 +30,8 @@ Evaluation RenyiBound::evaluate(const double* phi, const vmodel_random& random, 
   blocks_.draw(phi, random);
   const Weighing w = weigh_renyi(blocks_.log_p(), blocks_.log_q(), blocks_.particles(), alpha_, weight_.data());
   const double sign = minimised() ? -1 : 1;
-  Evaluation result;
-  result.value = sign * w.value;
-  result.not_finite = w.not_finite;
-  result.impossible = w.impossible;
-  result.usable = w.defined;
-  result.label_size = w.label_size;
-  if (!w.defined) {
-    std::fill(gradient, gradient + size_, NAN);
-    return result;
-  }
-  const double* sums =
-      sums_.run(pool_, [&](int64_t block, int number, double* into) { add_block(block, number, into); });
-  for (int64_t i = 0; i < size_; ++i) {
-    gradient[i] = sign * sums[i];
-    result.usable = result.usable && std::isfinite(gradient[i]);
-  }
-  return result;
+  return collect(w, sign * w.value, sign, gradient,
+                 [&](int64_t block, int number, double* sums) { add_block(block, number, sums); });
 }
 
 void RenyiBound::add_block(int64_t block, int number, double* sums) {
@@ -69,9 +50,7 @@ void RenyiBound::add_block(int64_t block, int number, double* sums) {
       gradient[i * lanes] = of_path == 0 ? 0.0 : of_path * gradient[i * lanes];
   }
   reverse.pathwise(blocks_.random(block));
-  const double* d_phi = reverse.d_phi.data();
-  for (int64_t i = 0; i < size_; ++i)
-    sums[i] += d_phi[i];
+  add_to(sums, reverse.d_phi);
 }
 
 ParticleRecord RenyiBound::last() const {

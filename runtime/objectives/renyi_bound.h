@@ -2,8 +2,7 @@
 // chi-square upper bound (-1).
 #pragma once
 
-#include "runtime/objectives/block_sums.h"
-#include "runtime/objectives/particle_blocks.h"
+#include "runtime/objectives/competing_objective.h"
 
 #include <memory>
 #include <vector>
@@ -18,12 +17,11 @@ namespace vmodel::runtime {
 //     Maddison 2019, who give n = 1): E[v_k grad log q_k] = E[n v_k (1 - v_k) path_k], so that
 //     sum_k ((1 - n) v_k + n v_k^2) path_k, path_k being the derivative of r_k through the draw alone. It has no
 //     variance where q is the posterior.
-class RenyiBound final : public Objective {
+class RenyiBound final : public CompetingObjective {
 public:
   RenyiBound(const PreparedModel& model, const Family& family, int64_t particles, double alpha,
              bool doubly_reparameterised, ThreadPool& pool);
 
-  int64_t size() const override { return size_; }
   bool minimised() const override { return alpha_ < 0; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
   ParticleRecord last() const override;
@@ -36,12 +34,9 @@ private:
 
   void add_block(int64_t block, int number, double* sums);
 
-  int64_t size_, dimension_;
+  int64_t dimension_;
   double alpha_;
   bool doubly_;
-  ThreadPool& pool_;
-  ParticleBlocks blocks_;
-  BlockSums sums_;
   std::vector<double> weight_;
   std::vector<std::unique_ptr<Reverse>> reverse_;
 };

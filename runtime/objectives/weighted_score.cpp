@@ -1,13 +1,10 @@
 #include "runtime/objectives/weighted_score.h"
 
-#include <cmath>
-
 namespace vmodel::runtime {
 
 WeightedScore::WeightedScore(const PreparedModel& model, const Family& family, int64_t particles,
                              const Labelling& labelling, ThreadPool& pool)
-    : size_(model.size(family.phi)), labelling_(labelling), pool_(pool),
-      blocks_(model, family, particles, ParticleBlocks::Gradient::none, pool), sums_(blocks_.blocks(), size_),
+    : CompetingObjective(model, family, particles, ParticleBlocks::Gradient::none, pool), labelling_(labelling),
       label_(static_cast<size_t>(particles)), guide_(label_) {
   for (int i = 0; i < blocks_.workers(); ++i) {
     auto reverse = std::make_unique<Reverse>();
@@ -32,18 +29,7 @@ Evaluation WeightedScore::evaluate(const double* phi, const vmodel_random& rando
                                          label_.data(), guide_.data())
                          : weigh_forward_kl(blocks_.log_p(), blocks_.log_q(), count, labelling_.low_variance,
                                             label_.data(), guide_.data());
-  Evaluation result;
-  result.value = -w.value;
-  result.not_finite = w.not_finite;
-  result.impossible = w.impossible;
-  result.usable = w.defined;
-  result.label_size = w.label_size;
-  result.guide_size = w.guide_size;
-  if (!w.defined) {
-    std::fill(gradient, gradient + size_, NAN);
-    return result;
-  }
-  const double* sums = sums_.run(pool_, [&](int64_t block, int number, double* into) {
+  return collect(w, -w.value, 1, gradient, [&](int64_t block, int number, double* sums) {
     Reverse& reverse = *reverse_[static_cast<size_t>(number)];
     blocks_.bring_back(blocks_.worker(number), block, false);
     const int64_t first = block * blocks_.lanes(), active = blocks_.active(block);
@@ -52,15 +38,8 @@ Evaluation WeightedScore::evaluate(const double* phi, const vmodel_random& rando
       reverse.weight[static_cast<size_t>(l)] = l < active ? label_[k] - guide_[k] : 0.0;
     }
     reverse.score(blocks_.random(block));
-    const double* d_phi = reverse.d_phi.data();
-    for (int64_t i = 0; i < size_; ++i)
-      into[i] += d_phi[i];
+    add_to(sums, reverse.d_phi);
   });
-  for (int64_t i = 0; i < size_; ++i) {
-    gradient[i] = sums[i];
-    result.usable = result.usable && std::isfinite(gradient[i]);
-  }
-  return result;
 }
 
 ParticleRecord WeightedScore::last() const {

@@ -2,9 +2,7 @@
 // constants; of the model its values are enough.
 #pragma once
 
-#include "runtime/objectives/block_sums.h"
-#include "runtime/objectives/particle_blocks.h"
-#include "runtime/objectives/weights.h"
+#include "runtime/objectives/competing_objective.h"
 
 #include <memory>
 #include <vector>
@@ -21,12 +19,11 @@ struct Labelling {
 
 // Minimised; the gradient of minus the loss is sum_k (label_k - guide_k) grad log q_k. A step costs a draw and a value
 // of every particle and one reverse pass of the weighted log q.
-class WeightedScore final : public Objective {
+class WeightedScore final : public CompetingObjective {
 public:
   WeightedScore(const PreparedModel& model, const Family& family, int64_t particles, const Labelling& labelling,
                 ThreadPool& pool);
 
-  int64_t size() const override { return size_; }
   bool minimised() const override { return true; }
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
   ParticleRecord last() const override;
@@ -37,11 +34,7 @@ private:
     KernelCall score;
   };
 
-  int64_t size_;
   Labelling labelling_;
-  ThreadPool& pool_;
-  ParticleBlocks blocks_;
-  BlockSums sums_;
   std::vector<double> label_, guide_;
   std::vector<std::unique_ptr<Reverse>> reverse_;
 };

@@ -144,35 +144,35 @@ double log_q(const std::vector<double>& phi, const double* z, std::vector<double
   return value;
 }
 
-ObjectiveSettings contrast(int64_t particles, double alpha, Negative negative) {
+ObjectiveSettings settings_of(const char* name, int64_t particles) {
   ObjectiveSettings settings;
-  settings.name = "softcvi";
+  settings.name = name;
   settings.particles = particles;
+  return settings;
+}
+
+ObjectiveSettings contrast(int64_t particles, double alpha, Negative negative) {
+  ObjectiveSettings settings = settings_of("softcvi", particles);
   settings.alpha = alpha;
   settings.negative = negative;
   return settings;
 }
 
 ObjectiveSettings forward_kl(int64_t particles, bool low_variance) {
-  ObjectiveSettings settings;
-  settings.name = "snis_forward_kl";
-  settings.particles = particles;
+  ObjectiveSettings settings = settings_of("snis_forward_kl", particles);
   settings.low_variance = low_variance;
   return settings;
 }
 
 ObjectiveSettings renyi(int64_t particles, double alpha, EstimatorChoice estimator) {
-  ObjectiveSettings settings;
-  settings.name = "renyi";
-  settings.particles = particles;
+  ObjectiveSettings settings = settings_of("renyi", particles);
   settings.alpha = alpha;
   settings.estimator = estimator;
   return settings;
 }
 
 ObjectiveSettings elbo(int64_t particles, EstimatorChoice estimator) {
-  ObjectiveSettings settings;
-  settings.particles = particles;
+  ObjectiveSettings settings = settings_of("elbo", particles);
   settings.estimator = estimator;
   return settings;
 }
