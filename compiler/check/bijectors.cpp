@@ -137,15 +137,7 @@ const BijectorStep* Checker::bijector_step(const WrittenStep& written, bool back
     if (!limits)
       return nullptr;
     ScopeGuard scope(*this);
-    Type integer;
-    integer.element = Element::integer;
-    Declaration* index = declare(DeclarationKind::loop_index, g.variable.text, integer, g.variable.range);
-    index->load_time = true;
-    enter(index);
-    const Size from = to_size(limits->first), to = to_size(limits->second);
-    int_ranges_[index] = {{from}, {to}};
-    context_->facts.add_bounds(index->name, {{from}, {to}});
-    step->turns = {index, limits->first, limits->second};
+    step->turns = {enter_loop_index(g.variable, limits), limits->first, limits->second};
     const Shape before = shape;
     ++context_->loop_depth;
     const bool good = bijector_steps(written.body, backward, shape, target, step->body);

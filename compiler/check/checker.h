@@ -208,7 +208,10 @@ private:
   /// Values at the first and last turn of the loops that are open.
   std::pair<Size, Size> loop_extremes(const Size& size) const;
   bool prove_index(const Expr* at, const Size& extent, Index& index, const Expr* base, std::size_t axis);
-  std::optional<std::pair<const Expr*, const Expr*>> loop_range(const ast::Range& range);
+  using Limits = std::optional<std::pair<const Expr*, const Expr*>>;
+  Limits loop_range(const ast::Range& range);
+  /// The index of a loop within limits, in the innermost scope; poisoned where they are not known.
+  Declaration* enter_loop_index(const ast::Name& variable, const Limits& limits);
   const Expr* call(const ast::Call& e);
   const Expr* size_call(const ast::Call& e, const std::string& name);
   const Expr* dim_call(const ast::Call& e);
@@ -311,9 +314,11 @@ private:
                      std::vector<Learnable>& learnables, const std::vector<const Declaration*>& parameters,
                      const std::vector<const Declaration*>& size_names);
   bool net_members(Callable& callable);
-  /// Enters what bodies of a callable see: size names, parameters, what is learned.
-  void enter_callable(Context& context, const Callable& callable, const std::vector<const Declaration*>& parameters,
-                      const std::vector<const Declaration*>& size_names);
+  /// What bodies of a callable see: size names, parameters, what is learned.
+  Context callable_context(BlockKind kind, Callable& callable, const std::vector<const Declaration*>& parameters,
+                           const std::vector<const Declaration*>& size_names);
+  /// The argument x of a member, in its body.
+  const Declaration* enter_argument(const ast::Name& name, const Type& type);
   const DistributionExpr* instantiate(const DistributionExpr* d, const Binding& binding);
   /// Element `position` (1-based) of a list that is written out, through names and slices; null: not known.
   const Expr* list_element(const Expr* list, std::int64_t position) const;

@@ -413,7 +413,7 @@ const Expr* Checker::array(const ast::Array& e) {
   return make(ExprKind::array, e.range, type, elements);
 }
 
-std::optional<std::pair<const Expr*, const Expr*>> Checker::loop_range(const ast::Range& range) {
+Checker::Limits Checker::loop_range(const ast::Range& range) {
   if (!range.last) {
     const Expr* value = expression(*range.first);
     if (!value)
@@ -432,6 +432,22 @@ std::optional<std::pair<const Expr*, const Expr*>> Checker::loop_range(const ast
   return std::pair{from, to};
 }
 
+Declaration* Checker::enter_loop_index(const ast::Name& variable, const Limits& limits) {
+  Type type;
+  type.element = Element::integer;
+  Declaration* d = declare(DeclarationKind::loop_index, variable.text, type, variable.range);
+  d->load_time = true;
+  enter(d);
+  if (limits) {
+    const Size from = to_size(limits->first), to = to_size(limits->second);
+    int_ranges_[d] = {{from}, {to}};
+    context_->facts.add_bounds(d->name, {{from}, {to}});
+  } else {
+    poisoned_.insert(d);
+  }
+  return d;
+}
+
 const Expr* Checker::comprehension(const ast::Comprehension& e) {
   ScopeGuard scope(*this);
   std::vector<Generator> generators;
@@ -439,20 +455,12 @@ const Expr* Checker::comprehension(const ast::Comprehension& e) {
   bool good = true;
   for (const ast::Generator& g : e.generators) {
     const auto range = loop_range(g.over);
-    Type type;
-    type.element = Element::integer;
-    Declaration* d = declare(DeclarationKind::loop_index, g.variable.text, type, g.variable.range);
-    d->load_time = true;
-    enter(d);
+    const Declaration* d = enter_loop_index(g.variable, range);
     if (!range) {
-      poisoned_.insert(d);
       good = false;
       continue;
     }
-    const Size from = to_size(range->first), to = to_size(range->second);
-    int_ranges_[d] = {{from}, {to}};
-    context_->facts.add_bounds(d->name, {{from}, {to}});
-    outer.push_back(to - from + Size::constant(1));
+    outer.push_back(to_size(range->second) - to_size(range->first) + Size::constant(1));
     good = stable_size(outer.back(), g.over.range) && good;
     generators.push_back({d, range->first, range->second});
   }

@@ -303,9 +303,12 @@ void enter_all(Context& context, const std::vector<const Declaration*>& declarat
 
 } // namespace
 
-void Checker::enter_callable(Context& context, const Callable& callable,
-                             const std::vector<const Declaration*>& parameters,
-                             const std::vector<const Declaration*>& size_names) {
+Context Checker::callable_context(BlockKind kind, Callable& callable, const std::vector<const Declaration*>& parameters,
+                                  const std::vector<const Declaration*>& size_names) {
+  Context context;
+  context.kind = kind;
+  context.scopes.resize(2);
+  context.callable = &callable;
   enter_all(context, size_names);
   enter_all(context, callable.fixed_names);
   enter_all(context, parameters);
@@ -318,21 +321,26 @@ void Checker::enter_callable(Context& context, const Callable& callable,
     if (const auto range = int_ranges_.find(p); range != int_ranges_.end() && p->type.is_scalar())
       context.facts.add_bounds(p->name, range->second);
   }
+  return context;
+}
+
+const Declaration* Checker::enter_argument(const ast::Name& name, const Type& type) {
+  const Declaration* x = declare(DeclarationKind::argument, name.text, type, name.range);
+  context_->dependencies.add_root(x->name);
+  enter(x);
+  return x;
 }
 
 bool Checker::function_body(Callable& callable) {
   const auto& item = ast::as<ast::Function>(*callable.item);
-  Context context;
-  context.kind = BlockKind::function;
-  context.scopes.resize(2);
-  context.callable = &callable;
-  context.results = callable.function->results;
-  enter_callable(context, callable, callable.function->parameters, callable.function->size_names);
+  Function& function = *callable.function;
+  Context context = callable_context(BlockKind::function, callable, function.parameters, function.size_names);
+  context.results = function.results;
   ContextGuard guard(*this, context);
   auto body = member_body(item.body, context.results, item.range);
   if (!body)
     return false;
-  callable.function->body = std::move(*body);
+  function.body = std::move(*body);
   return true;
 }
 
@@ -455,8 +463,7 @@ bool Checker::distribution_members(Callable& callable) {
     Member member;
     if (takes_value) {
       const Type value = m.name.text == "quantile" ? real : d.on;
-      const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text, value, m.parameters[0].range);
-      context.dependencies.add_root(x->name);
+      const Declaration* x = enter_argument(m.parameters[0], value);
       // A file's own density is not evaluated outside of its support, so that the value may be an index.
       if (m.name.text == "log_density" && !callable.library && value.element == Element::integer && value.is_scalar()) {
         IntRange range;
@@ -466,7 +473,6 @@ bool Checker::distribution_members(Callable& callable) {
           range.upper.push_back(to_size(value.support.upper));
         int_ranges_[x] = range;
       }
-      enter(x);
       member.parameters.push_back(x);
     }
     Type result = m.name.text == "quantile" || m.name.text == "sample" ? d.on : real;
@@ -530,18 +536,10 @@ bool Checker::bijector_members(Callable& callable) {
       good = false;
       continue;
     }
-    Context context;
-    context.kind = BlockKind::member;
-    context.scopes.resize(2);
-    context.callable = &callable;
-    enter_callable(context, callable, b.parameters, b.size_names);
+    Context context = callable_context(BlockKind::member, callable, b.parameters, b.size_names);
     ContextGuard guard(*this, context);
     Member member;
-    const Declaration* x =
-        declare(DeclarationKind::argument, m.parameters[0].text, *place->second.takes, m.parameters[0].range);
-    context.dependencies.add_root(x->name);
-    enter(x);
-    member.parameters.push_back(x);
+    member.parameters.push_back(enter_argument(m.parameters[0], *place->second.takes));
     auto body = member_body(m.body, place->second.results, m.range);
     if (!body) {
       good = false;
@@ -561,12 +559,8 @@ bool Checker::bijector_members(Callable& callable) {
 bool Checker::family_template_body(Callable& callable) {
   const auto& item = ast::as<ast::FamilyGeneric>(*callable.item);
   FamilyTemplate& family = *callable.family;
-  Context context;
-  context.kind = BlockKind::family_template;
-  context.scopes.resize(2);
-  context.callable = &callable;
+  Context context = callable_context(BlockKind::family_template, callable, family.parameters, family.size_names);
   context.learnables = &family.learnables;
-  enter_callable(context, callable, family.parameters, family.size_names);
   context.scopes.front().push_back(family.target);
   context.dependencies.add_root(family.target->name);
   ContextGuard guard(*this, context);

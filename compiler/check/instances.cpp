@@ -83,12 +83,8 @@ void Checker::learn_instance(const ast::LearnInstance& s) {
 bool Checker::learn_members(Callable& callable, const std::vector<ast::StatementPtr>& statements,
                             std::vector<Learnable>& learnables, const std::vector<const Declaration*>& parameters,
                             const std::vector<const Declaration*>& size_names) {
-  Context context;
-  context.kind = BlockKind::family_template;
-  context.scopes.resize(2);
-  context.callable = &callable;
+  Context context = callable_context(BlockKind::family_template, callable, parameters, size_names);
   context.learnables = &learnables;
-  enter_callable(context, callable, parameters, size_names);
   ContextGuard guard(*this, context);
   const std::size_t before = diagnostics_.error_count();
   for (const auto& s : statements) {
@@ -118,17 +114,11 @@ bool Checker::net_members(Callable& callable) {
       good = false;
       continue;
     }
-    Context context;
-    context.kind = BlockKind::member;
-    context.scopes.resize(2);
-    context.callable = &callable;
-    enter_callable(context, callable, net.parameters, net.size_names);
+    Context context = callable_context(BlockKind::member, callable, net.parameters, net.size_names);
     ContextGuard guard(*this, context);
     Type takes = net.from;
     takes.support = {};
-    const Declaration* x = declare(DeclarationKind::argument, m.parameters[0].text, takes, m.parameters[0].range);
-    context.dependencies.add_root(x->name);
-    enter(x);
+    const Declaration* x = enter_argument(m.parameters[0], takes);
     program_->functions.emplace_back();
     Function* apply = &program_->functions.back();
     apply->name = net.name;

@@ -353,21 +353,11 @@ void Checker::assign(const ast::Assign& s, Block& into) {
 void Checker::for_statement(const ast::For& s, Block& into) {
   const auto range = loop_range(s.over);
   ScopeGuard scope(*this);
-  Type type;
-  type.element = Element::integer;
-  Declaration* d = declare(DeclarationKind::loop_index, s.variable.text, type, s.variable.range);
-  d->load_time = true;
-  enter(d);
   Statement* statement = make(StatementKind::for_, s.range);
-  statement->declaration = d;
+  statement->declaration = enter_loop_index(s.variable, range);
   if (range) {
-    const Size from = to_size(range->first), to = to_size(range->second);
-    int_ranges_[d] = {{from}, {to}};
-    context_->facts.add_bounds(d->name, {{from}, {to}});
     statement->from = range->first;
     statement->to = range->second;
-  } else {
-    poisoned_.insert(d);
   }
   ++context_->loop_depth;
   block(s.body, statement->body);
