@@ -119,6 +119,15 @@ def run(command, core=None, check=True, meter=None):
     return Usage(process.returncode, wall, usage.ru_utime + usage.ru_stime, peak, *texts)
 
 
+def long_enough(run, steps, shortest):
+    """(seconds a step, steps of a run) by run(steps), which answers (seconds, steps that they hold); `steps` grows until a run takes `shortest` seconds."""
+    while True:
+        seconds, counted = run(steps)
+        if seconds >= shortest:
+            return seconds / counted, steps
+        steps = int(steps * min(100, 1.3 * shortest / max(seconds, 1e-6))) + 1
+
+
 def available_gib():
     """Memory that a new process could have."""
     available = re.search(r"^MemAvailable:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)

@@ -4,13 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
-import matplotlib.pyplot as plt
-
-# The same results give the same bytes; text stays text.
-matplotlib.rcParams.update({"svg.hashsalt": "vmodel", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
+from drawing import plt, save
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 MARKERS = ("o", "s", "D", "^")
@@ -43,8 +37,7 @@ def draw(chart, folder):
     axes.set_axisbelow(True)
     axes.set_title(chart["title"], fontsize=10)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(Path(folder) / chart["file"], metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+    save(figure, Path(folder) / chart["file"])
 
 
 for chart in json.load(sys.stdin):

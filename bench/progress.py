@@ -19,6 +19,13 @@ def same(key, one, other):
 EMPTY = {"stan_compiled_together": {}, "gradients": [], "steps": [], "vmodelc": [], "draws": {}, "stan_compilations": [], "fits": [], "growth": []}
 
 
+def write_whole(path, text):
+    """Writes a file that is never seen in parts."""
+    partial = path.with_suffix(".part")
+    partial.write_text(text)
+    partial.rename(path)
+
+
 class OutOfTime(Exception):
     """The minutes that were given are over."""
 
@@ -52,9 +59,7 @@ class Progress:
 
     def save(self):
         self.results["minutes"] = self.before + (time.monotonic() - self.begin) / 60
-        partial = self.path.with_suffix(".part")
-        partial.write_text(json.dumps(self.results, indent=1) + "\n")
-        partial.rename(self.path)
+        write_whole(self.path, json.dumps(self.results, indent=1) + "\n")
 
     def once(self, key, what, measurement):
         """Measures what is not there yet; what fails is reported, and the others go on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import machine
 from models import BENCH
 from peers.worker import Worker
 
@@ -32,13 +33,9 @@ class NumPyro:
 
     def step_seconds(self, shortest=0.5):
         """Seconds of one step inside a compiled loop of at least `shortest` seconds."""
-        count = self.count.get(self.particles, 200)
-        while True:
-            seconds = float(self.worker.ask(f"steps {count}"))
-            if seconds >= shortest:
-                self.count[self.particles] = count
-                return seconds / count
-            count = int(count * min(100, 1.3 * shortest / max(seconds, 1e-6))) + 1
+        run = lambda steps: (float(self.worker.ask(f"steps {steps}")), steps)
+        seconds, self.count[self.particles] = machine.long_enough(run, self.count.get(self.particles, 200), shortest)
+        return seconds
 
     def memory_kib(self):
         return int(self.worker.ask("memory"))

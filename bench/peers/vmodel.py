@@ -94,17 +94,21 @@ class Model:
         """Seconds of one step of mean-field ELBO, from the trace of a fit that takes at least `shortest` seconds of steps; `more` options of `fit`.
 
         Raises RuntimeError where more than one step in a hundred was skipped: a skipped step is not a whole one."""
-        steps = 200
-        while True:
+
+        def run(steps):
             with tempfile.TemporaryDirectory() as folder:
                 options = ("--family", "mean_field", "--steps", str(steps), *more)
                 self.fit(folder, *options, settings=(*PLAIN_FIT, f"particles={particles}"))
-                with open(Path(folder) / "trace.csv", newline="") as file:
-                    rows = list(csv.DictReader(file))
-            first, last = rows[0], rows[-1]
-            seconds = float(last["seconds"]) - float(first["seconds"])
-            if int(last["skipped"]) > 0.01 * steps:
-                raise RuntimeError(f"{last['skipped']} of {steps} steps were skipped")
-            if seconds >= shortest:
-                return seconds / (int(last["step"]) - int(first["step"]))
-            steps = int(steps * min(100, 1.3 * shortest / max(seconds, 1e-6))) + 1
+                return step_times(folder)
+
+        return machine.long_enough(run, 200, shortest)[0]
+
+
+def step_times(folder):
+    """(seconds, steps that they hold) from the trace of the fit in a folder; RuntimeError where more than one step in a hundred was skipped."""
+    with open(Path(folder) / "trace.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    first, last = rows[0], rows[-1]
+    if int(last["skipped"]) > 0.01 * int(last["step"]):
+        raise RuntimeError(f"{last['skipped']} of {last['step']} steps were skipped")
+    return float(last["seconds"]) - float(first["seconds"]), int(last["step"]) - int(first["step"])

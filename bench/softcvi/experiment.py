@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import metrics
 import numpy as np
+from peers.vmodel import Model
 from tasks import LOOP, METHODS, TASKS
 
 FAMILY_DRAWS = 5_000
@@ -36,18 +36,24 @@ def settings(task, method, steps):
     return ["--family", task.family, "--objective", objective, *(f"--set={name}={value}" for name, value in values.items())]
 
 
-def call(*command, statuses=(0,)):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode not in statuses:
-        raise RuntimeError(f"$ {' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done
+@dataclass(frozen=True)
+class Case:
+    """What peers.vmodel.Model needs to know of a problem."""
+
+    data: Path
 
 
-def log_q(executable, fit, task, draws, folder):
-    at = folder / "points.json"
+def model_of(executable, data, folder, core=None):
+    """An executable with the data of a problem, which are written into the folder."""
+    path = Path(folder) / "data.json"
+    path.write_text(json.dumps(data))
+    return Model(executable, Case(path), core)
+
+
+def log_q(model, fit, task, draws):
+    at = model.case.data.with_name("points.json")
     at.write_text(json.dumps(task.points(draws)))
-    answers = json.loads(call(executable, "log-q", "--fit", fit, "--at", at).stdout)
-    return [float(answer["log_q"]) for answer in answers]
+    return [float(answer["log_q"]) for answer in json.loads(model.command("log-q", "--fit", fit, "--at", at))]
 
 
 def measure(executable, run):
@@ -56,20 +62,15 @@ def measure(executable, run):
     problem = task.problem(run.seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        data = folder / "data.json"
-        data.write_text(json.dumps(problem.data))
+        model = model_of(executable, problem.data, folder)
         begin = time.monotonic()
-        fitted = call(
-            *(executable, "fit", "--data", data, "--output", folder, "--seed", run.seed, "--threads", 1),
-            *settings(task, run.method, run.steps),
-            statuses=(0, 2),
-        )
+        fitted = model.fit(folder, "--seed", run.seed, "--threads", 1, *settings(task, run.method, run.steps))
         seconds = time.monotonic() - begin
         fit, table = folder / "fit.json", folder / "draws.csv"
-        call(executable, "sample", "--fit", fit, "--draws", FAMILY_DRAWS, "--seed", run.seed, "--data", data, "--output", table)
+        model.command("sample", "--fit", fit, "--draws", FAMILY_DRAWS, "--seed", run.seed, "--output", table)
         draws = read_columns(table, task.names())
-        of_draws = log_q(executable, fit, task, draws, folder)
-        of_reference = log_q(executable, fit, task, problem.reference, folder)
+        of_draws = log_q(model, fit, task, draws)
+        of_reference = log_q(model, fit, task, problem.reference)
     return {
         "key": run.key,
         "task": run.task,
@@ -77,7 +78,7 @@ def measure(executable, run):
         "seed": run.seed,
         "steps": run.steps,
         "seconds": round(seconds, 3),
-        "status": fitted.returncode,
+        "status": fitted.status,
         "log_q": metrics.mean_log_q(of_reference),
         "mean_accuracy": metrics.mean_accuracy(draws.T.tolist(), problem.reference.T.tolist()),
         "coverage": metrics.coverage(of_reference, of_draws),

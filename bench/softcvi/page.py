@@ -7,7 +7,9 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+from drawing import plt, save
 from metrics import LEVELS, coverage_error
+from progress import write_whole
 from step_times import AIMS, YARDSTICK
 from tasks import METHODS, TASKS
 
@@ -25,9 +27,7 @@ def write(results, target):
     pictures.mkdir(exist_ok=True)
     draw_coverage(summary, pictures / "softcvi_coverage.svg")
     sections = [heading(results, summary), *(task_section(task, summary) for task in TASKS if task in summary), coverage_section(), step_section(results)]
-    partial = target.with_suffix(".part")
-    partial.write_text("\n\n".join(section for section in sections if section) + "\n")
-    partial.replace(target)
+    write_whole(target, "\n\n".join(sections) + "\n")
 
 
 def summarise(records):
@@ -142,13 +142,6 @@ def step_section(results):
 
 
 def draw_coverage(summary, path):
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    # The same results give the same bytes; text stays text.
-    matplotlib.rcParams.update({"svg.hashsalt": "vmodel", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
     figure, panels = plt.subplots(1, max(1, len(summary)), figsize=(2.6 * max(1, len(summary)), 2.8), layout="constrained", squeeze=False)
     for axes, task in zip(panels[0], (task for task in TASKS if task in summary)):
         for method, colour in zip(METHODS, COLOURS):
@@ -160,5 +153,4 @@ def draw_coverage(summary, path):
         axes.set_xlabel("nominal coverage, %")
     panels[0][0].set_ylabel("coverage - nominal")
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(path, metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+    save(figure, path)

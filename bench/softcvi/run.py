@@ -11,7 +11,6 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,8 @@ import experiment
 import machine
 import page
 import step_times
+from peers.vmodel import Compiler
+from progress import write_whole
 from tasks import METHODS, ROOT, STEPS, TASKS
 
 PAGE = ROOT / "docs" / "softcvi.md"
@@ -46,40 +47,34 @@ def parse(arguments):
     return options
 
 
-def compile_models(compiler, folder, names):
-    """Executables by name of task; recompiled where compiler or model have changed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for name in names:
-        source = TASKS[name].model
-        content = hashlib.sha256(source.read_bytes() + compiler.read_bytes()).hexdigest()[:16]
-        found[name] = folder / f"{name}-{content}"
-        if not found[name].exists():
-            objectives = ",".join(sorted({objective for objective, _ in METHODS.values()}))
-            experiment.call(compiler, source, "-o", found[name], f"--objectives={objectives}")
-    return found
+def compile_models(compiler, names):
+    """Executables by name of task."""
+    objectives = ",".join(sorted({objective for objective, _ in METHODS.values()}))
+    return {name: compiler.compile(TASKS[name], f"--objectives={objectives}") for name in names}
+
+
+def identities(compiler, names):
+    """What changes by name of task whenever its results may."""
+    return {name: compiler.identity() + hashlib.sha256(TASKS[name].source.read_bytes()).hexdigest()[:12] for name in names}
 
 
 class Results:
     """Records by key, and the file that holds them."""
 
-    def __init__(self, path, executables):
+    def __init__(self, path, identities):
         self.path = path
-        self.names = {name: executable.name for name, executable in executables.items()}
         self.value = json.loads(path.read_text()) if path.exists() else {"fits": {}, "executables": {}}
         known = self.value["executables"]
-        stale = {name for name in self.names if known.get(name) != self.names[name]}
+        stale = {name for name in identities if known.get(name) != identities[name]}
         self.value["fits"] = {key: record for key, record in self.value["fits"].items() if record["task"] not in stale}
-        known.update(self.names)
+        known.update(identities)
 
     def add(self, record):
         self.value["fits"][record["key"]] = record
         self.save()
 
     def save(self):
-        partial = self.path.with_suffix(".part")
-        partial.write_text(json.dumps(self.value) + "\n")
-        partial.replace(self.path)
+        write_whole(self.path, json.dumps(self.value) + "\n")
 
 
 def fit_all(options, executables, results, say):
@@ -115,11 +110,12 @@ def main(arguments):
     folder = options.build.resolve() / "bench" / "softcvi"
     names = [name for name in options.tasks if name != "page"] or list(TASKS)
     try:
-        executables = compile_models(options.build.resolve() / "bin" / "vmodelc", folder, names)
+        compiler = Compiler(options.build.resolve(), folder)
+        executables = compile_models(compiler, names)
     except RuntimeError as error:
         print(f"softcvi: error: {error}", file=sys.stderr)
         return 1
-    results = Results(folder / "results.json", executables)
+    results = Results(folder / "results.json", identities(compiler, names))
     failures = 0
     if "page" not in options.tasks:
         results.value["machine"] = machine.describe()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import experiment
 import machine
+from peers.vmodel import step_times
 from tasks import ROOT, TASKS
 
 METHOD = "softcvi(0.75)"
@@ -31,36 +31,33 @@ def measure(executables, core, folder, say):
     for name, executable in executables.items():
         say(f"{name}: time of a step")
         with tempfile.TemporaryDirectory() as scratch:
-            data = Path(scratch) / "data.json"
-            data.write_text(json.dumps(TASKS[name].problem(SEED).data))
-            jax = in_jax(name, data, core)
+            model = experiment.model_of(executable, TASKS[name].problem(SEED).data, scratch, core)
             found[name] = {
                 "yardstick": min(float(machine.run([yardstick], core).output) for _ in range(3)),
-                "vmodel": [ours(executable, TASKS[name], data, core, scratch) for _ in range(REPEATS)],
-                **jax,
+                "vmodel": [ours(model, TASKS[name]) for _ in range(REPEATS)],
+                **in_jax(name, model.case.data, core),
             }
     return found
 
 
-def ours(executable, task, data, core, folder):
+def ours(model, task):
     """Seconds of a step, from the trace of a fit long enough."""
-    steps = 2000
-    while True:
-        options = experiment.settings(task, METHOD, steps)
-        machine.run([executable, "fit", "--data", data, "--output", folder, "--seed", SEED, "--threads", 1, *options], core, check=False)
-        with open(Path(folder) / "trace.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
-        seconds = float(rows[-1]["seconds"]) - float(rows[0]["seconds"])
-        if seconds >= SHORTEST:
-            return seconds / (int(rows[-1]["step"]) - int(rows[0]["step"]))
-        steps = int(steps * min(100, 1.3 * SHORTEST / max(seconds, 1e-6))) + 1
+
+    def run(steps):
+        with tempfile.TemporaryDirectory() as folder:
+            model.fit(folder, "--seed", SEED, "--threads", 1, *experiment.settings(task, METHOD, steps))
+            return step_times(folder)
+
+    return machine.long_enough(run, 2000, SHORTEST)[0]
 
 
 def in_jax(name, data, core):
     script = Path(__file__).resolve().parent / "jax_steps.py"
-    steps = 1000
-    while True:
-        answer = json.loads(machine.run([sys.executable, script, name, data, steps], core).output.splitlines()[-1])
-        if answer["seconds"] >= SHORTEST:
-            return {"jax": answer["seconds"] / steps, "jax_compile": answer["compile"]}
-        steps = int(steps * min(100, 1.3 * SHORTEST / max(answer["seconds"], 1e-6))) + 1
+    answer = {}
+
+    def run(steps):
+        answer.update(json.loads(machine.run([sys.executable, script, name, data, steps], core).output.splitlines()[-1]))
+        return answer["seconds"], steps
+
+    seconds, _ = machine.long_enough(run, 1000, SHORTEST)
+    return {"jax": seconds, "jax_compile": answer["compile"]}

@@ -54,7 +54,7 @@ class Task:
     problem: Callable[[int], Problem]
 
     @property
-    def model(self):
+    def source(self):
         return ROOT / "examples" / "softcvi" / f"{self.name}.vmodel"
 
     def points(self, draws):

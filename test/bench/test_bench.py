@@ -31,6 +31,27 @@ from peers.worker import Worker, WorkerError  # noqa: E402
 RECORDED = pathlib.Path(__file__).resolve().parent / "recorded.json"
 
 
+class Steps(unittest.TestCase):
+    def test_runs_grow_until_they_are_long_enough(self):
+        asked = []
+
+        def run(steps):
+            asked.append(steps)
+            return 0.001 * steps, steps - 1
+
+        seconds, steps = machine.long_enough(run, 10, 0.5)
+        self.assertEqual(asked, [10, 651])
+        self.assertEqual((seconds, steps), (0.651 / 650, 651))
+
+    def test_times_are_those_between_the_rows_of_a_trace(self):
+        with tempfile.TemporaryDirectory() as folder:
+            trace = pathlib.Path(folder) / "trace.csv"
+            trace.write_text("step,seconds,skipped\n1,0.5,0\n101,2.5,1\n")
+            self.assertEqual(vmodel.step_times(folder), (2.0, 100))
+            trace.write_text("step,seconds,skipped\n1,0.5,0\n101,2.5,2\n")
+            self.assertRaises(RuntimeError, vmodel.step_times, folder)
+
+
 class Ratios(unittest.TestCase):
     def test_ratios_are_of_neighbouring_runs(self):
         found = ratios.ratio([10, 30, 20], [1, 2, 4])
