@@ -4,9 +4,9 @@
 // that cannot become one: a sum over all elements, or a product with a matrix, stands between them.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
-#include "compiler/ir/rewrite.h"
 #include "compiler/passes/cost.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
 #include <algorithm>
@@ -16,16 +16,6 @@
 #include <tuple>
 
 namespace vmodel::passes {
-
-using ir::Axis;
-using ir::Dim;
-using ir::Element;
-using ir::Function;
-using ir::Op;
-using ir::Opcode;
-using ir::Region;
-using ir::Rewriter;
-using ir::ValueId;
 
 namespace {
 
