@@ -14,7 +14,7 @@ using llvm::Value;
 
 Emitter::Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
                  llvm::Function* into)
-    : function_(function), varying_(varying), lanes_(lanes), target_(target), into_(into),
+    : function_(function), varying_(&varying), lanes_(lanes), target_(target), into_(into),
       builder_(llvm::BasicBlock::Create(into->getContext(), "entry", into)), math_(builder_, target),
       scalars_(function.values.size(), nullptr), ranges_(function) {
   // The only permission: a product and a sum may become one operation with one rounding.

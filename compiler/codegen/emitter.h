@@ -5,6 +5,7 @@
 #include "compiler/codegen/math.h"
 #include "compiler/codegen/philox.h"
 #include "compiler/codegen/products.h"
+#include "compiler/codegen/rows.h"
 #include "compiler/codegen/target.h"
 #include "compiler/codegen/varying.h"
 #include "compiler/ir/module.h"
@@ -65,7 +66,7 @@ public:
   const Memory& memory(ir::ValueId value) const;
   /// An index value that does not vary, as i64.
   llvm::Value* extent(const ir::Dim& dim) const;
-  bool is_varying(ir::ValueId value) const { return varying_[value]; }
+  bool is_varying(ir::ValueId value) const { return (*varying_)[value]; }
   llvm::Type* element_type(ir::Element element) const;
   /// The type of an element in memory: booleans are bytes.
   llvm::Type* stored_type(ir::Element element) const;
@@ -99,6 +100,7 @@ private:
   struct Address {
     llvm::Value* pointer = nullptr; // a vector of pointers where the index varies
     bool gathered = false;
+    bool rows = false;            // of as many elements in a row as there are lanes, of memory without lanes
     llvm::Value* valid = nullptr; // prepare: whether the index is inside of the array
   };
   Address address(ir::ValueId array, const std::vector<ir::ValueId>& indices);
@@ -170,11 +172,27 @@ private:
   llvm::Value* load_again(const ir::Op& load);
   bool is_common_sum(const ir::Op& op) const;
   void emit_common_sum(const ir::Op& op);
+  // iterations in lanes (emitter_rows.cpp)
+  std::optional<Rows> find_rows(const ir::Op& loop, const std::vector<llvm::Value*>& extents) const;
+  void emit_rows(const ir::Op& loop, const Rows& rows, const std::vector<llvm::Value*>& extents);
+  std::vector<llvm::Value*> emit_innermost(const Results& results, const Jam* jam, llvm::Value* extent,
+                                           const std::vector<llvm::Value*>& begun);
+  std::vector<llvm::Value*> emit_vectors(const Results& results, std::size_t copies, llvm::Value* first,
+                                         const std::vector<llvm::Value*>& carried);
+  void accumulate_rows(const ir::Op& op);
+  Address address_of_row(ir::ValueId array, const std::vector<ir::ValueId>& indices, int lane);
+  void add_to(ir::ValueId reference, const Address& at, llvm::Value* value);
+  llvm::Value* first_row(ir::ValueId index);
+  llvm::Value* of_row(ir::ValueId value, int lane);
+  llvm::Value* row_numbers();
+  llvm::Value* across_lanes(const std::string& kind, llvm::Value* value);
+  llvm::Value* if_active(llvm::Value* value, llvm::Value* other);
+
   llvm::Value* identity_of(const ir::Op& reduce, ir::ValueId result);
   llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
 
   const ir::Function& function_;
-  const Varying& varying_;
+  const Varying* varying_;
   int lanes_;
   const Target& target_;
   llvm::Function* into_;
@@ -196,6 +214,11 @@ private:
   llvm::Value* again_ = nullptr;                  // its first value of them, for what is loaded again
   std::size_t copy_ = 0;                          // the one that is looked at
   bool in_copy_ = false;                          // inside of an operation that is emitted for one copy
+
+  // Iterations in lanes (rows.h).
+  const Rows* rows_ = nullptr;                     // of the loop whose iterations are the lanes
+  llvm::Value* first_row_ = nullptr;               // the index in the first lane (of the first copy)
+  std::map<const ir::Op*, llvm::Value*> row_sums_; // what is to be added to an element when all rows are done
 
   // Sums of logarithms (products.h).
   ir::Ranges ranges_;

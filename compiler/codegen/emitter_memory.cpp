@@ -2,6 +2,8 @@
 #include "compiler/codegen/emitter.h"
 #include "compiler/ir/typing.h"
 
+#include <algorithm>
+
 namespace vmodel::codegen {
 
 using ir::Element;
@@ -26,7 +28,7 @@ Value* Emitter::extent(const ir::Dim& dim) const {
 }
 
 const Memory& Emitter::memory(ValueId value) const {
-  const auto found = memories_.find(varying_.root[value.id].id);
+  const auto found = memories_.find(varying_->root[value.id].id);
   if (found == memories_.end())
     ir::internal_error("code generation: array " + std::to_string(value.id) + " of @" + function_.name +
                        " is used before it is defined");
@@ -51,7 +53,7 @@ void Emitter::set_memory(ValueId value, Value* pointer, bool own, std::uint64_t 
     made.scope = llvm::MDBuilder(into_->getContext()).createAnonymousAliasScope(scope_domain_);
     scopes_.push_back(made.scope);
   }
-  memories_[varying_.root[value.id].id] = made;
+  memories_[varying_->root[value.id].id] = made;
 }
 
 llvm::Instruction* Emitter::annotate(llvm::Instruction* access, const Memory& memory) {
@@ -81,13 +83,16 @@ void Emitter::finish() {
 Emitter::Address Emitter::address(ValueId array, const std::vector<ValueId>& indices) {
   const Memory& at = memory(array);
   const ir::Type& type = function_.type(array);
-  bool varies = false;
-  for (const ValueId index : indices)
-    varies = varies || scalar(index)->getType()->isVectorTy();
   Address result;
+  const auto is_vector = [&](ValueId index) { return scalar(index)->getType()->isVectorTy(); };
+  result.rows = rows_ && !indices.empty() && rows_->consecutive[indices.back().id] &&
+                std::none_of(indices.begin(), indices.end() - 1, is_vector);
+  const bool varies = !result.rows && std::any_of(indices.begin(), indices.end(), is_vector);
   Value* flat = nullptr;
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    Value* index = varies ? widened(indices[i]) : scalar(indices[i]);
+    Value* index = varies                                   ? widened(indices[i])
+                   : result.rows && i + 1 == indices.size() ? first_row(indices[i])
+                                                            : scalar(indices[i]);
     Value* size = extent(type.dims[i]);
     if (hooks_.allocate) {
       Value* inside = builder_.CreateICmpULT(index, size);
@@ -136,9 +141,14 @@ Value* Emitter::load_from(ValueId array, const Address& at) {
     Value* mask = mask_ ? mask_ : builder_.CreateVectorSplat(static_cast<unsigned>(lanes_), builder_.getTrue());
     loaded =
         annotate(builder_.CreateMaskedGather(type, at.pointer, align, mask, llvm::Constant::getNullValue(type)), from);
-  } else if (from.varying) {
+  } else if (at.rows && mask_) {
     llvm::Type* type = llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false);
-    loaded = annotate(builder_.CreateAlignedLoad(type, at.pointer, lane_alignment(from, element)), from);
+    loaded =
+        annotate(builder_.CreateMaskedLoad(type, at.pointer, align, mask_, llvm::Constant::getNullValue(type)), from);
+  } else if (from.varying || at.rows) {
+    llvm::Type* type = llvm::VectorType::get(stored, static_cast<unsigned>(lanes_), false);
+    loaded =
+        annotate(builder_.CreateAlignedLoad(type, at.pointer, at.rows ? align : lane_alignment(from, element)), from);
   } else {
     Value* pointer = at.pointer;
     if (at.valid) {
@@ -174,6 +184,13 @@ void Emitter::store_to(ValueId reference, const Address& at, Value* value) {
     annotate(builder_.CreateMaskedScatter(widen(value), at.pointer, align, mask), to);
     return;
   }
+  if (at.rows) {
+    if (mask_)
+      annotate(builder_.CreateMaskedStore(widen(value), at.pointer, align, mask_), to);
+    else
+      annotate(builder_.CreateAlignedStore(widen(value), at.pointer, align), to);
+    return;
+  }
   if (to.varying) {
     value = widen(value);
     const llvm::Align wide = lane_alignment(to, element);
@@ -199,13 +216,19 @@ void Emitter::emit_load(const ir::Op& op) {
 }
 
 void Emitter::emit_store(const ir::Op& op) {
-  const ValueId reference = op.operands[0];
-  const Address at = address(reference, {op.operands.begin() + 1, op.operands.end() - 1});
-  Value* value = scalar(op.operands.back());
-  if (op.opcode == Opcode::store_) {
-    store_to(reference, at, value);
+  if (op.opcode == Opcode::accumulate_ && rows_) {
+    accumulate_rows(op);
     return;
   }
+  const ValueId reference = op.operands[0];
+  const Address at = address(reference, {op.operands.begin() + 1, op.operands.end() - 1});
+  if (op.opcode == Opcode::store_)
+    store_to(reference, at, scalar(op.operands.back()));
+  else
+    add_to(reference, at, scalar(op.operands.back()));
+}
+
+void Emitter::add_to(ValueId reference, const Address& at, Value* value) {
   Value* old = load_from(reference, at);
   if (old->getType()->isVectorTy())
     value = widen(value);
@@ -288,6 +311,10 @@ void Emitter::emit_build(const ir::Op& op) {
   std::vector<Value*> extents;
   for (const ValueId operand : op.operands)
     extents.push_back(scalar(operand));
+  if (const std::optional<Rows> rows = find_rows(op, extents)) {
+    emit_rows(op, *rows, extents);
+    return;
+  }
   nest(extents, body.arguments, 0, {}, [&](const std::vector<Value*>&) -> std::vector<Value*> {
     emit_region(body);
     const Address at = address(op.results[0], body.arguments);

@@ -65,9 +65,13 @@ void Emitter::emit_reduce(const ir::Op& op) {
     emit_shared(op, extents);
     return;
   }
+  if (const std::optional<Rows> rows = find_rows(op, extents)) {
+    emit_rows(op, *rows, extents);
+    return;
+  }
   Results results{op, find_logarithms(op)};
   if (may_jam_ && !jam_)
-    if (const std::optional<Jam> jam = plan_jam(function_, varying_, lanes_, target_, op, skipped_)) {
+    if (const std::optional<Jam> jam = plan_jam(function_, *varying_, lanes_, target_, op, skipped_)) {
       emit_jammed(results, *jam, extents);
       return;
     }
@@ -78,8 +82,8 @@ void Emitter::emit_reduce(const ir::Op& op) {
                  }));
 }
 
-/// The results that are sums of logarithms. Where data are in lanes, LLVM's loop vectoriser takes logarithms better
-/// than products with branches.
+/// The results that are sums of logarithms. A loop that has one lane stays free of the branches that products need:
+/// LLVM may vectorise it.
 std::vector<std::optional<LogarithmSum>> Emitter::find_logarithms(const ir::Op& op) {
   std::vector<std::optional<LogarithmSum>> found(op.results.size());
   if (lanes_ == 1 || op.symbol != "add")
@@ -140,6 +144,8 @@ void Emitter::add_iterations(const Results& results, std::vector<Value*>& carrie
         each([&](std::size_t copy) {
           Value*& sum = first[static_cast<std::ptrdiff_t>(copy % results.sums)];
           Value* value = scalar(yields[i]);
+          if (rows_)
+            value = if_active(value, identity_of(results.op, results.op.results[i]));
           sum = combine(results.op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
         });
       }
@@ -162,7 +168,10 @@ void Emitter::define_results(const Results& results, const std::vector<Value*>& 
       for (std::size_t half = results.sums / 2; half >= 1; half /= 2)
         for (std::size_t k = 0; k < half; ++k)
           parts[k] = combine(results.op.symbol, parts[k], parts[k + half]);
-    define(results.op.results[i], parts[0]);
+    if (rows_)
+      set_scalar(results.op.results[i], across_lanes(results.op.symbol, parts[0]));
+    else
+      define(results.op.results[i], parts[0]);
   }
 }
 
@@ -290,7 +299,7 @@ Value* Emitter::load_again(const ir::Op& load) {
 
 /// All copies add to the same element.
 bool Emitter::is_common_sum(const ir::Op& op) const {
-  if (op.opcode != Opcode::accumulate_)
+  if (op.opcode != Opcode::accumulate_ || rows_)
     return false;
   for (std::size_t i = 0; i + 1 < op.operands.size(); ++i)
     if (jam_->differs[op.operands[i].id])

@@ -94,10 +94,18 @@ std::vector<Value*> LogarithmEmitter::next(const std::vector<Value*>& carried, V
   // Lanes whose products all stay in range.
   Value* fine = llvm::Constant::getAllOnesValue(llvm::CmpInst::makeCmpResultType(carried[0]->getType()));
   const auto require = [&](Value* condition) { fine = builder_.CreateAnd(fine, condition); };
+  // The factors of lanes that do not count change nothing.
+  const auto factors = [&](const ir::Op& op) {
+    std::vector<Value*> values = operands(op.operands[0]);
+    for (Value*& value : values)
+      if (active)
+        value = builder_.CreateSelect(active, value, math_.constant_like(value, op.opcode == Opcode::log ? 1.0 : 0.0));
+    return values;
+  };
   if (!sum_.logs.empty()) {
     Value*& product = next[position++];
     for (const ir::Op* op : sum_.logs)
-      for (Value* factor : operands(op->operands[0])) {
+      for (Value* factor : factors(*op)) {
         product = builder_.CreateFMul(product, factor);
         if (sum_.block == 0)
           require(in_range(product));
@@ -106,7 +114,7 @@ std::vector<Value*> LogarithmEmitter::next(const std::vector<Value*>& carried, V
   if (!sum_.log1ps.empty()) {
     Value*& product = next[position];
     for (const ir::Op* op : sum_.log1ps)
-      for (Value* u : operands(op->operands[0]))
+      for (Value* u : factors(*op))
         // (1 + p) (1 + u) - 1 = p (1 + u) + u.
         product = math_.fma(product, builder_.CreateFAdd(u, math_.constant_like(u, 1.0)), u);
     // These only grow.
@@ -120,8 +128,6 @@ std::vector<Value*> LogarithmEmitter::next(const std::vector<Value*>& carried, V
                                   builder_.getInt64(block - copies));
   } else {
     leave = builder_.CreateNot(fine);
-    if (active)
-      leave = builder_.CreateAnd(leave, active);
     if (leave->getType()->isVectorTy())
       leave = builder_.CreateOrReduce(leave);
   }
@@ -140,7 +146,7 @@ std::vector<Value*> LogarithmEmitter::next(const std::vector<Value*>& carried, V
     taken[0] = finish(carried);
     for (const auto* ops : {&sum_.logs, &sum_.log1ps})
       for (const ir::Op* op : *ops)
-        for (Value* factor : operands(op->operands[0]))
+        for (Value* factor : factors(*op))
           taken[0] = builder_.CreateFAdd(taken[0], math_.emit(op->opcode, factor));
   }
   const std::vector<Value*> start = initial(llvm::Constant::getNullValue(carried[0]->getType()));

@@ -121,8 +121,8 @@ TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
-  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify", "inverses",
-             "carry", "first-writes", "reciprocals", "hoist-loops", "sums", "hoist-to-load", "simplify"});
+  check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
+             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "sums", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
