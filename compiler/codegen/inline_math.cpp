@@ -4,8 +4,11 @@
 
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
+#include <llvm/IR/Module.h>
 
+#include <bit>
 #include <cstdint>
+#include <string>
 
 namespace vmodel::codegen {
 
@@ -35,6 +38,28 @@ private:
 
 Value* MathEmitter::constant_like(Value* x, double value) {
   return llvm::ConstantFP::get(x->getType(), value);
+}
+
+/// With AVX2, LLVM loads a number of the code into all lanes by an instruction of its own, because no operation takes
+/// one number for all lanes from memory, as they do with AVX-512. A loop has more coefficients than there are
+/// registers, so each would cost an instruction in every iteration. A whole vector in memory is a part of the
+/// operation; memory that might change is what LLVM does not take for the number that it holds.
+Value* MathEmitter::coefficient_like(Value* x, double value) {
+  auto* type = llvm::dyn_cast<llvm::FixedVectorType>(x->getType());
+  if (target_.lanes != 4 || !type || type->getNumElements() != 4)
+    return constant_like(x, value);
+  llvm::Module* module = builder_.GetInsertBlock()->getModule();
+  const std::string name = "coefficient." + std::to_string(std::bit_cast<std::uint64_t>(value));
+  llvm::GlobalVariable* global = module->getNamedGlobal(name);
+  if (!global) {
+    global = new llvm::GlobalVariable(*module, type, false, llvm::GlobalValue::PrivateLinkage,
+                                      llvm::ConstantFP::get(type, value), name);
+    global->setAlignment(llvm::Align(32));
+    global->setExternallyInitialized(true);
+  }
+  llvm::LoadInst* load = builder_.CreateAlignedLoad(type, global, llvm::Align(32));
+  load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(builder_.getContext(), {}));
+  return load;
 }
 
 Value* MathEmitter::integer_like(Value* x, std::int64_t value) {
@@ -71,7 +96,7 @@ Value* MathEmitter::square_root(Value* x) {
 Value* MathEmitter::polynomial(Value* x, const double* coefficients, std::size_t count) {
   std::vector<Value*> terms;
   for (std::size_t i = 0; i < count; ++i)
-    terms.push_back(constant_like(x, coefficients[i]));
+    terms.push_back(coefficient_like(x, coefficients[i]));
   Exactly exactly(builder_);
   // One level of pairs, then Horner in x^2: fewer registers than the full tree.
   Value* square = builder_.CreateFMul(x, x);
@@ -108,23 +133,23 @@ Value* MathEmitter::exp(Value* x, const ir::Range& range) {
   // The power of two comes in two factors, of which the second is 2^64 or 2^-64: the first is then always a normal
   // number. Its exponent is n -+ 64, which the rounder's low bits add.
   const double offset = 64;
-  Value* shift = constant_like(x, rounder);
+  Value* shift = coefficient_like(x, rounder);
   Value* factor = constant_like(x, 1.0);
   if (!scales && range.high <= 0) {
-    shift = constant_like(x, rounder + offset);
+    shift = coefficient_like(x, rounder + offset);
     factor = constant_like(x, 0x1p-64);
   } else if (!scales && range.low >= 0) {
-    shift = constant_like(x, rounder - offset);
+    shift = coefficient_like(x, rounder - offset);
     factor = constant_like(x, 0x1p64);
   } else if (!scales) {
     Value* negative = builder_.CreateFCmpOLT(y, constant_like(x, 0.0));
     shift = builder_.CreateSelect(negative, constant_like(x, rounder + offset), constant_like(x, rounder - offset));
     factor = builder_.CreateSelect(negative, constant_like(x, 0x1p-64), constant_like(x, 0x1p64));
   }
-  Value* shifted = fma(y, constant_like(x, log2_of_e), shift);
+  Value* shifted = fma(y, coefficient_like(x, log2_of_e), shift);
   Value* n = builder_.CreateFSub(shifted, shift);
-  Value* r = fma(n, constant_like(x, -ln2_high), y);
-  r = fma(n, constant_like(x, -ln2_low), r);
+  Value* r = fma(n, coefficient_like(x, -ln2_high), y);
+  r = fma(n, coefficient_like(x, -ln2_low), r);
   Value* square = builder_.CreateFMul(r, r);
   Value* tail = polynomial(r, exp_tail, std::size(exp_tail));
   Value* p = builder_.CreateFAdd(constant_like(x, 1.0), fma(square, tail, r));
@@ -180,13 +205,13 @@ Value* MathEmitter::log_of(const Logarithm& parts) {
   Value* tail = builder_.CreateFMul(z, polynomial(z, log_tail, std::size(log_tail)));
   Value* half = builder_.CreateFMul(builder_.CreateFMul(f, constant_like(f, 0.5)), f);
   Value* small = builder_.CreateFMul(s, builder_.CreateFAdd(half, tail));
-  small = fma(parts.k, constant_like(f, ln2_low), small);
+  small = fma(parts.k, coefficient_like(f, ln2_low), small);
   if (parts.correction) {
     // d/df log(1 + f) = 1 - f + O(f^2): enough for a correction below the last digit.
     small = fma(parts.correction, builder_.CreateFSub(constant_like(f, 1.0), f), small);
   }
   Value* lower = builder_.CreateFSub(half, small);
-  return fma(parts.k, constant_like(f, ln2_high), builder_.CreateFSub(f, lower));
+  return fma(parts.k, coefficient_like(f, ln2_high), builder_.CreateFSub(f, lower));
 }
 
 Value* MathEmitter::log(Value* x) {
@@ -243,10 +268,10 @@ Value* MathEmitter::expm1(Value* x) {
   Value* low = constant_like(x, -40.0); // below, the result is -1
   Value* y = builder_.CreateSelect(builder_.CreateFCmpOGT(x, high), high, x);
   y = builder_.CreateSelect(builder_.CreateFCmpOLT(y, low), low, y);
-  Value* shifted = fma(y, constant_like(x, log2_of_e), constant_like(x, rounder));
+  Value* shifted = fma(y, coefficient_like(x, log2_of_e), constant_like(x, rounder));
   Value* n = builder_.CreateFSub(shifted, constant_like(x, rounder));
-  Value* r = fma(n, constant_like(x, -ln2_high), y);
-  r = fma(n, constant_like(x, -ln2_low), r);
+  Value* r = fma(n, coefficient_like(x, -ln2_high), y);
+  r = fma(n, coefficient_like(x, -ln2_low), r);
   Value* tail = polynomial(r, expm1_tail, std::size(expm1_tail));
   Value* square = builder_.CreateFMul(r, r);
   Value* p = fma(square, tail, r);

@@ -41,6 +41,8 @@ public:
   llvm::Value* constant_like(llvm::Value* x, double value);
 
 private:
+  /// A constant that an operation can take from memory.
+  llvm::Value* coefficient_like(llvm::Value* x, double value);
   llvm::Value* call(const char* name, llvm::Value* x, llvm::Value* y);
   llvm::Value* call_register(const char* name, llvm::Value* x, llvm::Value* y);
   llvm::Value* intrinsic(llvm::Intrinsic::ID id, llvm::Value* x);
