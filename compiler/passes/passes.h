@@ -37,6 +37,8 @@ ir::Module inverses(ir::Module module);
 ir::Module carry(ir::Module module);
 /// Of two exponentials of numbers less the larger of them, one is exp(0).
 ir::Module exponential_pairs(ir::Module module);
+/// Products of data with one vector that are combined linearly, with coefficients from data, become one product.
+ir::Module combined_products(ir::Module module);
 /// Costly functions of elements that an index from data picks, once for each element instead of once for each row.
 ir::Module picks(ir::Module module);
 /// What several loops over the same extents compute is kept in an array by the first of them.
@@ -79,6 +81,7 @@ ir::Function unroll(ir::Function function);
 ir::Function inverses(ir::Function function, const std::map<std::string, ir::Range>& data);
 ir::Function carry(ir::Function function);
 ir::Function data_conditions(ir::Function function);
+ir::Function combined_products(ir::Function function);
 ir::Function picks(ir::Function function);
 ir::Function shared_loops(ir::Function function);
 ir::Function shared_branches(ir::Function function);

@@ -88,6 +88,8 @@ const std::vector<Pass>& all_passes() {
             static_cast<Whole>(shared_branches)),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
       plain("data-conditions", "what data alone make -inf is decided at load", static_cast<Whole>(data_conditions)),
+      plain("combined-products", "products with one vector that are combined linearly become one",
+            static_cast<Whole>(combined_products)),
       plain("picks", "costly functions of picked elements once for each element", static_cast<Whole>(picks)),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("noise", "random numbers of draws as arrays",

@@ -109,7 +109,7 @@ TEST(RandomPrograms, Carry) {
   check_all({"inline", "simplify", "carry"});
 }
 TEST(RandomPrograms, SharedLoops) {
-  check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "shared-loops", "picks"});
+  check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "shared-loops", "combined-products", "picks"});
 }
 TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
