@@ -51,6 +51,8 @@ ir::Module first_writes(ir::Module module);
 /// sufficient statistics.
 inline constexpr const char* plain_suffix = ".plain";
 
+/// Comparisons of whole numbers in `log_density` that the declared bounds of data decide.
+ir::Module bounded_data(ir::Module module);
 /// Terms of sums that a condition on data makes -inf: the condition becomes a question to all data.
 ir::Module data_conditions(ir::Module module);
 /// Sums over data in `log_density` as functions of statistics that are computed once

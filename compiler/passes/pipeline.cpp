@@ -75,6 +75,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.optimise();
   // As early as loops are as long as they will be: every later pass finds more in them.
   pipeline.run("data-branches", data_branches);
+  pipeline.run("bounded-data", bounded_data);
   pipeline.run_on_density("unroll", [](ir::Function f) { return simplify(unroll(std::move(f))); });
   pipeline.run_on_density(
       "inverses", [data = ir::data_ranges(pipeline.module())](ir::Function f) { return inverses(std::move(f), data); });
