@@ -76,7 +76,9 @@ int command_summary(const Session& session, const Arguments& arguments) {
     double sum = 0, squares = 0;
     for (double w : weights)
       sum += w, squares += w * w;
-    session.out << ", importance weights worth " << brief(sum * sum / squares, 3) << " of them";
+    const double worth = sum * sum / squares;
+    session.out << ", importance weights worth "
+                << (worth < 100 ? brief(worth, 3) : std::to_string(std::llround(worth))) << " of them";
   }
   session.out << (weighted ? ", weighted" : ", taken as independent") << "\n";
   return done;

@@ -20,12 +20,14 @@ public:
     if (text_.empty())
       refuse("the file is empty");
     if (text_[0] == '#')
-      refuse("this is not a file of draws of `sample`: it begins with a comment");
+      refuse_file("it begins with a comment");
+    if (text_.find('\0') != std::string::npos)
+      refuse_file("it holds a zero byte, so that it is no text");
     Draws result;
     result.names = header();
     if (result.find(".draw") == nullptr) {
       line_ = 1;
-      refuse("this is not a file of draws of `sample`: the header has no column .draw");
+      refuse_file("the header has no column .draw");
     }
     result.columns.resize(result.names.size());
     const size_t estimate = text_.size() / (result.names.size() * 20 + 1) + 1;
@@ -42,6 +44,8 @@ private:
   [[noreturn]] void refuse(const std::string& message) {
     throw InputError(path_ + ":" + std::to_string(line_) + ": " + message);
   }
+
+  [[noreturn]] void refuse_file(const std::string& why) { refuse("this is not a file of draws of `sample`: " + why); }
 
   std::vector<std::string> header() {
     std::vector<std::string> names;
@@ -78,7 +82,7 @@ private:
       if (at_ >= text_.size() || text_[at_] == '\n')
         break;
       if (text_[at_] != ',')
-        refuse("`,` expected after the name " + name);
+        refuse_file("`,` expected after the name " + name);
       ++at_;
     }
     ++at_;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -413,6 +414,17 @@ TEST_F(CommandLine, FitFileErrors) {
       << o.err;
 }
 
+TEST_F(CommandLine, SummarySaysHowManyDrawsTheWeightsAreWorth) {
+  std::string text = ".draw,.log_weight,a\n";
+  for (int i = 1; i <= 1234; ++i)
+    text += std::to_string(i) + ",0," + std::to_string(i) + "\n";
+  const auto out = [&](const std::string& draws) { return run({"summary", write("weights.csv", draws)}).out; };
+  EXPECT_NE(out(text).find("1234 draws, importance weights worth 1234 of them,"), std::string::npos) << out(text);
+  // (1 + 1/2)^2 / (1 + 1/4)
+  const std::string two = ".draw,.log_weight,a\n1,0,1\n2," + std::to_string(-std::log(2.0)) + ",2\n";
+  EXPECT_NE(out(two).find("2 draws, importance weights worth 1.8 of them,"), std::string::npos) << out(two);
+}
+
 TEST_F(CommandLine, DrawsFileErrors) {
   const auto summary = [&](const std::string& text, const std::string& message) {
     const std::string path = write("draws.csv", text);
@@ -421,6 +433,12 @@ TEST_F(CommandLine, DrawsFileErrors) {
   summary("", "1: the file is empty");
   summary("# stan\na,b\n", "1: this is not a file of draws of `sample`: it begins with a comment");
   summary("a,b\n1,2\n", "1: this is not a file of draws of `sample`: the header has no column .draw");
+  summary("{\"a\": [1, 2]}\n", "1: this is not a file of draws of `sample`: the header has no column .draw");
+  summary("\"a\": 1\n", "1: this is not a file of draws of `sample`: `,` expected after the name a");
+  summary(std::string("\x7f"
+                      "ELF\2\1\0\0",
+                      8),
+          "1: this is not a file of draws of `sample`: it holds a zero byte, so that it is no text");
   summary(".draw,a\n", "2: there are no draws");
   summary(".draw,a,a\n1,2,3\n", "1: the column a stands there twice");
   summary(".draw,,a\n1,2,3\n", "1: a column has no name");
