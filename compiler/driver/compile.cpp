@@ -254,6 +254,19 @@ void check_objectives(const Options& options, DiagnosticEngine& engine) {
   }
 }
 
+/// A slip such as `-o model.vmodel` must not cost the user a source. The library's texts are in memory.
+void keep_sources(const Options& options, const SourceManager& sources, DiagnosticEngine& engine) {
+  std::error_code none;
+  if (options.output.empty() || !std::filesystem::is_regular_file(options.output, none))
+    return;
+  for (std::uint32_t k = 0; k < sources.size(); ++k) {
+    if (!std::filesystem::equivalent(sources.file({k}).name(), options.output, none))
+      continue;
+    engine.report(Code::cannot_write, {}, "cannot write '" + options.output + "': it is a source of this program");
+    return;
+  }
+}
+
 void emit_text(const Options& options, const std::string& text, DiagnosticEngine& engine) {
   if (options.output.empty()) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
@@ -277,6 +290,9 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     engine.report(Code::file_not_readable, {}, "cannot read '" + options.input + "': " + reason);
     return;
   }
+  keep_sources(options, sources, engine);
+  if (engine.has_errors())
+    return;
   ast::File tree;
   {
     PhaseTimer timer(times, "parse");
@@ -297,6 +313,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
       return imports.load(path, importer, why);
     };
     program = check::check(tree, library, engine, check_options);
+    keep_sources(options, sources, engine);
     if (engine.has_errors())
       return;
     if (options.emit == Emit::typed_ast)

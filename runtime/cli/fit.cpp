@@ -212,6 +212,8 @@ int command_fit(const Session& session, const Arguments& arguments) {
   const std::string data = need_data(session, options), output = options.need("output");
   if (output == "-")
     throw InputError("--output -: a fit is a folder of files, which cannot go to standard output");
+  for (const char* name : {"/fit.json", "/trace.csv"})
+    keep_input(data, output + name);
   const FitFlags flags{options.get("run"),     options.get("family"), options.get("objective"), options.get("seed"),
                        options.get("threads"), options.get("steps"),  options.all("set")};
   const FitSettings settings = make_settings(session.model.metadata(), flags);

@@ -23,6 +23,8 @@ int command_sample(const Session& session, const Arguments& arguments) {
   options.need("draws");
   const int64_t count = options.integer("draws", 0, 1, int64_t{1} << 32);
   const std::string output = options.need("output");
+  keep_input(fit_path, output);
+  keep_input(options.get("data"), output);
   const StoredFit fit = read_fit(session, fit_path);
   const auto model = prepare_for_fit(session, fit, options.get("data"));
   const uint64_t seed =

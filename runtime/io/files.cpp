@@ -96,6 +96,12 @@ void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
+void keep_input(const std::string& input, const std::string& output) {
+  std::error_code none;
+  if (std::filesystem::is_regular_file(output, none) && std::filesystem::equivalent(input, output, none))
+    throw InputError(output + ": cannot be written: it is the file that is read; choose another --output");
+}
+
 void make_folder(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);

@@ -39,6 +39,9 @@ private:
 // Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
 
+// Throws InputError where `output` would replace the file `input`, under whatever name. Neither has to exist.
+void keep_input(const std::string& input, const std::string& output);
+
 // Makes a folder and its parents. Throws InputError.
 void make_folder(const std::string& path);
 

@@ -425,6 +425,32 @@ TEST_F(CommandLine, SummarySaysHowManyDrawsTheWeightsAreWorth) {
   EXPECT_NE(out(two).find("2 draws, importance weights worth 1.8 of them,"), std::string::npos) << out(two);
 }
 
+TEST_F(CommandLine, KeepsTheFilesThatItReads) {
+  const std::string data = write("kept.json", slurp(data_)), fit = write("kept_fit.json", slurp(fit_));
+  const auto refused = [](Arguments arguments, const std::string& output, const std::string& kept) {
+    const std::string before = slurp(kept);
+    expect_error(arguments, output + ": cannot be written: it is the file that is read; choose another --output");
+    EXPECT_EQ(slurp(kept), before);
+  };
+  const Arguments sample{"sample", "--fit", fit, "--data", data, "--draws", "3", "--output"};
+  for (const std::string& kept : {data, fit}) {
+    const std::string link = kept + ".link";
+    fs::create_symlink(kept, link);
+    for (const std::string& output : {kept, link}) {
+      Arguments arguments = sample;
+      arguments.push_back(output);
+      refused(arguments, output, kept);
+    }
+  }
+  const std::string run_folder = folder_ + "/data_here";
+  fs::create_directory(run_folder);
+  for (const char* name : {"/fit.json", "/trace.csv"}) {
+    fs::copy_file(data, run_folder + name);
+    refused({"fit", "--data", run_folder + name, "--output", run_folder}, run_folder + name, run_folder + name);
+    fs::remove(run_folder + name);
+  }
+}
+
 TEST_F(CommandLine, DrawsFileErrors) {
   const auto summary = [&](const std::string& text, const std::string& message) {
     const std::string path = write("draws.csv", text);
