@@ -53,11 +53,13 @@ void judge(FitContext& fit) {
   if (std::any_of(state.phi.begin(), state.phi.end(), [](double x) { return !std::isfinite(x); })) {
     state.problems.push_back("a learned value is not finite");
   }
-  // A posterior may end at a wall: single draws beyond it are reported by `sample`.
-  if (fit.is_elbo() && !std::isfinite(e.value) &&
-      static_cast<double>(e.not_finite) > most_skipped * static_cast<double>(last_draws)) {
-    state.problems.push_back("the objective at the result is not finite (" + std::to_string(e.not_finite) + " of " +
-                             std::to_string(last_draws) + " draws)");
+  if (!std::isfinite(e.value)) {
+    const std::string draws = std::to_string(e.not_finite) + " of " + std::to_string(last_draws) + " draws";
+    // A posterior may end at a wall, which single draws are beyond.
+    if (fit.is_elbo() && static_cast<double>(e.not_finite) > most_skipped * static_cast<double>(last_draws))
+      state.problems.push_back("the objective at the result is not finite (" + draws + ")");
+    else
+      state.notes.push_back("the ELBO is not a number, since the density at " + draws + " is not finite");
   }
   if (static_cast<double>(state.skipped) > most_skipped * static_cast<double>(state.step)) {
     state.problems.push_back(std::to_string(state.skipped) + " of " + counted(state.step, "step") +

@@ -36,6 +36,14 @@ class NotFinite(unittest.TestCase):
                             if gradient is not None:
                                 self.assertEqual(*self.rounded(point["gradient_with_jacobian"]["x"][0], gradient))
 
+    def test_an_elbo_that_is_no_number_is_explained(self):
+        # Of 4096 draws 5.5 are expected beyond the wall; 0.3 % of the steps of two particles are skipped.
+        executable = compile_model("test/runtime/models/wall.vmodel")
+        with tempfile.TemporaryDirectory() as scratch:
+            done = run([executable, "fit", "--output", scratch, "--set", "particles=2"])
+            self.assertRegex(done.stderr, r"note: the ELBO is not a number, since the density at \d+ of 4096 draws is not finite\n")
+            self.assertIn("ELBO nan", done.stdout)
+
     @staticmethod
     def rounded(*values):
         """Numbers to 15 digits: products may be fused."""
