@@ -58,7 +58,12 @@ std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules)
   case ast::BaseType::corr_cholesky_: result.support.kind = SupportKind::corr_cholesky; break;
   case ast::BaseType::cov_cholesky_: result.support.kind = SupportKind::cov_cholesky; break;
   default: {
-    not_supported_yet(type.base_range, "the type '" + std::string(to_string(type.base)) + "'");
+    const bool correlations = type.base == ast::BaseType::corr_matrix_;
+    not_supported_yet(type.base_range, "the type '" + std::string(to_string(type.base)) + "'",
+                      correlations || type.base == ast::BaseType::cov_matrix_
+                          ? std::string("its factor L is there, and L @ L' is the matrix: ") +
+                                (correlations ? "corr_cholesky<K> ~ lkj_corr_cholesky(2)" : "cov_cholesky<K>")
+                          : "");
     return std::nullopt;
   }
   }
@@ -74,6 +79,10 @@ std::optional<Type> Checker::type(const ast::Type& type, const TypeRules& rules)
     const auto k = positional();
     if (!k)
       return std::nullopt;
+    if (result.support.kind == SupportKind::simplex && k->as_constant() == 0) {
+      error(Code::invalid_type, type.range, "a simplex of no elements, whose sum cannot be 1");
+      return std::nullopt;
+    }
     own.assign(static_cast<std::size_t>(result.support.event_rank()), *k);
   }
   for (const ast::ExpressionPtr& e : type.sizes) {

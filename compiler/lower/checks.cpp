@@ -1,10 +1,11 @@
-// Conditions on data, checked once at load: `require`s, and the index ranges that could not be proved.
+// Conditions on data, checked once at load: `require`s, sizes, and the index ranges that could not be proved.
 // They run in an integer skeleton of the model: its load-time statements, without the rest.
 #include "compiler/lower/master.h"
 #include "compiler/lower/reads.h"
 
 #include <algorithm>
 #include <deque>
+#include <set>
 
 namespace vmodel::lower {
 
@@ -23,9 +24,20 @@ public:
       if (const auto found = checked_.find(&s); found != checked_.end())
         statement(*found->second);
     };
+    const check::Program& program = context_.module.program;
+    for (const Declaration* d : program.model.data) {
+      for (const Size& size : d->type.shape)
+        sizes_of_data_.insert(size.text());
+    }
     e_.block(skeleton(context_.body.statements(), {}));
-    for (const check::Family& family : context_.module.program.families)
+    for (const check::Family& family : program.families) {
+      for (const check::Learnable& learnable : family.learnables) {
+        declared(*learnable.declaration);
+        expression(learnable.initial);
+        distribution(learnable.start);
+      }
       e_.block(skeleton(family.body, {}));
+    }
     master_.finish();
   }
 
@@ -115,6 +127,40 @@ private:
     for (const Expr* e : {s.value, s.target, s.from, s.to})
       expression(e);
     distribution(s.distribution, s.kind == StatementKind::observe ? s.target : nullptr);
+    if (s.declaration && callee_depth_ == 0)
+      declared(*s.declaration);
+  }
+
+  /// Sizes, from which the places of all values follow, and what the bounds read. Sizes of data were checked when they
+  /// were read.
+  void declared(const Declaration& d) {
+    const check::Support& support = d.type.support;
+    for (std::size_t axis = 0; axis < d.type.shape.size(); ++axis) {
+      const Size& size = d.type.shape[axis];
+      const bool simplex = support.kind == check::SupportKind::simplex && axis + 1 == d.type.shape.size();
+      const std::int64_t least = simplex ? 1 : 0;
+      if (never_below(size, least) || !known(size))
+        continue;
+      const ValueId extent = e_.size(size);
+      fail_unless(e_.builder().compare(Opcode::ge, extent, e_.builder().index(least)),
+                  simplex ? "'" + d.name + "' is a simplex of {0} elements, and has to have one at least"
+                          : "the size `" + size.text() + "` of '" + d.name + "' is {0}, which is negative",
+                  d.range, {extent});
+    }
+    expression(support.lower);
+    expression(support.upper);
+  }
+
+  bool never_below(const Size& size, std::int64_t least) const {
+    if (const auto constant = size.as_constant())
+      return *constant >= least;
+    if (least == 0 && sizes_of_data_.count(size.text()) > 0)
+      return true;
+    const check::SizeAtom& atom = size.atoms().begin()->second;
+    if (!atom.declaration || !(size == Size::atom(atom)))
+      return false;
+    const Expr* lower = atom.declaration->type.support.lower;
+    return lower && lower->kind == ExprKind::int_literal && lower->integer >= least;
   }
 
   void distribution(const DistributionExpr* d, const Expr* value = nullptr) {
@@ -499,7 +545,7 @@ private:
         const ValueId at = e_.scalar(*i.at);
         std::vector<ValueId> values = {at, extent};
         const std::string name = element_text(*i.at, values);
-        fail_unless(inside(at), outside_text(name), i.range, values);
+        fail_unless(inside(at), outside_text(name, e), i.range, values);
         break;
       }
       case check::Index::Kind::gather: {
@@ -510,17 +556,17 @@ private:
           for (const ValueId place : k)
             values.push_back(b.add(place, one));
           const bool named = i.at->kind == ExprKind::name;
-          fail_unless(inside(at), outside_text(named ? i.at->declaration->name + places(2, values.size()) : ""),
+          fail_unless(inside(at), outside_text(named ? i.at->declaration->name + places(2, values.size()) : "", e),
                       i.range, values);
         });
         break;
       }
       case check::Index::Kind::range: {
         const ValueId from = e_.scalar(*i.from), to = e_.scalar(*i.to);
-        // An empty range needs no elements.
-        const ValueId empty = b.compare(Opcode::lt, to, from);
-        fail_unless(b.logical_or(empty, b.logical_and(inside(from), inside(to))), "range {0}:{1} is outside 1..{2}",
-                    i.range, {from, to, extent});
+        // An empty range needs no elements; one that ends further before its start would have a negative size.
+        const ValueId empty = b.compare(Opcode::eq, b.add(to, one), from);
+        fail_unless(b.logical_or(empty, b.logical_and(inside(from), inside(to))),
+                    "range {0}:{1}" + of_array(e) + " is outside 1..{2}", i.range, {from, to, extent});
         break;
       }
       case check::Index::Kind::all: break;
@@ -536,8 +582,14 @@ private:
     return text + "]";
   }
 
-  static std::string outside_text(const std::string& name) {
-    return name.empty() ? "index {0} is outside 1..{1}" : name + " is {0}, outside 1..{1}";
+  static std::string outside_text(const std::string& name, const Expr& e) {
+    return name.empty() ? "index {0}" + of_array(e) + " is outside 1..{1}" : name + " is {0}, outside 1..{1}";
+  }
+
+  /// Which array an index expression goes into, if it has a name.
+  static std::string of_array(const Expr& e) {
+    const Expr& base = *e.operands[0];
+    return base.kind == ExprKind::name ? " of '" + base.declaration->name + "'" : "";
   }
 
   /// What a message calls a scalar index: the name, an element of an array (whose place is added to
@@ -569,6 +621,7 @@ private:
   std::deque<Statement> made_;
   std::map<const Statement*, const Statement*> checked_;
   std::map<const check::Block*, bool> has_checks_;
+  std::set<std::string> sizes_of_data_;
   int callee_depth_ = 0; // in a callee nothing is marked as load-time: what is known follows from the arguments
 };
 

@@ -51,6 +51,10 @@ class Intervals(Folder):
         messages = self.check(idx=[1, 2, 0])
         self.assertIn("first is 0, outside 1..3 (intervals.vmodel:14:21)", messages)
 
+    def test_indices_without_a_name_say_into_what(self):
+        executable = compile_model("test/runtime/models/sizes.vmodel")
+        self.assertIn("index 1 of 'y' is outside 1..0 in `1` (sizes.vmodel:8:27)", self.errors(executable, self.write({"N": 0, "K": 1, "y": []})))
+
     def test_misspelt_fields(self):
         data = {"Idx" if name == "idx" else name: value for name, value in self.good.items()}
         self.assertIn("idx: this field is missing; the file has Idx, is that meant? (declared at intervals.vmodel:5:8 as int[N])",
@@ -75,6 +79,35 @@ def npy(descr, shape, numbers, version=1, fortran=False):
     length = struct.pack("<H" if version == 1 else "<I", len(header))
     body = struct.pack("<" + kinds[descr] * len(numbers), *numbers)
     return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + body
+
+
+class Sizes(Folder):
+    """A size below zero would move the places of what stands behind it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.executable = compile_model("test/runtime/models/sizes.vmodel")
+
+    def check(self, n, k, status=1):
+        return self.errors(self.executable, self.write({"N": n, "K": k, "y": list(range(1, n + 1))}), status)
+
+    def test_empty_arrays_are_none(self):
+        self.assertEqual(self.check(2, 1, status=0), [])  # z, tail and w are empty, or as small as they may be
+
+    def test_negative_sizes(self):
+        self.assertEqual(self.check(1, 1), [
+            "the size `N - 2` of 'z' is -1, which is negative (sizes.vmodel:10:7)",
+            "range 3:1 of 'y' is outside 1..1 in `3:N` (sizes.vmodel:12:21)",
+            "the size `N - 2` of 'tail' is -1, which is negative (sizes.vmodel:12:12)",
+            "index 2 of 'y' is outside 1..1 in `2` (sizes.vmodel:18:21)",
+        ])
+        messages = self.check(0, 1)
+        self.assertIn("the size `N - 1` of 'd' is -1, which is negative (sizes.vmodel:7:9)", messages)
+        self.assertEqual(self.check(2, 3), ["the size `2 - K` of 'w' is -1, which is negative (sizes.vmodel:17:9)"])
+
+    def test_simplexes_have_an_element(self):
+        self.assertEqual(self.check(2, 0), ["'s' is a simplex of 0 elements, and has to have one at least (sizes.vmodel:6:9)"])
+        self.assertIn("the size `K` of 'e' is -1, which is negative (sizes.vmodel:9:9)", self.check(2, -1))
 
 
 class Arrays(Folder):
