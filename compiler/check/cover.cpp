@@ -239,6 +239,10 @@ private:
 
   bool contains(const Box& outer, const Box& inner) const {
     for (std::size_t i = 0; i < inner.axes.size(); ++i) {
+      // Of an axis that is given as a whole every index may be read: that it is in range is proved, or checked at load.
+      if (facts_.at_most(outer.axes[i].first, Size::constant(1)) &&
+          facts_.at_most(name_.type.shape[i], outer.axes[i].second))
+        continue;
       if (!facts_.at_most(outer.axes[i].first, inner.axes[i].first))
         return false;
       if (!facts_.at_most(inner.axes[i].second, outer.axes[i].second))

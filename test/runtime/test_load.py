@@ -81,6 +81,15 @@ def npy(descr, shape, numbers, version=1, fortran=False):
     return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + body
 
 
+class Places(Folder):
+    def test_indices_into_what_is_given_as_a_whole(self):
+        executable = compile_model("test/runtime/models/places.vmodel")
+        check = lambda t, last, status=1: self.errors(executable, self.write({"T": t, "last": last}), status)
+        self.assertEqual(check(2, 2, status=0), [])
+        self.assertEqual(check(2, 3), ["index 0 of 'chi' is outside 1..3 in `T + 1 - last` (places.vmodel:10:18)"])
+        self.assertEqual(check(0, 0), ["index 1 of 's' is outside 1..0 in `1` (places.vmodel:15:16)"])
+
+
 class Sizes(Folder):
     """A size below zero would move the places of what stands behind it."""
 
