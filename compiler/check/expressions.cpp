@@ -1,5 +1,6 @@
 // Literals, names, operators, conditionals, arrays and comprehensions.
 #include "compiler/check/checker.h"
+#include "compiler/check/names.h"
 
 namespace vmodel::check {
 
@@ -459,6 +460,24 @@ const Expr* Checker::comprehension(const ast::Comprehension& e) {
     if (!range) {
       good = false;
       continue;
+    }
+    for (const Generator& before : generators) {
+      std::set<const Declaration*> names;
+      for (const Expr* end : {range->first, range->second}) {
+        names_in(end, names);
+        const Size size = to_size(end); // held for the loop
+        for (const auto& [key, atom] : size.atoms()) {
+          names.insert(atom.declaration);
+          names_in(atom.expression, names);
+        }
+      }
+      if (names.count(before.index) == 0)
+        continue;
+      error(Code::shape_mismatch, g.over.range,
+            "the range of '" + d->name + "' depends on '" + before.index->name + "', and an array has equal rows")
+          .hint("sums may be nested: sum([sum([... for " + d->name + " in ...]) for " + before.index->name +
+                " in ...])");
+      return nullptr;
     }
     outer.push_back(to_size(range->second) - to_size(range->first) + Size::constant(1));
     good = stable_size(outer.back(), g.over.range) && good;

@@ -1,7 +1,6 @@
 // Sizes of int expressions, their instances at calls, and what must be known at load.
 #include "compiler/check/checker.h"
-
-#include <set>
+#include "compiler/check/names.h"
 
 namespace vmodel::check {
 namespace {
@@ -331,8 +330,6 @@ bool Checker::bind_shape(const Shape& declared, const Shape& actual, Binding& bi
 
 namespace {
 
-void names_in(const Expr* e, std::set<const Declaration*>& names);
-
 void names_in(const BijectorStep* step, std::set<const Declaration*>& names) {
   for (const Expr* argument : step->arguments)
     names_in(argument, names);
@@ -354,6 +351,8 @@ void names_in(const DistributionExpr* d, std::set<const Declaration*>& names) {
   names_in(d->upper, names);
 }
 
+} // namespace
+
 void names_in(const Expr* e, std::set<const Declaration*>& names) {
   if (!e)
     return;
@@ -374,6 +373,8 @@ void names_in(const Expr* e, std::set<const Declaration*>& names) {
   }
   names_in(e->distribution, names);
 }
+
+namespace {
 
 bool draws(const Expr* e) {
   if (!e)
