@@ -179,7 +179,8 @@ private:
                                            const std::vector<llvm::Value*>& begun);
   std::vector<llvm::Value*> emit_vectors(const Results& results, std::size_t copies, llvm::Value* first,
                                          const std::vector<llvm::Value*>& carried);
-  void accumulate_rows(const ir::Op& op);
+  bool is_of_rows(const ir::Op& loop) const { return rows_ && rows_->loop == &loop; }
+  void accumulate_rows(const ir::Op& op, llvm::Value* value);
   Address address_of_row(ir::ValueId array, const std::vector<ir::ValueId>& indices, int lane);
   void add_to(ir::ValueId reference, const Address& at, llvm::Value* value);
   llvm::Value* first_row(ir::ValueId index);

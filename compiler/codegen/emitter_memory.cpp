@@ -217,7 +217,7 @@ void Emitter::emit_load(const ir::Op& op) {
 
 void Emitter::emit_store(const ir::Op& op) {
   if (op.opcode == Opcode::accumulate_ && rows_) {
-    accumulate_rows(op);
+    accumulate_rows(op, widened(op.operands.back()));
     return;
   }
   const ValueId reference = op.operands[0];

@@ -144,7 +144,7 @@ void Emitter::add_iterations(const Results& results, std::vector<Value*>& carrie
         each([&](std::size_t copy) {
           Value*& sum = first[static_cast<std::ptrdiff_t>(copy % results.sums)];
           Value* value = scalar(yields[i]);
-          if (rows_)
+          if (is_of_rows(results.op))
             value = if_active(value, identity_of(results.op, results.op.results[i]));
           sum = combine(results.op.symbol, sum, sum->getType()->isVectorTy() ? widen(value) : value);
         });
@@ -168,7 +168,7 @@ void Emitter::define_results(const Results& results, const std::vector<Value*>& 
       for (std::size_t half = results.sums / 2; half >= 1; half /= 2)
         for (std::size_t k = 0; k < half; ++k)
           parts[k] = combine(results.op.symbol, parts[k], parts[k + half]);
-    if (rows_)
+    if (is_of_rows(results.op))
       set_scalar(results.op.results[i], across_lanes(results.op.symbol, parts[0]));
     else
       define(results.op.results[i], parts[0]);
@@ -299,7 +299,7 @@ Value* Emitter::load_again(const ir::Op& load) {
 
 /// All copies add to the same element.
 bool Emitter::is_common_sum(const ir::Op& op) const {
-  if (op.opcode != Opcode::accumulate_ || rows_)
+  if (op.opcode != Opcode::accumulate_)
     return false;
   for (std::size_t i = 0; i + 1 < op.operands.size(); ++i)
     if (jam_->differs[op.operands[i].id])
@@ -308,6 +308,14 @@ bool Emitter::is_common_sum(const ir::Op& op) const {
 }
 
 void Emitter::emit_common_sum(const ir::Op& op) {
+  if (rows_) {
+    Value* value = widened(op.operands.back());
+    for (copy_ = 1; copy_ < static_cast<std::size_t>(jam_->copies); ++copy_)
+      value = combine("add", value, widened(op.operands.back()));
+    copy_ = 0;
+    accumulate_rows(op, value);
+    return;
+  }
   const ValueId reference = op.operands[0];
   const Address at = address(reference, {op.operands.begin() + 1, op.operands.end() - 1});
   Value* sum = load_from(reference, at);

@@ -121,10 +121,9 @@ std::vector<Value*> Emitter::emit_vectors(const Results& results, std::size_t co
 }
 
 /// Rows that add to one element do so one after the other, unless all of a vector do.
-void Emitter::accumulate_rows(const ir::Op& op) {
+void Emitter::accumulate_rows(const ir::Op& op, Value* value) {
   const ValueId reference = op.operands[0];
   const std::vector<ValueId> indices(op.operands.begin() + 1, op.operands.end() - 1);
-  Value* value = widened(op.operands.back());
   Value* zero = llvm::Constant::getNullValue(value->getType());
   if (const auto sum = row_sums_.find(&op); sum != row_sums_.end()) {
     sum->second = combine("add", sum->second, if_active(value, zero));
@@ -184,8 +183,11 @@ Emitter::Address Emitter::address_of_row(ValueId array, const std::vector<ValueI
 /// The value that a consecutive index has in the first lane.
 Value* Emitter::first_row(ValueId index) {
   const ir::Op* op = rows_->definitions.of(index);
-  if (!op)
-    return builder_.CreateAdd(first_row_, builder_.getInt64(copy_ * static_cast<std::size_t>(lanes_)), "", true, true);
+  if (!op) {
+    // Copies may be those of a loop inside.
+    const std::size_t copy = jam_ && jam_->differs[index.id] ? copy_ : 0;
+    return builder_.CreateAdd(first_row_, builder_.getInt64(copy * static_cast<std::size_t>(lanes_)), "", true, true);
+  }
   const auto operand = [&](ValueId v) { return rows_->consecutive[v.id] ? first_row(v) : scalar(v); };
   Value* x = operand(op->operands[0]);
   Value* y = operand(op->operands[1]);

@@ -3,6 +3,7 @@
 #include "compiler/ir/typing.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace vmodel::codegen {
 
@@ -19,6 +20,7 @@ public:
     rows_.varying = one_lane;
     rows_.consecutive.assign(function.values.size(), false);
     rows_.definitions = ir::Definitions(loop.regions[0]);
+    rows_.loop = &loop;
   }
 
   std::optional<Rows> run(const ir::Op& loop) {
@@ -26,7 +28,7 @@ public:
     const ValueId row = body.arguments.back();
     mark(row);
     rows_.consecutive[row.id] = true;
-    visit(body, true);
+    visit(body, Depth::row);
     if (!possible_)
       return std::nullopt;
     for (const ValueId result : loop.results)
@@ -43,23 +45,33 @@ private:
                        values.begin() + static_cast<std::ptrdiff_t>(end), [&](ValueId v) { return varies(v); });
   }
 
-  void visit(const Region& region, bool outermost) {
+  /// Where an operation stands: once a row, under a condition, or in a loop inside.
+  enum class Depth : std::uint8_t { row, condition, loop };
+
+  void visit(const Region& region, Depth depth) {
     for (const ir::Op& op : region.ops)
       if (possible_)
-        visit(op, outermost);
+        visit(op, depth);
   }
 
-  void visit(const ir::Op& op, bool outermost) {
+  void visit(const ir::Op& op, Depth depth) {
+    // Gathers in every turn of a loop inside cost more than its own turns in lanes.
+    if (depth == Depth::loop && !op.operands.empty() && !function_.type(op.operands[0]).is_scalar() &&
+        !is_consecutive(op)) {
+      possible_ = false;
+      return;
+    }
     switch (op.opcode) {
     case Opcode::store_:
       // All rows would store to one element.
       possible_ = any_varies(op.operands, 1, op.operands.size() - 1);
       return;
     case Opcode::accumulate_:
-      if (outermost && !any_varies(op.operands, 1, op.operands.size() - 1) && has_outer_indices(op))
+      if (depth == Depth::row && !any_varies(op.operands, 1, op.operands.size() - 1) && has_outer_indices(op))
         rows_.sums.push_back(&op);
       return;
-    case Opcode::if_: visit_if(op); return;
+    case Opcode::if_: visit_if(op, depth); return;
+    case Opcode::reduce_: visit_reduce(op); return;
     default: break;
     }
     if (!op.regions.empty() || op.results.size() != 1 || op.opcode == Opcode::alloc_ || op.opcode == Opcode::freeze_ ||
@@ -79,9 +91,24 @@ private:
         (op.opcode == Opcode::sub && steps(0) && stays(1));
   }
 
-  void visit_if(const ir::Op& op) {
+  /// Whether the element of a load, store or accumulation is the same for all rows, or the next one for the next row.
+  bool is_consecutive(const ir::Op& op) const {
+    const std::size_t end = op.operands.size() - (op.opcode == Opcode::load_ ? 0 : 1);
+    return !any_varies(op.operands, 1, end) ||
+           (rows_.consecutive[op.operands[end - 1].id] && !any_varies(op.operands, 1, end - 1));
+  }
+
+  void visit_reduce(const ir::Op& op) {
+    possible_ = !any_varies(op.operands, 0, op.operands.size());
+    visit(op.regions[0], Depth::loop);
+    for (std::size_t i = 0; i < op.results.size(); ++i)
+      if (varies(op.regions[0].yields[i]))
+        mark(op.results[i]);
+  }
+
+  void visit_if(const ir::Op& op, Depth depth) {
     for (const Region& region : op.regions)
-      visit(region, false);
+      visit(region, std::max(depth, Depth::condition));
     for (std::size_t i = 0; i < op.results.size(); ++i)
       if (varies(op.operands[0]) || varies(op.regions[0].yields[i]) || varies(op.regions[1].yields[i]))
         mark(op.results[i]);

@@ -16,9 +16,10 @@ namespace vmodel::codegen {
 
 /// How the innermost iterations of a reduce or build are put into lanes.
 struct Rows {
-  Varying varying;                 // of the function, with the rows as lanes; the loop's own results are marked, too
-  std::vector<bool> consecutive;   // by value: an index that grows by one from row to row
-  ir::Definitions definitions;     // of the loop's body
+  Varying varying;               // of the function, with the rows as lanes; the loop's own results are marked, too
+  std::vector<bool> consecutive; // by value: an index that grows by one from row to row
+  ir::Definitions definitions;   // of the loop's body
+  const ir::Op* loop = nullptr;
   std::vector<const ir::Op*> sums; // accumulations to an element that is the same for all rows
 };
 

@@ -24,6 +24,8 @@ struct Parameters {
         k(b.parameter("K", {Element::index, false, {}}, Axis::load)),
         y(b.parameter("y", {Element::f64, false, {of(n)}}, Axis::load)),
         group(b.parameter("group", {Element::index, false, {of(n)}}, Axis::load)),
+        columns(b.parameter("columns", {Element::f64, false, {of(k), of(n)}}, Axis::load)),
+        table(b.parameter("table", {Element::f64, false, {of(n), of(k)}}, Axis::load)),
         order(b.parameter("order", {Element::index, false, {of(n)}}, Axis::load)),
         z(b.parameter("z", {Element::f64, false, {of(k)}}, Axis::particle)),
         value(b.parameter("value", {Element::f64, true, {}}, Axis::particle)),
@@ -33,7 +35,7 @@ struct Parameters {
       b.for_each(std::vector{of(extent)}, [&, to = memory](Builder::Indices i) { b.store(to, i, b.constant(0)); });
   }
 
-  ValueId n, k, y, group, order, z, value, gradient, rows;
+  ValueId n, k, y, group, columns, table, order, z, value, gradient, rows;
 };
 
 void expect_agreement_for_all_sizes(const std::function<void(Builder&)>& kernel) {
@@ -46,7 +48,13 @@ void expect_agreement_for_all_sizes(const std::function<void(Builder&)>& kernel)
       group.push_back(static_cast<std::int64_t>(i / 9 % k));
       order.push_back(static_cast<std::int64_t>(n - 1 - i));
     }
-    const Arrays data = {{"N", Array::index(static_cast<std::int64_t>(n))},
+    Array columns = numbers(k * n, 0.7);
+    columns.dims = {static_cast<std::int64_t>(k), static_cast<std::int64_t>(n)};
+    Array table = numbers(k * n, 0.2);
+    table.dims = {static_cast<std::int64_t>(n), static_cast<std::int64_t>(k)};
+    const Arrays data = {{"columns", columns},
+                         {"table", table},
+                         {"N", Array::index(static_cast<std::int64_t>(n))},
                          {"K", Array::index(static_cast<std::int64_t>(k))},
                          {"y", numbers(n, 0.1)},
                          {"group", Array::indices(group)},
@@ -149,6 +157,29 @@ TEST(Rows, TwoIndices) {
   });
 }
 
+TEST(Rows, LoopsInside) {
+  expect_agreement_for_all_sizes([](Builder& b) {
+    const Parameters p(b);
+    const ValueId products = b.build(std::vector{of(p.n)}, Element::f64, [&](Builder::Indices i) {
+      return b.sum(std::vector{of(p.k)},
+                   [&](Builder::Indices j) { return b.mul(b.load(p.columns, {j[0], i[0]}), b.load(p.z, j)); });
+    });
+    const ValueId sum = b.sum(std::vector{of(p.n)}, [&](Builder::Indices i) {
+      const ValueId e = b.sub(b.load(p.y, i), b.load(products, i));
+      b.for_each(std::vector{of(p.k)}, [&](Builder::Indices j) {
+        const ValueId term = b.mul(e, b.load(p.columns, {j[0], i[0]}));
+        b.accumulate(p.gradient, j, term);
+        b.accumulate(p.rows, i, term);
+      });
+      const ValueId logarithms = b.sum(std::vector{of(p.k)}, [&](Builder::Indices j) {
+        return b.unary(Opcode::log1p, b.unary(Opcode::exp, b.mul(e, b.load(p.z, j))));
+      });
+      return b.add(b.mul(e, e), logarithms);
+    });
+    b.store(p.value, {}, sum);
+  });
+}
+
 /// The plan for the first reduce with results of a kernel.
 std::optional<codegen::Rows> plan(const std::function<void(Builder&)>& kernel) {
   const ir::Module module = module_of({{"log_density", kernel}});
@@ -159,14 +190,21 @@ std::optional<codegen::Rows> plan(const std::function<void(Builder&)>& kernel) {
   return std::nullopt;
 }
 
-TEST(RowsPlan, LoopsAroundLoopsHaveNoLanes) {
-  EXPECT_FALSE(plan([](Builder& b) {
-    const Parameters p(b);
-    const ValueId sum = b.sum(std::vector{of(p.n)}, [&](Builder::Indices) {
-      return b.sum(std::vector{of(p.k)}, [&](Builder::Indices j) { return b.load(p.z, j); });
-    });
-    b.store(p.value, {}, sum);
-  }));
+TEST(RowsPlan, LoopsInsideGoThroughRows) {
+  const auto has_lanes = [](bool by_columns) {
+    return plan([by_columns](Builder& b) {
+             const Parameters p(b);
+             const ValueId sum = b.sum(std::vector{of(p.n)}, [&](Builder::Indices i) {
+               return b.sum(std::vector{of(p.k)}, [&](Builder::Indices j) {
+                 return by_columns ? b.load(p.columns, {j[0], i[0]}) : b.load(p.table, {i[0], j[0]});
+               });
+             });
+             b.store(p.value, {}, sum);
+           })
+        .has_value();
+  };
+  EXPECT_TRUE(has_lanes(true));
+  EXPECT_FALSE(has_lanes(false));
 }
 
 TEST(RowsPlan, AnElementOfAllRowsIsSummed) {
