@@ -1,9 +1,10 @@
-// Costly functions of an element that an index from data picks, such as log(phi[word[n]]), are computed once for each
-// element instead of once for each row: a build before the loop, of which the loop loads. The derivative follows: rows
-// add to the adjoint of the function's value, and the function is differentiated once for each element.
+// Costly functions of elements that a loop meets again and again are computed once for each element: a build before the
+// loop, of which the loop loads. Such are elements that an index from data picks, as in log(phi[word[n]]), and those
+// that a loop inside goes through for every turn of the one around it. The derivative follows: rows add to the adjoint
+// of the function's value, and the function is differentiated once for each element.
 //
-// The array may have more elements than there are rows. Each of them has cost a map, a prior and their derivatives
-// already, so the loss is bounded by a part of what the model does anyway; the gain is not.
+// The array may have more elements than are met. Each of them has cost a map, a prior and their derivatives already, so
+// the loss is bounded by a part of what the model does anyway; the gain is not.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/cost.h"
@@ -27,7 +28,7 @@ public:
     for (const ir::Parameter& parameter : function.parameters)
       outside_.insert(parameter.value);
     for (const Op& op : function.body.ops) {
-      if (op.opcode == Opcode::reduce_)
+      if (op.opcode == Opcode::reduce_ || op.opcode == Opcode::loop_)
         find(op);
       outside_.insert(op.results.begin(), op.results.end());
     }
@@ -57,37 +58,58 @@ private:
 
   void find(const Op& loop) {
     const ir::Definitions inside(loop.regions[0]);
-    ir::for_each_op(loop.regions[0], [&](const Op& op) {
-      if (!ir::is_unary(op.opcode) || cost(from_, op) < least_cost || axis_[op.results[0].id] == Axis::load ||
-          from_.type(op.results[0]).element != Element::f64)
-        return;
-      const Op* load = inside.as(op.operands[0], Opcode::load_);
-      if (!load || from_.type(load->operands[0]).reference || !outside_.contains(load->operands[0]) ||
-          !is_picked(*load, inside))
-        return;
-      picks_[&op] = load;
-      if (known_.insert(key_of(op, *load)).second)
-        before_[&loop].push_back(key_of(op, *load));
-    });
+    std::set<ValueId> indices;
+    visit(loop, loop, inside, indices);
   }
 
-  /// Whether an index comes from data, and not from the loop alone.
-  bool is_picked(const Op& load, const ir::Definitions& inside) const {
-    const auto from_data = [&](auto&& self, ValueId index) -> bool {
-      const Op* op = inside.of(index);
-      if (!op)
-        return false;
-      if (op->opcode == Opcode::load_)
-        return true;
+  /// `indices`: of the loops around the operation, up to the loop of the top level.
+  void visit(const Op& loop, const Op& op, const ir::Definitions& inside, const std::set<ValueId>& indices) {
+    if (op.regions.empty()) {
+      consider(loop, op, inside, indices);
+      return;
+    }
+    std::set<ValueId> around = indices;
+    if (is_counted_loop(op)) {
+      const std::vector<ValueId>& arguments = op.regions[0].arguments;
+      around.insert(arguments.begin(), op.opcode == Opcode::loop_ ? arguments.begin() + 1 : arguments.end());
+    }
+    for (const Region& region : op.regions)
+      for (const Op& inner : region.ops)
+        visit(loop, inner, inside, around);
+  }
+
+  void consider(const Op& loop, const Op& op, const ir::Definitions& inside, const std::set<ValueId>& indices) {
+    if (!ir::is_unary(op.opcode) || cost(from_, op) < least_cost || axis_[op.results[0].id] == Axis::load ||
+        from_.type(op.results[0]).element != Element::f64)
+      return;
+    const Op* load = inside.as(op.operands[0], Opcode::load_);
+    if (!load || from_.type(load->operands[0]).reference || !outside_.contains(load->operands[0]) ||
+        !is_met_again(*load, inside, indices))
+      return;
+    picks_[&op] = load;
+    if (known_.insert(key_of(op, *load)).second)
+      before_[&loop].push_back(key_of(op, *load));
+  }
+
+  /// Whether an index comes from data, or some of the loops around have no part in the indices. What has no loop in its
+  /// indices at all is the same for all turns, and leaves the loops elsewhere.
+  static bool is_met_again(const Op& load, const ir::Definitions& inside, const std::set<ValueId>& indices) {
+    bool is_picked = false;
+    std::set<ValueId> used;
+    const auto visit = [&](auto&& self, ValueId v) -> void {
+      const Op* op = inside.of(v);
+      if (!op) {
+        if (indices.contains(v))
+          used.insert(v);
+        return;
+      }
+      is_picked |= op->opcode == Opcode::load_;
       for (const ValueId operand : op->operands)
-        if (self(self, operand))
-          return true;
-      return false;
+        self(self, operand);
     };
     for (std::size_t i = 1; i < load.operands.size(); ++i)
-      if (from_data(from_data, load.operands[i]))
-        return true;
-    return false;
+      visit(visit, load.operands[i]);
+    return is_picked || (!used.empty() && used.size() < indices.size());
   }
 
   ValueId build(Rewriter& r, const Key& key) {
