@@ -65,7 +65,7 @@ int benchmark_step(const Session& session, const Options& options, const std::st
   AdamSettings adam_settings;
   adam_settings.clip = 10;
   Adam adam(n, adam_settings);
-  const Times update = measure(1, [&] { adam.step(x.data(), g.data(), 1e-9); });
+  const Times update = measure(1, [&] { adam.step(x.data(), g.data(), 1e-9, x.data()); });
   const Json result = {{"model", session.model.metadata().model},
                        {"objective", describe(settings)},
                        {"family", fit.family},

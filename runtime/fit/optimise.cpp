@@ -2,6 +2,7 @@
 
 #include "runtime/fit/context.h"
 #include "runtime/io/files.h"
+#include "runtime/math/arrays.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,6 +57,7 @@ private:
         fit_.choose_preconditioner(50);
         origin_ = phi_;
         std::fill(psi_.begin(), psi_.end(), 0.0);
+        sound = psi_;
         adam.restart();
       }
       const Evaluation e = objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
@@ -63,10 +65,9 @@ private:
       double norm = NAN;
       if (e.usable) {
         skipped_in_a_row = 0;
-        std::copy(psi_.begin(), psi_.end(), sound.begin());
         fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
-        norm = euclidean_norm(g_psi_.data(), n_);
-        adam.step(psi_.data(), g_psi_.data(), rate);
+        std::swap(psi_, sound);
+        norm = adam.step(sound.data(), g_psi_.data(), rate, psi_.data());
         move();
       } else {
         skip(e);
@@ -158,10 +159,7 @@ private:
   }
 
   // phi = origin + P psi
-  void move() {
-    std::copy(origin_.begin(), origin_.end(), phi_.begin());
-    fit_.preconditioner.add_to(psi_.data(), phi_.data());
-  }
+  void move() { fit_.preconditioner.place(origin_.data(), psi_.data(), phi_.data()); }
 
   std::unique_ptr<Objective> objective_of(int64_t particles) const {
     ObjectiveSettings settings = fit_.settings.objective;

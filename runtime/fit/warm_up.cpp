@@ -40,8 +40,7 @@ void warm_up(FitContext& fit) {
     const std::vector<double> origin = fit.state.phi;
     const Differentiable function = [&](const double* at, double* gradient) {
       fit.alive();
-      phi = origin;
-      fit.preconditioner.add_to(at, phi.data());
+      fit.preconditioner.place(origin.data(), at, phi.data());
       const Evaluation e = objective.evaluate(phi.data(), random, g.data());
       fit.preconditioner.pull_back(g.data(), gradient);
       for (int64_t i = 0; i < fit.size; ++i)
@@ -55,8 +54,8 @@ void warm_up(FitContext& fit) {
     lbfgs.decrease = 1e-5;
     const LbfgsResult result = minimise_lbfgs(function, psi, lbfgs);
     if (std::isfinite(result.value)) {
-      std::vector<double> better = origin;
-      fit.preconditioner.add_to(psi.data(), better.data());
+      std::vector<double> better(origin.size());
+      fit.preconditioner.place(origin.data(), psi.data(), better.data());
       // Kept only where other draws confirm it.
       if (fit.compare(origin, better, fit.evaluation_draws(trial_draws), 1 + round).second_is_sound())
         fit.state.phi = better;
@@ -76,8 +75,7 @@ void measure_curvature(FitContext& fit) {
     return [&fit, &objective, phi = fit.state.phi,
             g = std::vector<double>(static_cast<size_t>(fit.size + 1))](const double* psi, double* gradient) mutable {
       fit.alive();
-      phi = fit.state.phi;
-      fit.preconditioner.add_to(psi, phi.data());
+      fit.preconditioner.place(fit.state.phi.data(), psi, phi.data());
       const Evaluation e = objective.evaluate(phi.data(), fit.random(step_of_curvature), g.data());
       fit.preconditioner.pull_back(g.data(), gradient);
       return std::isfinite(e.value);

@@ -1,6 +1,7 @@
 // Sums over blocks of particles that do not depend on the number of threads.
 #pragma once
 
+#include "runtime/math/arrays.h"
 #include "runtime/objectives/thread_pool.h"
 
 #include <algorithm>
@@ -30,9 +31,7 @@ public:
     for (int64_t width = 1; width < chunks_; width *= 2) {
       for (int64_t left = 0; left + width < chunks_; left += 2 * width) {
         double* a = sums_.data() + left * size_;
-        const double* b = sums_.data() + (left + width) * size_;
-        for (int64_t i = 0; i < size_; ++i)
-          a[i] += b[i];
+        vmodel::runtime::add(a + width * size_, a, static_cast<size_t>(size_));
       }
     }
     return sums_.data();

@@ -1,6 +1,7 @@
 // What objectives have in common in which particles compete: all are drawn and weighed, then each block goes backwards.
 #pragma once
 
+#include "runtime/math/arrays.h"
 #include "runtime/objectives/block_sums.h"
 #include "runtime/objectives/particle_blocks.h"
 #include "runtime/objectives/weights.h"
@@ -36,17 +37,13 @@ protected:
       return result;
     }
     const double* sums = sums_.run(pool_, add);
-    for (int64_t i = 0; i < size_; ++i) {
-      gradient[i] = sign * sums[i];
-      result.usable = result.usable && std::isfinite(gradient[i]);
-    }
+    result.usable = scale(sign, sums, gradient, static_cast<size_t>(size_)) && result.usable;
     return result;
   }
 
   // Adds what a kernel gave by phi to the sums.
   void add_to(double* sums, const AlignedVector<double>& d_phi) const {
-    for (int64_t i = 0; i < size_; ++i)
-      sums[i] += d_phi[static_cast<size_t>(i)];
+    add(d_phi.data(), sums, static_cast<size_t>(size_));
   }
 
   const int64_t size_;

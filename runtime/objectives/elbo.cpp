@@ -1,5 +1,6 @@
 #include "runtime/objectives/elbo.h"
 
+#include "runtime/math/arrays.h"
 #include "runtime/model/family_draw.h"
 
 #include <algorithm>
@@ -78,10 +79,8 @@ Evaluation Elbo::run(const double* phi, double* gradient, const Work& work) {
   result.spread = std::sqrt(std::max(variance, 0.0));
   result.not_finite = static_cast<int64_t>(sums[size_ + 2]);
   bool finite = result.not_finite == 0;
-  for (int64_t i = 0; gradient != nullptr && i < size_; ++i) {
-    gradient[i] = sums[i] / count;
-    finite = finite && std::isfinite(gradient[i]);
-  }
+  if (gradient != nullptr)
+    finite = scale(1 / count, sums, gradient, static_cast<size_t>(size_)) && finite;
   if (!finite) {
     // A sum is finite only if all its terms are.
     result.not_finite = std::max<int64_t>(result.not_finite, 1);
@@ -163,9 +162,7 @@ void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double
       std::fill(gradient + i * lanes_ + count, gradient + (i + 1) * lanes_, 0.0);
   }
   k.pathwise(random);
-  const double* d_phi = k.d_phi.data();
-  for (int64_t i = 0; i < size_; ++i)
-    sums[i] += d_phi[i];
+  add(k.d_phi.data(), sums, static_cast<size_t>(size_));
 }
 
 } // namespace vmodel::runtime

@@ -1,5 +1,7 @@
 #include "runtime/optimizers/adam.h"
 
+#include "runtime/math/arrays.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -16,31 +18,20 @@ double RateSchedule::at(int64_t step, int64_t steps) const {
   return result;
 }
 
-double euclidean_norm(const double* x, size_t size) {
-  double sum = 0;
-  for (size_t i = 0; i < size; ++i)
-    sum += x[i] * x[i];
-  return std::sqrt(sum);
-}
-
-void Adam::step(double* x, double* gradient, double rate) {
+double Adam::step(const double* from, const double* gradient, double rate, double* to) {
   const size_t size = first_.size();
-  if (settings_.clip > 0) {
-    const double norm = euclidean_norm(gradient, size);
-    if (norm > settings_.clip) {
-      for (size_t i = 0; i < size; ++i)
-        gradient[i] *= settings_.clip / norm;
-    }
-  }
+  const double norm = euclidean_norm(gradient, size);
   ++steps_;
   const double t = static_cast<double>(steps_);
-  const double correct1 = 1 / (1 - std::pow(settings_.beta1, t));
-  const double correct2 = 1 / (1 - std::pow(settings_.beta2, t));
-  for (size_t i = 0; i < size; ++i) {
-    first_[i] = settings_.beta1 * first_[i] + (1 - settings_.beta1) * gradient[i];
-    second_[i] = settings_.beta2 * second_[i] + (1 - settings_.beta2) * gradient[i] * gradient[i];
-    x[i] += rate * first_[i] * correct1 / (std::sqrt(second_[i] * correct2) + settings_.epsilon);
-  }
+  AdamUpdate update;
+  update.beta1 = settings_.beta1;
+  update.beta2 = settings_.beta2;
+  update.gradient_factor = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
+  update.rate = rate / (1 - std::pow(settings_.beta1, t));
+  update.correction = 1 / (1 - std::pow(settings_.beta2, t));
+  update.epsilon = settings_.epsilon;
+  adam_update(update, gradient, first_.data(), second_.data(), from, to, size);
+  return norm;
 }
 
 void Adam::restart() {
@@ -67,9 +58,7 @@ void IterateAverage::add(const double* x) {
   }
   if (filled_ == batches_)
     return;
-  double* sum = sums_.data() + static_cast<size_t>(filled_) * size_;
-  for (size_t i = 0; i < size_; ++i)
-    sum[i] += x[i];
+  runtime::add(x, sums_.data() + static_cast<size_t>(filled_) * size_, size_);
   if (++in_batch_ == batch_length_) {
     in_batch_ = 0;
     ++filled_;

@@ -35,8 +35,9 @@ public:
   Adam() = default;
   Adam(size_t size, AdamSettings settings) : settings_(settings), first_(size, 0.0), second_(size, 0.0) {}
 
-  // Moves `x` upwards along `gradient`, which is clipped in place.
-  void step(double* x, double* gradient, double rate);
+  // The point `to` that lies upwards of `from` along `gradient`; `to` may be `from`. Returns the gradient's Euclidean
+  // norm, before it is clipped.
+  double step(const double* from, const double* gradient, double rate, double* to);
 
   // Forgets the moments.
   void restart();
@@ -50,8 +51,6 @@ private:
   std::vector<double> first_, second_;
   int64_t steps_ = 0;
 };
-
-double euclidean_norm(const double* x, size_t size);
 
 // The mean of the last iterates, by halves and batches, so that it tells how far it can be trusted.
 class IterateAverage {

@@ -1,5 +1,7 @@
 #include "runtime/start/preconditioner.h"
 
+#include "runtime/math/arrays.h"
+
 #include <algorithm>
 
 namespace vmodel::runtime {
@@ -11,10 +13,8 @@ constexpr double half_root = 0.7071067811865476; // the curvature of log L_ii is
 
 } // namespace
 
-void Preconditioner::add_to(const double* psi, double* phi) const {
-  const int64_t n = size();
-  for (int64_t i = 0; i < n; ++i)
-    phi[i] += diagonal_[i] * psi[i];
+void Preconditioner::place(const double* origin, const double* psi, double* phi) const {
+  multiply_add(diagonal_.data(), psi, origin, phi, static_cast<size_t>(size()));
   for (const Block& block : blocks_) {
     Eigen::Map<VectorXd>(phi + block.offset, block.matrix.rows()).noalias() +=
         block.matrix * Eigen::Map<const VectorXd>(psi + block.offset, block.matrix.rows());
@@ -42,8 +42,7 @@ void Preconditioner::pull_back(const double* g_phi, double* g_psi) const {
   const int64_t n = size();
   if (n == 0)
     return;
-  for (int64_t i = 0; i < n; ++i)
-    g_psi[i] = diagonal_[i] * g_phi[i];
+  multiply(diagonal_.data(), g_phi, g_psi, static_cast<size_t>(n));
   for (const Block& block : blocks_) {
     Eigen::Map<VectorXd>(g_psi + block.offset, block.matrix.rows()).noalias() +=
         block.matrix.transpose() * Eigen::Map<const VectorXd>(g_phi + block.offset, block.matrix.rows());
@@ -75,7 +74,7 @@ void Preconditioner::to_units(const double* psi, double* units) const {
     return;
   }
   std::fill(units, units + n, 0.0);
-  add_to(psi, units);
+  place(units, psi, units);
   for (int64_t i = 0; i < n; ++i)
     units[i] *= per_unit_[i];
 }

@@ -19,8 +19,8 @@ public:
 
   int64_t size() const { return diagonal_.size(); }
   bool is_identity() const { return identity_; }
-  // phi += P psi. As pull_back, it does not allocate; one thread at a time.
-  void add_to(const double* psi, double* phi) const;
+  // phi = origin + P psi; phi may be the origin. As pull_back, it does not allocate; one thread at a time.
+  void place(const double* origin, const double* psi, double* phi) const;
   // g_psi = P' g_phi
   void pull_back(const double* g_phi, double* g_psi) const;
   // A change of phi in units of what the data tell about it, by coordinate: for mean field in its
