@@ -131,6 +131,8 @@ Interval Checker::interval(const Expr* e) {
       return {0, 1, true};
     if (name == "stop")
       return operand(0);
+    if (name == "only_derivative")
+      return Interval::point(0);
     if (e->operands.size() == 1 && (name == "min" || name == "max"))
       return operand(0);
     if (name == "sum") {

@@ -255,6 +255,7 @@ Value* Emitter::emit_scalar(const ir::Op& op) {
   case Opcode::lane_sum_: return emit_lane_sum(op.operands[0]);
   case Opcode::random_: return emit_random(op);
   case Opcode::stop_: return scalar(op.operands[0]);
+  case Opcode::only_derivative_: return llvm::Constant::getNullValue(scalar(op.operands[0])->getType());
   case Opcode::select_: {
     Value* condition = scalar(op.operands[0]);
     const std::vector<Value*> sides = agreeing(op, 1);

@@ -34,7 +34,8 @@ double instructions(Opcode opcode) {
   switch (opcode) {
   case Opcode::constant_:
   case Opcode::freeze_:
-  case Opcode::stop_: return 0;
+  case Opcode::stop_:
+  case Opcode::only_derivative_: return 0;
   case Opcode::exp:
   case Opcode::expm1: return 25;
   case Opcode::log:

@@ -230,6 +230,9 @@ ValueId Builder::to_index(ValueId x) {
   return type_of(x, Opcode::to_index_) == scalar_index ? x : scalar(Opcode::to_index_, {x}, scalar_index);
 }
 
+ValueId Builder::only_derivative(ValueId x) {
+  return scalar(Opcode::only_derivative_, {x}, type_of(x, Opcode::only_derivative_));
+}
 ValueId Builder::stop(ValueId x) {
   return scalar(Opcode::stop_, {x}, type_of(x, Opcode::stop_));
 }

@@ -46,6 +46,7 @@ public:
   ValueId to_real(ValueId x);
   ValueId to_index(ValueId x);
   ValueId stop(ValueId x);
+  ValueId only_derivative(ValueId x);
   ValueId strong_mul(ValueId linear, ValueId coefficient);
   ValueId lane_sum(ValueId x);
   ValueId add(ValueId x, ValueId y) { return binary(Opcode::add, x, y); }

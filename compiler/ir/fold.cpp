@@ -144,6 +144,7 @@ std::optional<Constant> fold(Opcode opcode, std::span<const Constant> operands) 
         return std::nullopt;
       return Constant::index(static_cast<std::int64_t>(x.number));
     case Opcode::stop_: return x;
+    case Opcode::only_derivative_: return Constant::real(0);
     default: break;
     }
     if (x.element == Element::f64)

@@ -78,6 +78,7 @@ bool is_pure_scalar(Opcode opcode) {
   case Opcode::to_real_:
   case Opcode::to_index_:
   case Opcode::stop_:
+  case Opcode::only_derivative_:
   case Opcode::strong_mul_: return true;
   default: return false;
   }

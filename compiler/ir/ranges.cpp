@@ -241,6 +241,7 @@ private:
     case Opcode::select_: return selected(op);
     case Opcode::strong_mul_: return join(product(x(0), x(1)), {0, 0});
     case Opcode::lane_sum_: return sum_of(x(0));
+    case Opcode::only_derivative_: return {0, 0};
     case Opcode::random_: return op.symbol == "uniform" ? share : all;
     default: return all;
     }

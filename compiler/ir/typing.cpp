@@ -432,6 +432,7 @@ std::string Checker::run() {
       element(op_.results[0], Element::index, "result");
     break;
   case Opcode::stop_:
+  case Opcode::only_derivative_:
   case Opcode::lane_sum_:
     if (counts(1, 1) && scalar(op_.operands[0], "operand"))
       same(op_.operands[0], op_.results[0], "operand and result");

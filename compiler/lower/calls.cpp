@@ -285,6 +285,8 @@ Value Emitter::builtin(const check::Expr& e) {
       [&](Indices x) -> ValueId {
         if (name == "stop")
           return b.stop(x[0]);
+        if (name == "only_derivative")
+          return b.only_derivative(x[0]);
         if (name == "is_nan")
           return b.is_nan(x[0]);
         if (name == "to_int" || name == "to_index")

@@ -197,7 +197,7 @@ ValueId Emitter::real_quantile(const LoweredDistribution& d, Indices batch, cons
   const ValueId usable = b.logical_and(b.compare(Opcode::lt, width, b.constant(infinity)),
                                        b.compare(Opcode::gt, here, b.constant(-infinity)));
   const ValueId change = b.select(usable, b.select(wanted.is_upper, step, b.neg(step)), zero);
-  return b.add(found, b.sub(change, b.stop(change)));
+  return b.add(found, b.only_derivative(change));
 }
 
 /// The least count whose cdf has reached what is wanted.

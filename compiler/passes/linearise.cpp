@@ -271,7 +271,8 @@ void Lineariser::scalar(const Op& op) {
       set_wild(result);
     break;
   }
-  case Opcode::to_real_: result = t(0); break;
+  case Opcode::to_real_:
+  case Opcode::only_derivative_: result = t(0); break;
   case Opcode::strong_mul_: {
     // d(ab) = da b + a db, each zero where its left factor is.
     ValueId left, right;

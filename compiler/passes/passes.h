@@ -41,6 +41,8 @@ ir::Module exponential_pairs(ir::Module module);
 ir::Module combined_products(ir::Module module);
 /// Costly functions of elements that an index from data picks, once for each element instead of once for each row.
 ir::Module picks(ir::Module module);
+/// Terms that are zero but for their derivative, when derivatives are made.
+ir::Module only_derivatives(ir::Module module);
 /// What several loops over the same extents compute is kept in an array by the first of them.
 ir::Module shared_loops(ir::Module module);
 /// What several branches on data compute, before them; cheap ones become selects.

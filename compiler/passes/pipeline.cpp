@@ -92,6 +92,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("join-irregular", join_irregular);
   pipeline.run("second-derivatives",
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
+  pipeline.run("only-derivatives", only_derivatives);
   pipeline.optimise();
   pipeline.run("first-writes", first_writes);
   pipeline.run("logarithms", logarithms);

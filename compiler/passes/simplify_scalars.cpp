@@ -340,6 +340,7 @@ ValueId Simplifier::value_of(const Op& op, const std::vector<ValueId>& x) {
         return real->operands[0];
     return element(x[0]) == Element::index || b_.constant_value(x[0]) ? b_.to_index(x[0]) : ValueId{};
   case Opcode::stop_: return b_.constant_value(x[0]) ? x[0] : ValueId{};
+  case Opcode::only_derivative_: return b_.constant_value(x[0]) ? b_.constant(0) : ValueId{};
   case Opcode::strong_mul_: {
     const auto linear = b_.constant_value(x[0]);
     if ((linear && linear->is_real(0)) || b_.constant_value(x[1]))
