@@ -8,6 +8,7 @@
 #include "compiler/codegen/rows.h"
 #include "compiler/codegen/target.h"
 #include "compiler/codegen/varying.h"
+#include "compiler/ir/definitions.h"
 #include "compiler/ir/module.h"
 
 #include <llvm/IR/IRBuilder.h>
@@ -45,8 +46,10 @@ public:
   /// Memory for temporaries and the generator's state; both may be null where the function needs none.
   void set_workspace(llvm::Value* pointer) { workspace_ = pointer; }
   void set_random(llvm::Value* pointer) { random_ = pointer; }
-  /// Reduces may do several iterations at once: faster code, and more of it.
-  void allow_jams() { may_jam_ = true; }
+  /// Loops may do several iterations at once: faster code, and more of it. `Jams::products`: only where a loop inside
+  /// is then shared by all of them, as in a product with a matrix.
+  enum class Jams { none, products, all };
+  void allow_jams(Jams jams) { jams_ = jams; }
   /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked
   /// then.
   struct Hooks {
@@ -164,8 +167,13 @@ private:
   void add_iterations(const Results& results, std::vector<llvm::Value*>& carried, llvm::Value* index,
                       std::size_t copies);
   void define_results(const Results& results, const std::vector<llvm::Value*>& carried);
-  void emit_jammed(Results& results, const Jam& jam, const std::vector<llvm::Value*>& extents);
-  AfterLoop at_once(const Results& results, const Jam& jam, const AfterLoop& before, llvm::Value* extent);
+  std::optional<Jam> plan(const ir::Op& op) const;
+  /// What follows the body of iterations, the first of which is `index`: the next carried values.
+  using Iterations = std::function<void(std::vector<llvm::Value*>& carried, llvm::Value* index, std::size_t copies)>;
+  std::vector<llvm::Value*> jammed_nest(const ir::Op& op, const Jam& jam, const std::vector<llvm::Value*>& extents,
+                                        const std::vector<llvm::Value*>& carried, const Iterations& after_body);
+  AfterLoop at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before, llvm::Value* extent,
+                    const Iterations& after_body);
   void emit_shared(const ir::Op& op, const std::vector<llvm::Value*>& extents);
   void emit_copies(const ir::Op& op);
   llvm::Value* opaque(llvm::Value* index);
@@ -188,6 +196,11 @@ private:
   llvm::Value* row_numbers();
   llvm::Value* across_lanes(const std::string& kind, llvm::Value* value);
   llvm::Value* if_active(llvm::Value* value, llvm::Value* other);
+  // sums over lanes of all copies (emitter_lane_sums.cpp)
+  void emit_lane_sums(const ir::Op& op);
+  llvm::Value* sums_over_lanes(std::vector<llvm::Value*> rows);
+  std::optional<std::int64_t> stride_of_copies(ir::ValueId index);
+  bool emit_row_sum(const ir::Op& op);
 
   llvm::Value* identity_of(const ir::Op& reduce, ir::ValueId result);
   llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
@@ -208,13 +221,15 @@ private:
   int depth_ = 0;                                 // how many masks were set
 
   // Several iterations of a reduce at once: values that differ between them have a place for each.
-  bool may_jam_ = false;
-  const Jam* jam_ = nullptr;                      // of the reduce whose iterations are emitted
-  std::vector<std::vector<llvm::Value*>> copies_; // by copy and value
-  ir::ValueId jam_index_;                         // the index of which the copies are
-  llvm::Value* again_ = nullptr;                  // its first value of them, for what is loaded again
-  std::size_t copy_ = 0;                          // the one that is looked at
-  bool in_copy_ = false;                          // inside of an operation that is emitted for one copy
+  Jams jams_ = Jams::none;
+  const Jam* jam_ = nullptr;                                     // of the reduce whose iterations are emitted
+  std::vector<std::vector<llvm::Value*>> copies_;                // by copy and value
+  ir::ValueId jam_index_;                                        // the index of which the copies are
+  llvm::Value* again_ = nullptr;                                 // its first value of them, for what is loaded again
+  std::size_t copy_ = 0;                                         // the one that is looked at
+  bool in_copy_ = false;                                         // inside of an operation that is emitted for one copy
+  std::map<std::uint32_t, std::vector<llvm::Value*>> lane_sums_; // by value: of all copies, in vectors
+  std::optional<ir::Definitions> all_definitions_;               // made when it is needed
 
   // Iterations in lanes (rows.h).
   const Rows* rows_ = nullptr;                     // of the loop whose iterations are the lanes

@@ -315,10 +315,21 @@ void Emitter::emit_build(const ir::Op& op) {
     emit_rows(op, *rows, extents);
     return;
   }
-  nest(extents, body.arguments, 0, {}, [&](const std::vector<Value*>&) -> std::vector<Value*> {
-    emit_region(body);
+  const auto store = [&] {
     const Address at = address(op.results[0], body.arguments);
     store_to(op.results[0], at, scalar(body.yields[0]));
+  };
+  if (const std::optional<Jam> jam = plan(op)) {
+    jammed_nest(op, *jam, extents, {}, [&](std::vector<Value*>&, Value*, std::size_t copies) {
+      for (copy_ = 0; copy_ < copies; ++copy_)
+        store();
+      copy_ = 0;
+    });
+    return;
+  }
+  nest(extents, body.arguments, 0, {}, [&](const std::vector<Value*>&) -> std::vector<Value*> {
+    emit_region(body);
+    store();
     return {};
   });
 }

@@ -70,11 +70,14 @@ void Emitter::emit_reduce(const ir::Op& op) {
     return;
   }
   Results results{op, find_logarithms(op)};
-  if (may_jam_ && !jam_)
-    if (const std::optional<Jam> jam = plan_jam(function_, *varying_, lanes_, target_, op, skipped_)) {
-      emit_jammed(results, *jam, extents);
-      return;
-    }
+  if (const std::optional<Jam> jam = plan(op)) {
+    results.sums = static_cast<std::size_t>(jam->sums);
+    define_results(results, jammed_nest(op, *jam, extents, initial(results),
+                                        [&](std::vector<Value*>& carried, Value* index, std::size_t copies) {
+                                          add_iterations(results, carried, index, copies);
+                                        }));
+    return;
+  }
   define_results(results, nest(extents, body.arguments, 0, initial(results), [&](std::vector<Value*> carried) {
                    emit_region(body);
                    add_iterations(results, carried, scalar(body.arguments.back()), 1);
@@ -175,46 +178,58 @@ void Emitter::define_results(const Results& results, const std::vector<Value*>& 
   }
 }
 
+/// How many iterations are carried out at once; none: one after the other. Elements of an array do not wait for each
+/// other, so they gain only from what they share.
+std::optional<Jam> Emitter::plan(const ir::Op& op) const {
+  if (jams_ == Jams::none || jam_)
+    return std::nullopt;
+  std::optional<Jam> jam = plan_jam(function_, *varying_, lanes_, target_, op, skipped_);
+  const bool all = jams_ == Jams::all && op.opcode == Opcode::reduce_;
+  return jam && (all || !jam->shared.empty()) ? jam : std::nullopt;
+}
+
 /// As many iterations of the innermost index at once as the plan says, then the rest: in pairs where each of them goes
 /// through a loop inside, which a row alone would spend on loads and stores; and one by one.
-void Emitter::emit_jammed(Results& results, const Jam& jam, const std::vector<Value*>& extents) {
-  const Region& body = results.op.regions[0];
-  results.sums = static_cast<std::size_t>(jam.sums);
+std::vector<Value*> Emitter::jammed_nest(const ir::Op& op, const Jam& jam, const std::vector<Value*>& extents,
+                                         const std::vector<Value*>& carried, const Iterations& after_body) {
+  const Region& body = op.regions[0];
   const std::vector<Value*> outer(extents.begin(), extents.end() - 1);
   Jam pair = jam;
   pair.copies = 2;
-  define_results(results, nest(outer, body.arguments, 0, initial(results), [&](const std::vector<Value*>& begun) {
-                   AfterLoop after = at_once(results, jam, {builder_.getInt64(0), begun}, extents.back());
-                   if (jam.copies > 2 && !jam.shared.empty())
-                     after = at_once(results, pair, after, extents.back());
-                   if (jam.copies == 1)
-                     return after.values;
-                   return stepped_loop(after.index, extents.back(), 1, after.values,
-                                       [&](Value* at, std::vector<Value*> carried) {
-                                         set_scalar(body.arguments.back(), at);
-                                         emit_region(body);
-                                         add_iterations(results, carried, at, 1);
-                                         return carried;
-                                       })
-                       .values;
-                 }));
+  return nest(outer, body.arguments, 0, carried, [&](const std::vector<Value*>& begun) {
+    AfterLoop after = at_once(op, jam, {builder_.getInt64(0), begun}, extents.back(), after_body);
+    if (jam.copies > 2 && !jam.shared.empty())
+      after = at_once(op, pair, after, extents.back(), after_body);
+    if (jam.copies == 1)
+      return after.values;
+    return stepped_loop(after.index, extents.back(), 1, after.values,
+                        [&](Value* at, std::vector<Value*> values) {
+                          set_scalar(body.arguments.back(), at);
+                          emit_region(body);
+                          after_body(values, at, 1);
+                          return values;
+                        })
+        .values;
+  });
 }
 
 /// Goes on with as many iterations at once as the plan says, until fewer are left.
-Emitter::AfterLoop Emitter::at_once(const Results& results, const Jam& jam, const AfterLoop& before, Value* extent) {
-  const Region& body = results.op.regions[0];
+Emitter::AfterLoop Emitter::at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before, Value* extent,
+                                    const Iterations& after_body) {
+  const Region& body = op.regions[0];
   const auto copies = static_cast<std::size_t>(jam.copies);
   Value* end = builder_.CreateSub(extent, builder_.getInt64(copies - 1), "", false, true);
   return stepped_loop(before.index, end, jam.copies, before.values, [&](Value* first, std::vector<Value*> carried) {
     jam_ = &jam;
     jam_index_ = body.arguments.back();
     copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
+    lane_sums_.clear();
     for (copy_ = 0; copy_ < copies; ++copy_)
       place(jam_index_) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
     copy_ = 0;
     again_ = jam.reloads.empty() ? nullptr : opaque(first);
     emit_region(body);
-    add_iterations(results, carried, first, copies);
+    after_body(carried, first, copies);
     jam_ = nullptr;
     return carried;
   });
@@ -254,6 +269,12 @@ void Emitter::emit_copies(const ir::Op& op) {
     emit_common_sum(op);
     return;
   }
+  if (op.opcode == Opcode::lane_sum_ && lanes_ > 1 && jam_->repeated.contains(&op)) {
+    emit_lane_sums(op);
+    return;
+  }
+  if (emit_row_sum(op))
+    return;
   if (!jam_->repeated.contains(&op)) {
     emit_op(op);
     return;

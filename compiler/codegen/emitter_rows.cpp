@@ -20,7 +20,7 @@ constexpr std::int64_t least_rows = 3;
 } // namespace
 
 std::optional<Rows> Emitter::find_rows(const ir::Op& loop, const std::vector<Value*>& extents) const {
-  if (!may_jam_ || lanes_ > 1 || jam_ || extents.empty())
+  if (jams_ != Jams::all || lanes_ > 1 || jam_ || extents.empty())
     return std::nullopt;
   if (const auto* count = llvm::dyn_cast<llvm::ConstantInt>(extents.back());
       count && count->getSExtValue() < least_rows)

@@ -165,7 +165,10 @@ private:
       body->addFnAttr(llvm::Attribute::NoInline);
       if ((lanes == 1 && is_density(function.name)) || is_step(function.name))
         body->addFnAttr(vectorise_attribute);
-      emit_body(function, varying, lanes, passed, body, is_density(function.name));
+      const Emitter::Jams jams = is_density(function.name) ? Emitter::Jams::all
+                                 : is_step(function.name)  ? Emitter::Jams::products
+                                                           : Emitter::Jams::none;
+      emit_body(function, varying, lanes, passed, body, jams);
       llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "entry", run));
       builder.CreateCall(body, read_arguments(builder, function, passed, run))->setTailCall();
       builder.CreateRetVoid();
@@ -228,10 +231,9 @@ private:
   }
 
   void emit_body(const ir::Function& function, const Varying& varying, int lanes,
-                 const std::vector<const Parameter*>& passed, llvm::Function* body, bool jams) {
+                 const std::vector<const Parameter*>& passed, llvm::Function* body, Emitter::Jams jams) {
     Emitter emitter(function, varying, lanes, options_.target, body);
-    if (jams)
-      emitter.allow_jams();
+    emitter.allow_jams(jams);
     std::vector<Value*> values;
     for (llvm::Argument& argument : body->args())
       values.push_back(&argument);

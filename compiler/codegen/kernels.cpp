@@ -38,7 +38,7 @@ bool is_density(std::string_view kernel) {
 }
 
 bool is_step(std::string_view kernel) {
-  return kernel.ends_with(".draw") || kernel.ends_with(".pathwise");
+  return kernel.ends_with(".draw") || kernel.ends_with(".pathwise") || kernel.ends_with(".score");
 }
 
 std::size_t operations(const ir::Region& region) {

@@ -23,6 +23,11 @@ std::string family_of_kernel(const std::string& name, const std::string& ending)
   return name.size() > ending.size() && name.ends_with(ending) ? name.substr(0, name.size() - ending.size()) : "";
 }
 
+bool is_step_kernel(const std::string& name) {
+  return !family_of_kernel(name, ".draw").empty() || !family_of_kernel(name, ".pathwise").empty() ||
+         !family_of_kernel(name, ".score").empty();
+}
+
 namespace {
 
 class EntryPoints {

@@ -27,6 +27,9 @@ std::string family_of_kernel(const std::string& name, const std::string& ending)
 /// derive a wanted one is made too. Functions are inlined.
 ir::Module entry_points(const ir::Module& module, const KernelSizes& sizes, const std::vector<std::string>& wanted);
 
+/// Whether a kernel is one of a family that runs at every step: FAMILY.draw, FAMILY.pathwise, FAMILY.score.
+bool is_step_kernel(const std::string& name);
+
 /// Adds the kernels that are derivatives of others (log_density_gradient, FAMILY.pathwise, ...), then
 /// removes those that were made only for them. A kernel whose derivative does not exist is left out,
 /// and the errors name it.

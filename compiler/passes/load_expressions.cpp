@@ -206,12 +206,11 @@ Function materialise_load_expressions(const Function& function) {
 
 Module step_expressions(Module module) {
   for (Function& function : module.functions)
-    for (const char* ending : {".draw", ".pathwise", ".score"})
-      if (!family_of_kernel(function.name, ending).empty()) {
-        Function result;
-        LoadExpressions(function, result, Axis::step).run();
-        function = remove_dead_code(result);
-      }
+    if (is_step_kernel(function.name)) {
+      Function result;
+      LoadExpressions(function, result, Axis::step).run();
+      function = remove_dead_code(result);
+    }
   return module;
 }
 

@@ -43,6 +43,9 @@ ir::Module combined_products(ir::Module module);
 ir::Module picks(ir::Module module);
 /// Terms that are zero but for their derivative, when derivatives are made.
 ir::Module only_derivatives(ir::Module module);
+/// Memory of adjoints that is only added to other memory, or only summed over lanes, passes on at once what it is
+/// given.
+ir::Module accumulations(ir::Module module);
 /// What several loops over the same extents compute is kept in an array by the first of them.
 ir::Module shared_loops(ir::Module module);
 /// What several branches on data compute, before them; cheap ones become selects.
@@ -87,7 +90,9 @@ ir::Function carry(ir::Function function);
 ir::Function data_conditions(ir::Function function);
 ir::Function combined_products(ir::Function function);
 ir::Function picks(ir::Function function);
-ir::Function shared_loops(ir::Function function);
+/// `nested`: of loops in loops, too. Those of densities are better carried out several iterations at once, without
+/// arrays.
+ir::Function shared_loops(ir::Function function, bool nested);
 ir::Function shared_branches(ir::Function function);
 ir::Function remove_dead_code(const ir::Function& function);
 bool has_dead_code(const ir::Function& function);

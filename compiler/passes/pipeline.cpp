@@ -40,6 +40,15 @@ public:
     after(name);
   }
 
+  /// The same for the kernels of a family that run at every step.
+  template <typename Step>
+  void run_on_steps(const std::string& name, Step&& step) {
+    for (ir::Function& function : module_.functions)
+      if (is_step_kernel(function.name))
+        function = step(std::move(function));
+    after(name);
+  }
+
   void optimise() {
     run("reductions", reductions);
     run("fuse", fuse);
@@ -94,10 +103,12 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("only-derivatives", only_derivatives);
   pipeline.optimise();
+  pipeline.run("accumulations", accumulations);
   pipeline.run("first-writes", first_writes);
   pipeline.run("logarithms", logarithms);
   // While quotients are written alike in all loops.
-  pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f)); });
+  pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), false); });
+  pipeline.run_on_steps("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), true); });
   pipeline.run("reciprocals", reciprocals);
   pipeline.run("hoist-loops", hoist_loops);
   pipeline.run("sums", sums);
@@ -109,6 +120,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("expand", [](ir::Module m) { return expand(std::move(m)); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   // Special functions share parts that only now are there.
+  pipeline.run_on_steps("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), true); });
   pipeline.run_on_densities("shared-branches", [](ir::Function f) { return shared_branches(std::move(f)); });
   return pipeline.finish();
 }

@@ -24,14 +24,12 @@ constexpr double least_cost = 10;
 // What is loaded now, as it was kept, makes more expressions equal.
 constexpr int max_rounds = 3;
 
-/// Numbers the expressions in the bodies of one region's loops: equal numbers, equal values at equal indices.
+/// Numbers the expressions in the bodies of loops: equal numbers, equal values at equal indices.
 class SharedLoops {
 public:
-  explicit SharedLoops(const Function& function)
+  SharedLoops(const Function& function, bool nested)
       : from_(function), definitions_(function.body), axis_(ir::axes(function)) {
-    for (std::size_t i = 0; i < function.body.ops.size(); ++i)
-      if (is_map(function.body.ops[i]))
-        number_loop(function.body.ops[i]);
+    visit(function.body, nested);
     choose();
   }
 
@@ -78,6 +76,19 @@ private:
     if (op.results.size() != 1 || !op.regions.empty())
       return false;
     return op.opcode == Opcode::load_ ? !from_.type(op.operands[0]).reference : ir::is_pure_scalar(op.opcode);
+  }
+
+  // Loops are compared with those of their own region.
+  void visit(const Region& region, bool nested) {
+    numbers_.clear();
+    for (const Op& op : region.ops)
+      if (is_map(op))
+        number_loop(op);
+    if (!nested)
+      return;
+    for (const Op& op : region.ops)
+      for (const Region& inner : op.regions)
+        visit(inner, true);
   }
 
   void number_loop(const Op& op) {
@@ -214,9 +225,9 @@ private:
 
 } // namespace
 
-Function shared_loops(Function function) {
+Function shared_loops(Function function, bool nested) {
   for (int round = 0; round < max_rounds; ++round) {
-    SharedLoops shared(function);
+    SharedLoops shared(function, nested);
     if (!shared.any())
       break;
     // A build of nothing but a kept expression is that.
@@ -227,7 +238,7 @@ Function shared_loops(Function function) {
 
 ir::Module shared_loops(ir::Module module) {
   for (Function& function : module.functions)
-    function = shared_loops(std::move(function));
+    function = shared_loops(std::move(function), true);
   return module;
 }
 

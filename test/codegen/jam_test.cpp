@@ -127,6 +127,78 @@ TEST(Jam, SumsOverTwoIndices) {
   });
 }
 
+// The derivatives of a layer of a net: sums over lanes of all rows at once, beside each other or far apart.
+TEST(Jam, DerivativesByWeights) {
+  for (const bool beside : {true, false}) {
+    const ir::Module module = module_of(
+        {{"log_density", [&](Builder& b) {
+            const auto array = [](bool output, std::vector<Dim> dims) {
+              return Type{Element::f64, output, std::move(dims)};
+            };
+            const ValueId t = b.parameter("T", {Element::index, false, {}}, Axis::load);
+            const ValueId k = b.parameter("K", {Element::index, false, {}}, Axis::load);
+            const ValueId size = b.parameter("size", {Element::index, false, {}}, Axis::load);
+            const ValueId w = b.parameter("w", array(false, {of(size)}), Axis::step);
+            const ValueId unit = b.parameter("unit", array(false, {of(k)}), Axis::particle);
+            const ValueId adjoint = b.parameter("adjoint", array(false, {of(t)}), Axis::particle);
+            const ValueId d_unit = b.parameter("d_unit", array(true, {of(k)}), Axis::particle);
+            const ValueId d_w = b.parameter("d_w", array(true, {of(size)}), Axis::step);
+            const ValueId d_shift = b.parameter("d_shift", array(true, {of(t)}), Axis::step);
+            for (const auto& [memory, extent] : {std::pair(d_unit, k), std::pair(d_w, size), std::pair(d_shift, t)})
+              b.for_each(std::vector{of(extent)},
+                         [&, to = memory](Builder::Indices i) { b.store(to, i, b.constant(0)); });
+            b.for_each(std::vector{of(t)}, [&](Builder::Indices row) {
+              const ValueId e = b.load(adjoint, row);
+              b.for_each(std::vector{of(k)}, [&](Builder::Indices j) {
+                const ValueId at = beside ? b.add(b.mul(j[0], t), row[0]) : b.add(b.mul(row[0], k), j[0]);
+                b.accumulate(d_unit, j, b.mul(e, b.load(w, {at})));
+                b.accumulate(d_w, {{at}}, b.lane_sum(b.strong_mul(e, b.load(unit, j))));
+              });
+              b.accumulate(d_shift, row, b.lane_sum(e));
+            });
+          }}});
+    for (const std::string& march : codegen::target_names()) {
+      if (!codegen::runs_here(codegen::find_target(march)))
+        continue;
+      Compiled compiled(module, march);
+      for (const std::size_t t : {0, 1, 2, 3, 7, 8, 9, 21}) {
+        const std::size_t k = 3;
+        SCOPED_TRACE(march + ", T = " + std::to_string(t));
+        const Arrays data = {{"T", Array::index(static_cast<std::int64_t>(t))},
+                             {"K", Array::index(static_cast<std::int64_t>(k))},
+                             {"size", Array::index(static_cast<std::int64_t>(t * k))}};
+        ASSERT_EQ(compiled.prepare(data), 0);
+        std::vector<Arrays> lanes;
+        for (int lane = 0; lane < compiled.native_lanes(); ++lane)
+          lanes.push_back({{"w", numbers(t * k, 0.3)},
+                           {"unit", numbers(k, lane)},
+                           {"adjoint", numbers(t, 0.5 * lane)},
+                           {"d_unit", numbers(k, 0)},
+                           {"d_w", numbers(t * k, 0)},
+                           {"d_shift", numbers(t, 0)}});
+        const std::vector<Arrays> together = compiled.run("log_density", lanes);
+        std::vector<double> d_w(t * k), d_shift(t);
+        for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
+          Arrays inputs = data;
+          inputs.insert(lanes[lane].begin(), lanes[lane].end());
+          const Arrays alone = ir::evaluate(compiled.module(), "log_density", inputs);
+          for (std::size_t i = 0; i < d_w.size(); ++i)
+            d_w[i] += alone.at("d_w").numbers[i];
+          for (std::size_t i = 0; i < t; ++i)
+            d_shift[i] += alone.at("d_shift").numbers[i];
+          for (std::size_t j = 0; j < k; ++j)
+            EXPECT_NEAR(together[lane].at("d_unit").numbers[j], alone.at("d_unit").numbers[j], 64 * 2.2e-16);
+        }
+        // Eight numbers of at most 1 are added, in whatever order.
+        for (std::size_t i = 0; i < d_w.size(); ++i)
+          EXPECT_NEAR(together[0].at("d_w").numbers[i], d_w[i], 64 * 2.2e-16) << i;
+        for (std::size_t i = 0; i < t; ++i)
+          EXPECT_NEAR(together[0].at("d_shift").numbers[i], d_shift[i], 64 * 2.2e-16) << i;
+      }
+    }
+  }
+}
+
 /// What is planned for the first reduce with results of a kernel.
 std::optional<codegen::Jam> plan(const std::function<void(Builder&)>& kernel, const char* march) {
   const ir::Module module = module_of({{"log_density", kernel}});

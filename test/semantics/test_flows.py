@@ -119,30 +119,29 @@ def array(values, *shape):
 
 
 def masked_outputs(f, name, layer, layers, x, hidden, outputs, activation):
-    """A masked net as a dense one with masks: units in the order in which ranks are dealt."""
+    """A masked net as a dense one with masks: units in the order in which ranks are dealt, stored sorted by rank."""
     d = len(x)
     ranks = max(d - 1, 1)
-    room = -(-max(hidden) // ranks)
-    depth = len(hidden)
+    depth, room = len(hidden), max(hidden)
 
     def part(key, *shape):
         return array(flatten(f[f"{name}.{key}"]), layers, *shape)[layer]
 
-    W1, b = part("W1", ranks, room, d), part("b", depth, ranks, room)
-    W = part("W", depth - 1, ranks, room, ranks, room) if depth > 1 else None
-    V, c = part("V", d, outputs, ranks, room), part("c", d, outputs)
-    unit = lambda h: (h % ranks, h // ranks)
-    values = []
-    for h in range(hidden[0]):
-        r, k = unit(h)
-        values.append(activation(b[0][r][k] + math.fsum(W1[r][k][i] * x[i] for i in range(d) if i <= r)))
+    rank = lambda h: h % ranks
+    place = [{h: k for k, h in enumerate(sorted(range(n), key=lambda h: (rank(h), h)))} for n in hidden]
+    # Each output has the rows of the units that it sees.
+    seen = [[h for h in range(hidden[-1]) if rank(h) < i] for i in range(d)]
+    first = [sum(map(len, seen[:i])) for i in range(d)]
+    W1, b = part("W1", d, room), part("b", depth, room)
+    W = part("W", depth - 1, room, room) if depth > 1 else None
+    V, c = part("V", sum(map(len, seen)), outputs), part("c", d, outputs)
+    values = [activation(b[0][place[0][h]] + math.fsum(W1[i][place[0][h]] * x[i] for i in range(d) if i <= rank(h))) for h in range(hidden[0])]
     for l in range(1, depth):
-        following = []
-        for h in range(hidden[l]):
-            r, k = unit(h)
-            following.append(activation(b[l][r][k] + math.fsum(W[l - 1][r][k][unit(g)[0]][unit(g)[1]] * values[g] for g in range(hidden[l - 1]) if unit(g)[0] <= r)))
-        values = following
-    return [[c[i][p] + math.fsum(V[i][p][unit(h)[0]][unit(h)[1]] * values[h] for h in range(hidden[-1]) if unit(h)[0] < i) for p in range(outputs)] for i in range(d)]
+        values = [
+            activation(b[l][place[l][h]] + math.fsum(W[l - 1][place[l - 1][g]][place[l][h]] * values[g] for g in range(hidden[l - 1]) if rank(g) <= rank(h)))
+            for h in range(hidden[l])
+        ]
+    return [[c[i][p] + math.fsum(V[first[i] + place[-1][h]][p] * values[h] for h in seen[i]) for p in range(outputs)] for i in range(d)]
 
 
 def line_spline(x, p, bound):
