@@ -33,9 +33,10 @@ def slopes(v):
     return [D("0.001") + (1 + (x + (D("0.999").exp() - 1).ln()).exp()).ln() for x in v]
 
 
-def bent(x, xs, ys, ds):
-    """Gregory and Delbourgo's function as Durkan et al. write it (eqs 4 and 5)."""
-    k = max(i for i in range(len(xs) - 1) if x >= xs[i])
+def bent(x, xs, ys, ds, k=None):
+    """Gregory and Delbourgo's function as Durkan et al. write it (eqs 4 and 5), in the bin of x or in bin k."""
+    if k is None:
+        k = max(i for i in range(len(xs) - 1) if x >= xs[i])
     w, h = xs[k + 1] - xs[k], ys[k + 1] - ys[k]
     s, t = h / w, (x - xs[k]) / w
     below = s + (ds[k + 1] + ds[k] - 2 * s) * t * (1 - t)
@@ -72,6 +73,9 @@ class Splines(Meaning):
   }
   quantity forward;
   quantity back;
+  quantity xs;
+  quantity ys;
+  quantity slopes;
   quantity density = transformed(uniform(-2, 3), inverse(spline(u, v, d, -2, 3))).log_density(at);
 }"""
 
@@ -102,6 +106,33 @@ class Splines(Meaning):
                 self.assertLessEqual(error, 32, (spread, values[i]))
                 self.assertLessEqual(abs(row[f"back[{i + 1},2]"] - math.log(slope)), 1e-12 * (1 + self.stiffness(xs, ys, ds)), (spread, values[i]))
         self.assertGreater(worst, 0.0)
+
+    def test_inverse_to_its_condition(self):
+        """Of the numbers that the inverse is given, knots and slopes too: 16 units of the last place times the condition number by all of them."""
+        source = random.Random(11)
+        executable = self.compiled(self.MODEL, "--families=mean_field")
+        largest = 0.0
+        for spread in (0.5, 2.0, 5.0):
+            u, v = ([source.gauss(0, spread) for _ in range(4)] for _ in range(2))
+            d = [source.gauss(0, 2 * spread) for _ in range(6)]
+            values = sorted([source.uniform(-2, 3) for _ in range(30)] + [-2 + 10.0 ** -k for k in range(1, 6)] + [3 - 10.0 ** -k for k in range(1, 6)])
+            row = self.draws(executable, self.write("data.json", {"u": u, "v": v, "d": d, "at": values, "values": values}), draws=1)[0]
+            xs, ys, ds = ([D(row[f"{name}[{k + 1}]"]) for k in range(6)] for name in ("xs", "ys", "slopes"))
+            for i, value in enumerate(values):
+                x = unbent(D(value), xs, ys, ds)
+                k = max(j for j in range(5) if x >= xs[j])
+                bin_ = [xs[k], xs[k + 1], ys[k], ys[k + 1], ds[k], ds[k + 1]]
+                y, slope = bent(x, bin_[:2], bin_[2:4], bin_[4:])
+                # |dx / da| |a|, by the derivatives of the value at x.
+                total = abs(y) / slope
+                for j, a in enumerate(bin_):
+                    h = a * D("1e-25")
+                    moved = [b + (j == m) * h for m, b in enumerate(bin_)]
+                    total += abs(bent(x, moved[:2], moved[2:4], moved[4:], 0)[0] - y) / D("1e-25") / slope
+                error = abs(D(row[f"back[{i + 1},1]"]) - x)
+                self.assertLessEqual(error, 16 * D(ULP) * total, (spread, value, float(total)))
+                largest = max(largest, float(error / (D(ULP) * total)))
+        self.assertGreater(largest, 0.01)
 
     @staticmethod
     def stiffness(xs, ys, ds):
