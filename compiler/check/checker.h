@@ -28,6 +28,7 @@ struct Net {
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   std::vector<Learnable> learnables;
+  std::vector<LearnedCall> learned_calls;
   Type from, to;
   Function* apply = nullptr;
   SourceRange range; // of the name
@@ -85,6 +86,7 @@ struct Context {
   std::string site_prefix;
   std::map<std::string, int> site_names;
   std::vector<Learnable>* learnables = nullptr; // of the family; holes become learnables of it
+  std::vector<LearnedCall>* learned_calls = nullptr;
 };
 
 /// Bindings of a callee's names at a use.
@@ -311,7 +313,8 @@ private:
   const BijectorStep* instance_step(const WrittenStep& written, BijectorStep* step, bool backward, Shape& shape,
                                     const Target& target);
   bool learn_members(Callable& callable, const std::vector<ast::StatementPtr>& statements,
-                     std::vector<Learnable>& learnables, const std::vector<const Declaration*>& parameters,
+                     std::vector<Learnable>& learnables, std::vector<LearnedCall>& learned_calls,
+                     const std::vector<const Declaration*>& parameters,
                      const std::vector<const Declaration*>& size_names);
   bool net_members(Callable& callable);
   /// What bodies of a callable see: size names, parameters, what is learned.
@@ -400,7 +403,7 @@ private:
   std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e);
   const ModelParameter* parameter_of(const Declaration* d) const;
   void check_family_order(const Family& family);
-  void report_family_coverage(const Family& family, SourceRange range);
+  void report_family_coverage(const Family& family, const std::set<std::string>& targets, SourceRange range);
 
   // ---- cover analysis (cover.cpp)
   void check_cover(const Block& block, StatementKind writes, const std::vector<const Declaration*>& names);

@@ -88,6 +88,7 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
   context.scopes.resize(2);
   context.facts = model_context_.facts;
   context.learnables = &family.learnables;
+  context.learned_calls = &family.learned_calls;
   for (const Declaration* d : program_->model.data)
     context.scopes.front().push_back(d);
   for (const ModelParameter& p : program_->model.parameters) {
@@ -105,6 +106,7 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
     if (call && other.name == family.name)
       return family.name;
   }
+  std::set<std::string> targets;
   if (alias) {
     const auto& value = ast::as<ast::FamilyAlias>(item).value;
     for (const ModelParameter& p : program_->model.parameters)
@@ -123,7 +125,6 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
     family.body.push_back(s);
   } else {
     const auto& block = ast::as<ast::FamilyBlock>(item).body;
-    std::set<std::string> targets;
     targets_in(block, targets);
     for (const ModelParameter& p : program_->model.parameters) {
       if (targets.count(p.declaration->name) == 0)
@@ -136,7 +137,7 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
   parameters_used_ = used_before;
   if (diagnostics_.error_count() == before) {
     check_cover(family.body, StatementKind::assign, {});
-    report_family_coverage(family, name.range);
+    report_family_coverage(family, targets, name.range);
     if (diagnostics_.error_count() == before)
       check_family_order(family);
   }

@@ -5,7 +5,8 @@
 
 namespace vmodel::check {
 
-void Checker::report_family_coverage(const Family& family, SourceRange range) {
+/// `targets`: what the family's statements draw as they are written, whether they could be understood or not.
+void Checker::report_family_coverage(const Family& family, const std::set<std::string>& targets, SourceRange range) {
   std::map<const Declaration*, std::vector<const Statement*>> draws;
   const std::function<void(const Block&)> visit = [&](const Block& block) {
     for (const Statement* s : block) {
@@ -23,6 +24,9 @@ void Checker::report_family_coverage(const Family& family, SourceRange range) {
   for (const ModelParameter& p : program_->model.parameters) {
     const auto& own = draws[p.declaration];
     if (own.empty()) {
+      // A draw that reads something wrong has been dealt with where that is declared.
+      if (targets.count(p.declaration->name) != 0 && diagnostics_.has_errors())
+        continue;
       missing.push_back("'" + p.declaration->name + "'");
       missing_declarations.push_back(p.declaration);
       continue;

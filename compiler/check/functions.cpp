@@ -511,7 +511,7 @@ bool Checker::bijector_members(Callable& callable) {
       {"log_det", {&b.log_det, &b.from, {real}}},
       {"forward_and_log_det", {&b.forward_and_log_det, &b.from, with_log_det(to)}},
       {"inverse_and_log_det", {&b.inverse_and_log_det, &b.to, with_log_det(from)}}};
-  bool good = learn_members(callable, item.learnables, b.learnables, b.parameters, b.size_names);
+  bool good = learn_members(callable, item.learnables, b.learnables, b.learned_calls, b.parameters, b.size_names);
   b.inputs = b.parameters;
   for (const Learnable& l : b.learnables)
     b.inputs.push_back(l.declaration);
@@ -561,6 +561,7 @@ bool Checker::family_template_body(Callable& callable) {
   FamilyTemplate& family = *callable.family;
   Context context = callable_context(BlockKind::family_template, callable, family.parameters, family.size_names);
   context.learnables = &family.learnables;
+  context.learned_calls = &family.learned_calls;
   context.scopes.front().push_back(family.target);
   context.dependencies.add_root(family.target->name);
   ContextGuard guard(*this, context);

@@ -13,6 +13,10 @@ const std::vector<Learnable>& learnables_of(const Callable& callable) {
   return callable.net ? callable.net->learnables : callable.bijector->learnables;
 }
 
+const std::vector<LearnedCall>& learned_calls_of(const Callable& callable) {
+  return callable.net ? callable.net->learned_calls : callable.bijector->learned_calls;
+}
+
 } // namespace
 
 // ---------------------------------------------------------------- declarations
@@ -75,16 +79,29 @@ void Checker::learn_instance(const ast::LearnInstance& s) {
     context_->learnables->push_back(made);
     instance.learnables.push_back(own);
   }
+  context_->learned_calls->push_back({callable.net ? callable.net->parameters : callable.bijector->parameters,
+                                      size_names, call->arguments, call->binding.sizes, s.range});
+  // What the library has inside of its own fits wherever the arguments of the whole do.
+  for (LearnedCall inner : callable.library ? std::vector<LearnedCall>{} : learned_calls_of(callable)) {
+    for (const Expr*& a : inner.arguments)
+      a = instantiate(a, call->binding);
+    for (auto& [name, size] : inner.sizes)
+      size = instantiate(size, call->binding);
+    inner.range = s.range;
+    context_->learned_calls->push_back(std::move(inner));
+  }
   instances_[d] = std::move(instance);
   poisoned_.erase(d);
 }
 
 /// The `learn` statements of a net or bijector.
 bool Checker::learn_members(Callable& callable, const std::vector<ast::StatementPtr>& statements,
-                            std::vector<Learnable>& learnables, const std::vector<const Declaration*>& parameters,
+                            std::vector<Learnable>& learnables, std::vector<LearnedCall>& learned_calls,
+                            const std::vector<const Declaration*>& parameters,
                             const std::vector<const Declaration*>& size_names) {
   Context context = callable_context(BlockKind::family_template, callable, parameters, size_names);
   context.learnables = &learnables;
+  context.learned_calls = &learned_calls;
   ContextGuard guard(*this, context);
   const std::size_t before = diagnostics_.error_count();
   for (const auto& s : statements) {
@@ -100,7 +117,7 @@ bool Checker::learn_members(Callable& callable, const std::vector<ast::Statement
 bool Checker::net_members(Callable& callable) {
   const auto& item = ast::as<ast::Net>(*callable.item);
   Net& net = *callable.net;
-  if (!learn_members(callable, item.learnables, net.learnables, net.parameters, net.size_names))
+  if (!learn_members(callable, item.learnables, net.learnables, net.learned_calls, net.parameters, net.size_names))
     return false;
   bool good = true;
   for (const ast::Member& m : item.members) {

@@ -308,7 +308,8 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
     if (argument->load_time || !value.tight || limit.lower != limit.upper)
       continue;
     const bool may_leave = low ? value.lower < limit.lower : value.upper > limit.upper;
-    if (!may_leave)
+    // What the library asks of its own callees is the library's affair.
+    if (!may_leave || (context_->callable && context_->callable->library))
       continue;
     auto report =
         diagnostics_.report(Code::possibly_outside_support, argument->range,

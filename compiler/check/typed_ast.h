@@ -326,6 +326,16 @@ struct Distribution {
   SourceRange whole; // of the declaration
 };
 
+/// What `learn name: net(...)` gives to a net or bijector, which may be one inside of another; bounds of its ints are
+/// checked when the data are loaded.
+struct LearnedCall {
+  std::vector<const Declaration*> parameters;
+  std::vector<const Declaration*> size_names;
+  std::vector<const Expr*> arguments;
+  std::map<std::string, Size> sizes;
+  SourceRange range;
+};
+
 /// A map from the support of `from` onto that of `to`, and back; either direction may be missing. Those of the library
 /// are also the maps between unconstrained coordinates and supports.
 struct Bijector {
@@ -335,6 +345,7 @@ struct Bijector {
   std::vector<const Declaration*> parameters;
   std::vector<const Declaration*> size_names;
   std::vector<Learnable> learnables;
+  std::vector<LearnedCall> learned_calls;
   std::vector<const Declaration*> inputs; // what its members take: the parameters, then what it learns
   Type from, to;
   std::optional<Member> forward, inverse;
@@ -382,6 +393,7 @@ struct FamilyTemplate {
   std::vector<const Declaration*> size_names; // D
   const Declaration* target = nullptr;        // x
   std::vector<Learnable> learnables;
+  std::vector<LearnedCall> learned_calls;
   Block body;
   SourceRange range;
 };
@@ -390,6 +402,7 @@ struct FamilyTemplate {
 struct Family {
   std::string name;
   std::vector<Learnable> learnables;
+  std::vector<LearnedCall> learned_calls;
   Block body; // let, for_, draw ... in an order in which bounds can be evaluated
   SourceRange range;
 };

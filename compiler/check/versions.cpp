@@ -216,8 +216,14 @@ bool Checker::bind_versioned(VersionedCall& call, const std::string& name, Sourc
     error(Code::recursion, range, "'" + name + "' is defined by itself");
     return false;
   }
-  if (!check_callable(callee))
+  // What is wrong inside of the library comes from the arguments: told where they are given.
+  const bool from_outside = callee.library && !(context_->callable && context_->callable->library);
+  const std::size_t reported = diagnostics_.diagnostics().size();
+  if (!check_callable(callee)) {
+    if (from_outside)
+      diagnostics_.retell(reported, range, "'" + name + "' cannot be made with these arguments: ");
     return false;
+  }
   std::vector<const Declaration*> parameters;
   for (const Declaration* p : callee.parameters) {
     if (function_parameters_.count(p) == 0)

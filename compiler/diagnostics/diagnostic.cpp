@@ -97,4 +97,19 @@ void DiagnosticEngine::add(Diagnostic diagnostic) {
   diagnostics_.push_back(std::move(diagnostic));
 }
 
+void DiagnosticEngine::retell(std::size_t first, SourceRange place, const std::string& introduction) {
+  const auto begin = diagnostics_.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto is_error = [](const Diagnostic& d) { return d.severity == Severity::error; };
+  const auto found = std::find_if(begin, diagnostics_.end(), is_error);
+  if (found == diagnostics_.end())
+    return;
+  Diagnostic told = std::move(*found);
+  error_count_ -= static_cast<std::size_t>(std::count_if(begin, diagnostics_.end(), is_error));
+  diagnostics_.erase(begin, diagnostics_.end());
+  told.message = introduction + told.message;
+  told.labels.insert(told.labels.begin(), {told.range, "here"});
+  told.range = place;
+  add(std::move(told));
+}
+
 } // namespace vmodel

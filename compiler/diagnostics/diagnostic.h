@@ -88,6 +88,10 @@ public:
   // Hands in a complete diagnostic.
   void add(Diagnostic diagnostic);
 
+  // What has been reported since there were `first` diagnostics concerns the user as one error at `place`: the first
+  // error of them, its message after `introduction`, where it was reported as a label.
+  void retell(std::size_t first, SourceRange place, const std::string& introduction);
+
   // In the order of reporting.
   const std::vector<Diagnostic>& diagnostics() const { return diagnostics_; }
   // Errors, those beyond the limit included.

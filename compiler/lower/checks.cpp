@@ -31,6 +31,8 @@ public:
     }
     e_.block(skeleton(context_.body.statements(), {}));
     for (const check::Family& family : program.families) {
+      for (const check::LearnedCall& call : family.learned_calls)
+        learned(call, call.range);
       for (const check::Learnable& learnable : family.learnables) {
         declared(*learnable.declaration);
         expression(learnable.initial);
@@ -171,12 +173,49 @@ private:
       member(*d, value);
     for (const Expr* a : d->arguments)
       expression(a);
+    if (d->kind == check::DistributionKind::family)
+      generic(*d);
     for (const DistributionExpr* c : d->components)
       distribution(c);
     for (const Expr* e : {d->weights, d->lower, d->upper})
       expression(e);
     for (const check::BijectorStep* step : d->steps)
       bijector(*step);
+  }
+
+  /// A generic family: its arguments, and with them those of the nets and bijectors that it learns.
+  void generic(const DistributionExpr& d) {
+    const check::FamilyTemplate& family = *d.family;
+    Environment inner;
+    for (const Declaration* name : family.size_names) {
+      const auto size = d.sizes.find(name->name);
+      if (size != d.sizes.end() && known(size->second))
+        inner[name] = e_.size(size->second);
+    }
+    for (std::size_t k = 0; k < d.arguments.size(); ++k) {
+      if (known(d.arguments[k]))
+        inner[family.parameters[k]] = e_.expression(*d.arguments[k]);
+    }
+    arguments_in_bounds(family.parameters, inner, d.range);
+    std::swap(e_.environment, inner);
+    for (const check::LearnedCall& call : family.learned_calls)
+      learned(call, call.range.file == d.range.file ? call.range : d.range);
+    std::swap(e_.environment, inner);
+  }
+
+  /// The arguments of a net or bijector that is learned.
+  void learned(const check::LearnedCall& call, SourceRange range) {
+    Environment inner;
+    for (const Declaration* name : call.size_names) {
+      const auto size = call.sizes.find(name->name);
+      if (size != call.sizes.end() && known(size->second))
+        inner[name] = e_.size(size->second);
+    }
+    for (std::size_t k = 0; k < call.arguments.size(); ++k) {
+      if (known(call.arguments[k]))
+        inner[call.parameters[k]] = e_.expression(*call.arguments[k]);
+    }
+    arguments_in_bounds(call.parameters, inner, range);
   }
 
   void bijector(const check::BijectorStep& step) {
@@ -192,7 +231,7 @@ private:
     const check::Bijector& b = *step.bijector;
     for (const std::optional<check::Member>* m :
          {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
-      if (*m && !b.library && (has_checks((*m)->body) || has_bounded_ints(b.parameters)))
+      if (*m && (has_checks((*m)->body) || (b.learnables.empty() && has_bounded_ints(b.parameters))))
         bijector_member(step, **m);
     }
   }
@@ -346,10 +385,10 @@ private:
     const check::Bijector& b = *step->bijector;
     for (const std::optional<check::Member>* m :
          {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
-      if (*m && !b.library && has_checks((*m)->body))
+      if (*m && has_checks((*m)->body))
         return true;
     }
-    return (!b.library && has_bounded_ints(b.parameters)) ||
+    return has_bounded_ints(b.parameters) ||
            std::any_of(step->arguments.begin(), step->arguments.end(), [&](const Expr* a) { return has_checks(a); });
   }
 
@@ -518,9 +557,17 @@ private:
         if (arguments[k].id)
           inner[b.inputs[k]] = lead(k) > 0 ? e_.slice(arguments[k], at.last(lead(k))) : arguments[k];
       }
-      arguments_in_bounds(b.inputs, inner, step.range);
-      if (has_checks(m.body))
-        run_callee(m.body, parameters, inner);
+      // Those of what is learned are held against their bounds where it is declared.
+      if (b.learnables.empty())
+        arguments_in_bounds(b.inputs, inner, step.range);
+      if (!has_checks(m.body))
+        return;
+      // What fails in the library is told where the user calls it.
+      const std::optional<SourceRange> outer = place_;
+      if (b.library && !place_)
+        place_ = step.range;
+      run_callee(m.body, parameters, inner);
+      place_ = outer;
     };
     if (batch.empty())
       one({});
@@ -612,7 +659,7 @@ private:
   void fail_unless(ValueId condition, const std::string& text, SourceRange range, const std::vector<ValueId>& values) {
     auto& messages = context_.module.messages;
     e_.builder().require(condition, std::to_string(messages.size()), values);
-    messages.push_back({text, range});
+    messages.push_back({text, place_.value_or(range)});
   }
 
   MasterContext& context_;
@@ -622,6 +669,7 @@ private:
   std::map<const Statement*, const Statement*> checked_;
   std::map<const check::Block*, bool> has_checks_;
   std::set<std::string> sizes_of_data_;
+  std::optional<SourceRange> place_; // of a call from which the library is reached
   int callee_depth_ = 0; // in a callee nothing is marked as load-time: what is known follows from the arguments
 };
 

@@ -71,6 +71,38 @@ class Intervals(Folder):
         self.assertEqual((done.returncode, done.stderr), (1, "error: standard input:1:2: the file ends inside the object that begins at 1:1\n"))
 
 
+class Learned(Folder):
+    """Arguments of nets, bijectors and generic families that follow from the data."""
+
+    good = {"K": 2, "hidden": [3, 2], "order": [2, 1, 4, 3]}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.executable = compile_model("test/runtime/models/learned.vmodel")
+
+    def check(self, status=1, **changes):
+        return self.errors(self.executable, self.write({**self.good, **changes}), status)
+
+    def test_good_data(self):
+        self.assertEqual(self.check(0), [])
+
+    def test_of_a_bijector_that_learns(self):
+        self.assertIn("'keep' is 5, above its bound 4 (learned.vmodel:15:3)", self.check(K=5))
+
+    def test_of_a_generic_family(self):
+        self.assertIn("'hidden' is 0, below its bound 1 (learned.vmodel:19:27)", self.check(hidden=[3, 0]))
+
+    def test_of_a_bijector(self):
+        self.assertIn("'index' is 5, above its bound 4 (learned.vmodel:22:33)", self.check(order=[2, 1, 5, 3]))
+
+    def test_of_a_net_of_ones_own(self):
+        self.assertIn("'n' is 2, below its bound 3 (learned.vmodel:26:3)", self.check(K=1))
+
+    def test_numbers_that_a_map_lacks(self):
+        errors = self.errors(compile_model("test/runtime/models/too_few.vmodel"), self.write({"y": 1}))
+        self.assertIn("index 2 of 'p' is outside 1..1 in `layer` (too_few.vmodel:9:33)", errors)
+
+
 def npy(descr, shape, numbers, version=1, fortran=False):
     """A file of NumPy's format, written by hand."""
     kinds = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "|i1": "b", "<u2": "H", "|b1": "?", ">f8": "d", "<c16": "d"}
