@@ -1,5 +1,7 @@
 #include "runtime/fit/context.h"
 
+#include "runtime/model/family_draw.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -70,6 +72,31 @@ Comparison FitContext::compare(const std::vector<double>& first, const std::vect
   const double rounding = 1e-12 * (std::fabs(result.first) + std::fabs(result.second));
   result.error = std::sqrt(squares / (count - 1) / count) + rounding;
   return result;
+}
+
+double FitContext::divergence(const std::vector<double>& first, const std::vector<double>& second, int64_t draws) {
+  if (!family.can("density"))
+    return INFINITY;
+  const int64_t lanes = model.lanes();
+  AlignedVector<double> from(first.begin(), first.end()), to(second.begin(), second.end()),
+      z(static_cast<size_t>(model.dimension() * lanes + 1)), drawn(static_cast<size_t>(lanes)), entropy(drawn),
+      there(drawn);
+  from.resize(first.size() + 1);
+  to.resize(second.size() + 1);
+  FamilyDraw draw(model, family, from.data(), z.data(), drawn.data(), entropy.data());
+  KernelCall density =
+      model.call(family.name + ".log_density", lanes, {{"phi", to.data()}, {"z", z.data()}, {"log_q", there.data()}});
+  const int64_t blocks = (draws + lanes - 1) / lanes;
+  double sum = 0;
+  for (int64_t b = 0; b < blocks; ++b) {
+    vmodel_random numbers = random(step_of_evaluation);
+    numbers.first_particle = static_cast<uint32_t>(b * lanes);
+    draw(numbers);
+    density();
+    for (size_t lane = 0; lane < drawn.size(); ++lane)
+      sum += drawn[lane] - there[lane];
+  }
+  return sum / static_cast<double>(blocks * lanes);
 }
 
 PreconditionerEffort FitContext::preconditioner_effort() const {

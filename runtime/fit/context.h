@@ -50,6 +50,8 @@ struct FitContext {
   Evaluation elbo(const std::vector<double>& phi, int64_t draws, uint32_t number = 0);
   Comparison compare(const std::vector<double>& first, const std::vector<double>& second, int64_t draws,
                      uint32_t number);
+  // KL(q_first || q_second) by draws of the first; infinite where the family has no density at a given point.
+  double divergence(const std::vector<double>& first, const std::vector<double>& second, int64_t draws);
   // So many draws, or fewer where they are dear.
   int64_t evaluation_draws(int64_t wanted) const { return work.draws(0.1, 1, 64, wanted); }
   // Makes the preconditioner for the curvature at state.phi; `number` chooses the draws.

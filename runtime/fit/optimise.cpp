@@ -15,6 +15,7 @@ constexpr double negligible_shift = 0.05; // in units of the coordinates
 constexpr double first_settling_rate = 0.3, last_settling_rate = 0.05;
 constexpr double negligible_loss = 0.01; // in nats
 constexpr int64_t settled_draws = 4096;
+constexpr int64_t divergence_draws = 1024;
 constexpr int64_t trace_rows = 10000;
 // So many steps in a row that cannot be taken end a fit.
 constexpr int64_t most_skipped_in_a_row = 100;
@@ -46,7 +47,7 @@ private:
     const auto objective = objective_of(estimation_.particles);
     Adam adam(n_, settings.adam);
     // One for the result, one in comparable units for the test of its halves.
-    IterateAverage average(n_, averaged), in_units(n_, averaged);
+    IterateAverage average(n_, averaged), in_units(n_, averaged), first_half(n_, averaged / 2);
     double slower = 1;
     int64_t skipped_in_a_row = 0;
     std::vector<double> sound = psi_; // the last iterate with a finite objective
@@ -86,6 +87,8 @@ private:
       count(e, step >= steps - (averaged > 0 ? averaged : steps / 2));
       if (step >= steps - averaged)
         add(average, in_units);
+      if (step >= steps - averaged && step < steps - averaged + averaged / 2)
+        first_half.add(psi_.data());
       done_step(step + 1, estimation_.particles, objective->minimised() ? -e.value : e.value, norm, rate);
       if (skipped_in_a_row == most_skipped_in_a_row) {
         fit_.state.problems.push_back(counted(most_skipped_in_a_row, "step") +
@@ -101,9 +104,22 @@ private:
     state.second_moment = adam.second_moment();
     if (averaged > 0 && average.complete()) {
       state.averaged = averaged;
-      psi_ = average.mean();
+      const std::vector<double> first = first_half.mean(), mean = average.mean();
+      psi_ = first;
+      move();
+      const std::vector<double> phi_first = phi_;
+      for (size_t i = 0; i < n_; ++i)
+        psi_[i] = 2 * mean[i] - first[i];
       move();
       state.halves_apart = in_units.halves_apart(negligible_shift);
+      // Learned numbers may wander where hardly a draw tells: halves that are nearly the same distribution have
+      // settled.
+      const double negligible = 0.5 * negligible_shift * negligible_shift * static_cast<double>(fit_.model.dimension());
+      if (state.halves_apart > 0 &&
+          fit_.divergence(phi_first, phi_, fit_.evaluation_draws(divergence_draws)) < negligible)
+        state.halves_apart = 0;
+      psi_ = mean;
+      move();
     }
     state.phi = phi_;
   }

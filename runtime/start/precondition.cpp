@@ -2,6 +2,7 @@
 
 #include "runtime/model/family_draw.h"
 #include "runtime/model/philox.h"
+#include "runtime/start/family_start.h"
 #include "runtime/start/laplace.h"
 #include "runtime/start/preconditioner.h"
 
@@ -25,6 +26,10 @@ constexpr double least_pivot = 1e-4;
 constexpr int most_attempts = 10;
 // Curvatures of learned numbers, in units of their own, below which they count as redundant.
 constexpr double redundant = 1e-4;
+// Of the spread of numbers that start at random: how many starts it is estimated from, and how many of its standard
+// deviations a unit may have.
+constexpr uint64_t starts = 16;
+constexpr double most_spreads = 3;
 
 // The learnables of a Gaussian, as its metadata name them.
 struct GaussianParts {
@@ -292,6 +297,7 @@ private:
         continue;
       curvature.noalias() += rows.transpose() * rows / static_cast<double>(points);
     }
+    curvature.diagonal() += curvature_of_starts();
     set_diagonal(curvature.diagonal());
     const VectorXd scale = result_.diagonal_;
     MatrixXd scaled = scale.asDiagonal() * curvature * scale.asDiagonal();
@@ -336,7 +342,25 @@ private:
       if (sum.allFinite())
         diagonal += sum.cwiseAbs2() / static_cast<double>(directions * lanes_);
     }
+    diagonal += curvature_of_starts();
     set_diagonal(diagonal);
+  }
+
+  // What is learned from random initial values, as weights of nets are, has a scale of its own: theirs. Draws of the
+  // family depend on such numbers through what they feed and whether it is active, so that curvature says little of a
+  // change by many times this scale; and a unit that hardly any draw activates would have no limit.
+  VectorXd curvature_of_starts() const {
+    const int64_t n = result_.size();
+    MatrixXd values(n, static_cast<Eigen::Index>(starts));
+    for (uint64_t k = 0; k < starts; ++k)
+      values.col(static_cast<Eigen::Index>(k)) =
+          Eigen::Map<const VectorXd>(plain_start(model_, family_, random_.seed + k).data(), n);
+    // Numbers that start at one place have no spread, and no rounding of one.
+    const VectorXd first = values.col(0);
+    values.colwise() -= first;
+    const VectorXd mean = values.rowwise().mean();
+    const VectorXd variance = (values.colwise() - mean).rowwise().squaredNorm() / static_cast<double>(starts - 1);
+    return variance.unaryExpr([](double v) { return v > 0 ? 1 / (most_spreads * most_spreads * v) : 0.0; });
   }
 
   void set_diagonal(const VectorXd& curvature) {
