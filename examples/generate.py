@@ -1,4 +1,4 @@
-"""Simulates the data of mixture, zero_inflated and dose (standard library only, fixed seeds)."""
+"""Simulates the data of mixture, zero_inflated, dose and softcvi/additive_nets (standard library only, fixed seeds)."""
 
 import json
 import math
@@ -46,6 +46,15 @@ def dose():
     write("dose", {"N": len(doses), "dose": doses, "animals": [8] * len(doses), "deaths": deaths})
 
 
+def additive_nets():
+    """300 observations of 0.1 x1^3 + |x2| - x3 with a standard deviation of 3; seven inputs are without influence. 200 new places."""
+    rng = random.Random(4)
+    x = [[round(rng.uniform(-4, 4), 3) for _ in range(10)] for _ in range(500)]
+    y = [round(0.1 * a[0] ** 3 + abs(a[1]) - a[2] + rng.gauss(0, 3), 3) for a in x[:300]]
+    write("softcvi/additive_nets", {"n": 300, "d": 10, "width": 50, "x": x[:300], "y": y, "m": 200, "x_new": x[300:]})
+
+
 mixture()
 zero_inflated()
 dose()
+additive_nets()

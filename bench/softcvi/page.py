@@ -22,7 +22,7 @@ COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00")
 def write(results, target):
     """The page at `target` (a Path) and its pictures beside it in pictures/."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    summary = summarise(results["fits"].values())
+    summary = summarise(record for record in results["fits"].values() if record["task"] in TASKS)
     pictures = target.parent / "pictures"
     pictures.mkdir(exist_ok=True)
     draw_coverage(summary, pictures / "softcvi_coverage.svg")
