@@ -47,7 +47,7 @@ shape : LEFT_BRACKET expression (COMMA expression)* RIGHT_BRACKET ;
 block : LEFT_BRACE statement* RIGHT_BRACE ;
 
 statement
-  : data | param | let | var | learn | mix | observe | factor | quantity | require
+  : data | param | let | var | learn | mix | proposal | observe | factor | quantity | require
   | forLoop | plate | whileLoop | ifElse | returnValue | function | assignOrSample ;
 
 data : DATA NAME COLON type (FROM STRING)? SEMICOLON ;
@@ -56,6 +56,7 @@ let : LET (NAME (COLON type)? | LEFT_PAREN NAME (COMMA NAME)+ RIGHT_PAREN) ASSIG
 var : VAR NAME (COLON type)? (ASSIGN expression)? SEMICOLON ;
 learn : LEARN NAME COLON NAME (arguments shape? | typeRest ((ASSIGN | TILDE) expression)?) SEMICOLON ;
 mix : MIX NAME COLON type TILDE expression SEMICOLON ;
+proposal : PROPOSAL block ;
 observe : OBSERVE target TILDE expression SEMICOLON ;
 factor : FACTOR expression SEMICOLON ;
 quantity : QUANTITY NAME (COLON type)? (ASSIGN expression)? SEMICOLON ;
@@ -125,6 +126,7 @@ PARAM : 'param' ;
 LET : 'let' ;
 VAR : 'var' ;
 MIX : 'mix' ;
+PROPOSAL : 'proposal' ;
 OBSERVE : 'observe' ;
 FACTOR : 'factor' ;
 QUANTITY : 'quantity' ;

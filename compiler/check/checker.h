@@ -87,6 +87,10 @@ struct Context {
   std::map<std::string, int> site_names;
   std::vector<Learnable>* learnables = nullptr; // of the family; holes become learnables of it
   std::vector<LearnedCall>* learned_calls = nullptr;
+  std::vector<ModelParameter>* mixed = nullptr; // of the family: what it mixes over
+  std::set<std::string> drawn_with_mixed;       // names in draws that depend on what is mixed over
+  SourceRange proposal_range;                   // of the `proposal`, once there is one
+  bool in_proposal = false;
 };
 
 /// Bindings of a callee's names at a use.
@@ -217,7 +221,7 @@ private:
   const Expr* call(const ast::Call& e);
   const Expr* size_call(const ast::Call& e, const std::string& name);
   const Expr* dim_call(const ast::Call& e);
-  const Expr* unconstrained_call(const ast::Call& e);
+  const Expr* unconstrained_call(const ast::Call& e, DeclarationKind kind = DeclarationKind::param);
   const Expr* overloaded_call(const ast::Call& e, const std::string& name, const std::vector<Callable*>& candidates);
   const Expr* build_call(SourceRange range, Callable& callee, const std::vector<const Expr*>& arguments);
   /// Arguments in the order of the parameters; null entries where a default applies.
@@ -400,16 +404,26 @@ private:
   void draw_group(const ast::Sample& s, const std::vector<const Declaration*>& group, Block& into);
   const DistributionExpr* family_call(const ast::Expression& e, const Size& dimension);
   const DistributionExpr* family_expression(VersionedCall& call, const Size& dimension, SourceRange range);
-  std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e);
+  std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e, DeclarationKind kind);
+  DeclarationKind drawn_kind() const;
   const ModelParameter* parameter_of(const Declaration* d) const;
   void check_family_order(const Family& family);
   void report_family_coverage(const Family& family, const std::set<std::string>& targets, SourceRange range);
+
+  // ---- semi-implicit families (mixes.cpp)
+  void mix(const ast::Mix& s, Block& into);
+  void proposal(const ast::Proposal& s, Block& into);
+  void report_proposal_coverage(const Statement& proposal);
+  void add_default_proposal(Family& family);
+  void report_unused_mixes(const std::vector<ModelParameter>& mixed);
+  void note_mixed_draw(const ast::Expression& distribution, const std::vector<const Declaration*>& drawn);
 
   // ---- cover analysis (cover.cpp)
   void check_cover(const Block& block, StatementKind writes, const std::vector<const Declaration*>& names);
 
   // ---- fits (fits.cpp)
   void check_fit(const ast::Fit& fit);
+  void choose_for_mixture(Fit& fit, SourceRange range);
   void check_starts();
   std::string setting_value(const ast::Expression& e);
   void settings_call(const std::string& name, const ast::Expression& e, Fit& fit);

@@ -124,6 +124,8 @@ bool Dependencies::visit(const Block& block, const std::set<std::string>& condit
     case StatementKind::Learn:
       changed |= add(as<Learn>(*statement).name.text, {as<Learn>(*statement).name.text});
       break;
+    case StatementKind::Mix: changed |= add(as<Mix>(*statement).name.text, {as<Mix>(*statement).name.text}); break;
+    case StatementKind::Proposal: changed |= visit(as<Proposal>(*statement).body, conditions); break;
     case StatementKind::LearnInstance: {
       const std::string root = callable_root(as<LearnInstance>(*statement).name.text);
       changed |= add(root, {root});

@@ -3,7 +3,15 @@
 
 namespace vmodel::check {
 
-std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expression& e) {
+/// What draws of the block are of.
+DeclarationKind Checker::drawn_kind() const {
+  return context_->in_proposal                 ? DeclarationKind::mixed
+         : context_->kind == BlockKind::family ? DeclarationKind::param
+                                               : DeclarationKind::drawn;
+}
+
+/// The variables of that kind, parameters or what is mixed over, that the name stands for.
+std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expression& e, DeclarationKind kind) {
   const auto* name = ast::as_if<ast::NameReference>(e);
   if (!name) {
     not_supported_yet(e.range,
@@ -21,9 +29,11 @@ std::optional<std::vector<const Declaration*>> Checker::group_of(const ast::Expr
   }
   if (poisoned(d))
     return std::nullopt;
-  if (d->kind != DeclarationKind::param) {
-    auto report = error(Code::not_a_parameter, e.range, "'" + d->name + "' is not a parameter of the model");
-    report.label(d->range, "declared here");
+  if (d->kind != kind) {
+    error(Code::not_a_parameter, e.range,
+          "'" + d->name + "' is not " +
+              (kind == DeclarationKind::mixed ? "what the family mixes over" : "a parameter of the model"))
+        .label(d->range, "declared here");
     return std::nullopt;
   }
   return std::vector<const Declaration*>{d};
@@ -37,7 +47,7 @@ const Expr* Checker::dim_call(const ast::Call& e) {
   }
   Size total;
   for (const ast::Argument& a : e.arguments) {
-    const auto group = group_of(*a.value);
+    const auto group = group_of(*a.value, DeclarationKind::param);
     if (!group)
       return nullptr;
     for (const Declaration* d : *group)
@@ -46,7 +56,7 @@ const Expr* Checker::dim_call(const ast::Call& e) {
   return size_expr(total, e.range);
 }
 
-const Expr* Checker::unconstrained_call(const ast::Call& e) {
+const Expr* Checker::unconstrained_call(const ast::Call& e, DeclarationKind kind) {
   if (context_->kind != BlockKind::family) {
     error(Code::misplaced_statement, e.range, "'unconstrained' outside of a family for a model");
     return nullptr;
@@ -54,7 +64,7 @@ const Expr* Checker::unconstrained_call(const ast::Call& e) {
   std::vector<const Declaration*> all;
   Size total;
   for (const ast::Argument& a : e.arguments) {
-    const auto group = group_of(*a.value);
+    const auto group = group_of(*a.value, kind);
     if (!group)
       return nullptr;
     for (const Declaration* d : *group) {
@@ -82,19 +92,19 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   const auto* name = ast::as_if<ast::NameReference>(*s.target);
   const auto* tuple = ast::as_if<ast::Tuple>(*s.target);
   const auto* target_call = ast::as_if<ast::Call>(*s.target);
-  const bool is_rest = model_family && name && name->name == "rest" && !find("rest");
+  const bool is_rest = model_family && !context_->in_proposal && name && name->name == "rest" && !find("rest");
 
   if (model_family && (tuple || is_rest || (generic && name))) {
     std::vector<const Declaration*> group;
     if (tuple) {
       for (const auto& element : tuple->elements) {
-        const auto part = group_of(*element);
+        const auto part = group_of(*element, drawn_kind());
         if (!part)
           return;
         group.insert(group.end(), part->begin(), part->end());
       }
     } else {
-      const auto part = group_of(*s.target);
+      const auto part = group_of(*s.target, drawn_kind());
       if (!part)
         return;
       group = *part;
@@ -127,9 +137,10 @@ void Checker::draw(const ast::Sample& s, Block& into) {
       error(Code::not_a_parameter, s.target->range, "a draw of something that is not a parameter");
       return;
     }
-    const Expr* target = unconstrained_call(*target_call);
+    const Expr* target = unconstrained_call(*target_call, drawn_kind());
     if (!target)
       return;
+    note_mixed_draw(*s.distribution, target->declarations);
     statement->target = target;
     statement->declarations = target->declarations;
     statement->unconstrained_scale = true;
@@ -169,13 +180,16 @@ void Checker::draw(const ast::Sample& s, Block& into) {
   const Declaration* d = find_or_report(base_name->name, base->range);
   if (!d)
     return;
-  const bool drawable = model_family ? d->kind == DeclarationKind::param : d->kind == DeclarationKind::drawn;
-  if (!drawable) {
+  if (d->kind != drawn_kind()) {
     error(Code::not_a_parameter, s.target->range,
-          "'" + d->name + "' is not " + (model_family ? "a parameter of the model" : "what the family draws"))
+          "'" + d->name + "' is not " +
+              (context_->in_proposal ? "what the family mixes over"
+               : model_family        ? "a parameter of the model"
+                                     : "what the family draws"))
         .label(d->range, "declared here");
     return;
   }
+  note_mixed_draw(*s.distribution, {d});
   const Expr* target = expression(*s.target);
   if (!target)
     return;
@@ -227,6 +241,7 @@ void Checker::draw_group(const ast::Sample& s, const std::vector<const Declarati
     error(Code::misplaced_statement, s.range, "a group inside of a loop or condition");
     return;
   }
+  note_mixed_draw(*s.distribution, group);
   const DistributionExpr* d = family_call(*s.distribution, dimension);
   if (!d)
     return;

@@ -254,6 +254,11 @@ private:
       line("draw " + s.name + ": " + target + " ~ " + distribution(s.distribution));
       break;
     }
+    case StatementKind::mix: line("mix " + declared() + " ~ " + distribution(s.distribution)); break;
+    case StatementKind::proposal:
+      line("proposal");
+      nested(s.body);
+      break;
     case StatementKind::return_: line("return " + expr(s.value)); break;
     }
   }

@@ -7,6 +7,12 @@
 namespace vmodel::check {
 
 const ModelParameter* Checker::parameter_of(const Declaration* d) const {
+  if (context_->mixed && d->kind == DeclarationKind::mixed) {
+    for (const ModelParameter& m : *context_->mixed) {
+      if (m.declaration == d)
+        return &m;
+    }
+  }
   for (const ModelParameter& p : program_->model.parameters) {
     if (p.declaration == d)
       return &p;
@@ -89,6 +95,7 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
   context.facts = model_context_.facts;
   context.learnables = &family.learnables;
   context.learned_calls = &family.learned_calls;
+  context.mixed = &family.mixed;
   for (const Declaration* d : program_->model.data)
     context.scopes.front().push_back(d);
   for (const ModelParameter& p : program_->model.parameters) {
@@ -133,6 +140,11 @@ std::optional<std::string> Checker::check_family(const ast::Item& item, const as
     context.dependencies.add_block(block);
     collect_later_names(block);
     statements(block.statements, family.body);
+    if (diagnostics_.error_count() == before && !family.mixed.empty()) {
+      report_unused_mixes(family.mixed);
+      if (diagnostics_.error_count() == before && !context.proposal_range.valid())
+        add_default_proposal(family);
+    }
   }
   parameters_used_ = used_before;
   if (diagnostics_.error_count() == before) {
@@ -389,6 +401,8 @@ const DistributionExpr* Checker::family_expression(VersionedCall& call, const Si
     own.declaration = at;
     own.unconstrained_size = instantiate(l.unconstrained_size, call.binding);
   }
+  for (const ModelParameter& m : family.mixed)
+    d->mixed.push_back(instantiate(m.unconstrained_size, call.binding));
   return d;
 }
 

@@ -10,6 +10,8 @@ void Checker::report_family_coverage(const Family& family, const std::set<std::s
   std::map<const Declaration*, std::vector<const Statement*>> draws;
   const std::function<void(const Block&)> visit = [&](const Block& block) {
     for (const Statement* s : block) {
+      if (s->kind == StatementKind::proposal)
+        continue;
       if (s->kind == StatementKind::draw) {
         for (const Declaration* d : s->declarations)
           draws[d].push_back(s);
@@ -60,6 +62,8 @@ void Checker::check_family_order(const Family& family) {
   std::set<const Declaration*> drawn;
   const std::function<void(const Block&)> visit = [&](const Block& block) {
     for (const Statement* s : block) {
+      if (s->kind == StatementKind::proposal)
+        continue;
       if (s->kind == StatementKind::draw) {
         for (const Declaration* d : s->declarations) {
           const ModelParameter& p = *parameter_of(d);

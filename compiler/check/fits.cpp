@@ -101,7 +101,7 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
     return;
   }
   const bool objective = name == "objective";
-  static const std::set<std::string> later{"aisivi", "bsivi", "sivi", "uivi", "iwhvi", "vr_iwae", "reinforce"};
+  static const std::set<std::string> later{"sivi", "uivi", "iwhvi", "vr_iwae", "reinforce"};
   if (objective ? find_objective(callee->name) == nullptr : callee->name != "adam") {
     if (objective && later.count(callee->name) != 0) {
       not_supported_yet(e.range, "the objective '" + callee->name + "'", "elbo(particles = 8)");
@@ -255,6 +255,7 @@ void Checker::check_fit(const ast::Fit& item) {
     if (!fit.settings.emplace(name, *text).second)
       error(Code::invalid_setting, setting.range, "a second value for '" + name + "'");
   }
+  choose_for_mixture(fit, item.keyword_range);
   if (const ObjectiveRow* row = find_objective(fit.objective)) {
     const auto settle = fit.settings.find("settle");
     if (row->method != ObjectiveMethod::elbo && settle != fit.settings.end() && settle->second != "0" &&
@@ -270,6 +271,31 @@ void Checker::check_fit(const ast::Fit& item) {
     }
   }
   program_->fits.push_back(std::move(fit));
+}
+
+/// Families with `mix` have objectives of their own.
+void Checker::choose_for_mixture(Fit& fit, SourceRange range) {
+  const auto family = std::find_if(program_->families.begin(), program_->families.end(),
+                                   [&](const Family& f) { return f.name == fit.family; });
+  if (family == program_->families.end())
+    return;
+  const bool mixed = is_mixed(*family);
+  if (mixed && fit.objective.empty())
+    fit.objective = default_mixture_objective;
+  const ObjectiveRow* row = find_objective(fit.objective);
+  if (!row || (row->needs & (mixed ? need_density : need_mixture)) == 0)
+    return;
+  std::vector<std::string> names;
+  for (const ObjectiveRow& other : objective_rows) {
+    if ((other.needs & (mixed ? need_density : need_mixture)) == 0)
+      names.emplace_back(other.name);
+  }
+  error(Code::objective_mismatch, range,
+        mixed ? "the objective '" + fit.objective + "' needs log q of draws, which is an integral for the family '" +
+                    fit.family + "'"
+              : "the objective '" + fit.objective + "' is for families with `mix`, and '" + fit.family + "' has none")
+      .label(family->range, mixed ? "it has `mix`" : "declared here")
+      .hint("objectives for it: " + listed(names));
 }
 
 /// `start = First;`: no fit may wait for itself.

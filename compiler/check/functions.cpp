@@ -562,6 +562,7 @@ bool Checker::family_template_body(Callable& callable) {
   Context context = callable_context(BlockKind::family_template, callable, family.parameters, family.size_names);
   context.learnables = &family.learnables;
   context.learned_calls = &family.learned_calls;
+  context.mixed = &family.mixed;
   context.scopes.front().push_back(family.target);
   context.dependencies.add_root(family.target->name);
   ContextGuard guard(*this, context);
@@ -573,6 +574,12 @@ bool Checker::family_template_body(Callable& callable) {
     return false;
   check_cover(family.body, StatementKind::assign, {});
   check_cover(family.body, StatementKind::draw, {family.target});
+  report_unused_mixes(family.mixed);
+  if (!family.mixed.empty() && !context.proposal_range.valid()) {
+    error(Code::incomplete_family, item.name.range, "a generic family with `mix` and without `proposal`")
+        .label(family.mixed.front().declaration->range, "what is to be proposed")
+        .hint("proposal { " + family.mixed.front().declaration->name + " ~ ...; }");
+  }
   return diagnostics_.error_count() == before;
 }
 

@@ -88,6 +88,7 @@ void Checker::collect_later_names(const ast::Block& block) {
     case ast::StatementKind::Param: name = &ast::as<ast::Param>(*s).name; break;
     case ast::StatementKind::Var: name = &ast::as<ast::Var>(*s).name; break;
     case ast::StatementKind::Learn: name = &ast::as<ast::Learn>(*s).name; break;
+    case ast::StatementKind::Mix: name = &ast::as<ast::Mix>(*s).name; break;
     case ast::StatementKind::LearnInstance: name = &ast::as<ast::LearnInstance>(*s).name; break;
     case ast::StatementKind::Quantity:
       if (ast::as<ast::Quantity>(*s).value)
@@ -123,6 +124,10 @@ void Checker::report_unknown_value(const std::string& name, SourceRange range) {
     return;
   }
   auto report = error(Code::unknown_name, range, "no value named '" + name + "'");
+  if (context_->in_proposal) {
+    report.hint("a proposal sees data, parameters, what is learned, and values that follow from the data");
+    return;
+  }
   if (context_->kind == BlockKind::family) {
     for (const Statement& s : program_->statements) {
       if (s.declaration && s.declaration->name == name &&

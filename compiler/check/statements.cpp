@@ -67,7 +67,16 @@ bool Checker::allowed(const ast::Statement& s) {
       return false;
     }
     return family ? true : refuse("learn", "family");
-  case K::Mix: not_supported_yet(s.range, "`mix`"); return false;
+  case K::Mix:
+  case K::Proposal: {
+    const char* word = s.kind == K::Mix ? "mix" : "proposal";
+    if (!family)
+      return refuse(word, "family");
+    if (!context_->in_proposal)
+      return true;
+    error(Code::misplaced_statement, s.range, std::string("`") + word + "` inside of a `proposal`");
+    return false;
+  }
   case K::Plate:
     not_supported_yet(s.range, "`plate`", "write the statements for whole arrays, or a for loop");
     return false;
@@ -132,6 +141,8 @@ void Checker::statement(const ast::Statement& s, Block& into) {
   case ast::StatementKind::Var: return var(ast::as<ast::Var>(s), into);
   case ast::StatementKind::Learn: return learn(ast::as<ast::Learn>(s));
   case ast::StatementKind::LearnInstance: return learn_instance(ast::as<ast::LearnInstance>(s));
+  case ast::StatementKind::Mix: return mix(ast::as<ast::Mix>(s), into);
+  case ast::StatementKind::Proposal: return proposal(ast::as<ast::Proposal>(s), into);
   case ast::StatementKind::Observe: return observe(ast::as<ast::Observe>(s), into);
   case ast::StatementKind::Factor: return factor(ast::as<ast::Factor>(s), into);
   case ast::StatementKind::Quantity: return quantity(ast::as<ast::Quantity>(s), into);
@@ -477,12 +488,12 @@ void Checker::return_statement(const ast::Return& s, Block& into) {
 }
 
 std::string Checker::site_name(const Expr* target, const std::string& fallback) {
-  std::string name = fallback;
+  std::string name = context_->site_prefix + fallback;
   const Expr* base = target;
   while (base && (base->kind == ExprKind::index || base->kind == ExprKind::to_real))
     base = base->operands[0];
   if (base && base->kind == ExprKind::name)
-    name = base->declaration->name;
+    name = context_->site_prefix + base->declaration->name;
   const int count = ++context_->site_names[name];
   return count == 1 ? name : name + "." + std::to_string(count);
 }

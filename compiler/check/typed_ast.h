@@ -78,6 +78,7 @@ enum class DeclarationKind : std::uint8_t {
   argument,   // of a fn, distribution or generic family; also x of log_density(x), p of quantile(p)
   size_name,  // bound by a signature: K in `u: real[K]`
   drawn,      // the x of a generic family; families for a model name its `param` declarations themselves
+  mixed,      // a variable that a family integrates out: `mix eps: real[8] ~ normal(0, 1);`
 };
 
 struct Declaration {
@@ -202,7 +203,19 @@ struct Learnable {
   const DistributionExpr* start = nullptr;  // the initial value is a draw by the fit's seed
   const Bijector* bijector = nullptr;       // null: identity. `real<lower=0>`: softplus
   std::vector<const Expr*> bijector_arguments;
-  Size unconstrained_size; // total
+  Size unconstrained_size;  // total
+  bool of_proposal = false; // learned by the proposal of what is mixed over
+};
+
+/// A variable with the map to its unconstrained coordinates: a parameter of the model, or one that a family mixes over.
+struct ModelParameter {
+  const Declaration* declaration = nullptr;
+  const Bijector* bijector = nullptr;          // null: identity
+  std::vector<const Expr*> bijector_arguments; // bounds; may read earlier parameters
+  Size unconstrained_size;                     // total, e.g. N * (K - 1)
+  bool noncentered = false;                    // coordinate is (x - location) / scale
+  const Expr* location = nullptr;
+  const Expr* scale = nullptr;
 };
 
 struct DistributionExpr {
@@ -229,6 +242,7 @@ struct DistributionExpr {
   const FamilyTemplate* family = nullptr; // family
   /// family: the family's learnables with their sizes in terms of the caller's, as far as shapes go.
   std::vector<Learnable> learnables;
+  std::vector<Size> mixed; // family: numbers of coordinates of what it mixes over, in terms of the caller's sizes
   /// Bounds of the declared type by which a prior is truncated and normalised (`param tau: real<lower=0> ~ cauchy(0,
   /// 5)`). The checker wraps such a prior into `truncated`, so lowering sees nothing special.
 };
@@ -267,6 +281,8 @@ enum class StatementKind : std::uint8_t {
   factor,    // value
   quantity,  // declaration = value
   draw,      // family: target ~ distribution on the constrained scale; or group (declarations) ~ family
+  mix,       // family: declaration ~ distribution, which is integrated out
+  proposal,  // family: body draws what is mixed over, given the parameters
   return_,   // value; last statement of a function or member
 };
 
@@ -362,17 +378,6 @@ struct Bijector {
   bool has_log_det() const { return log_det || forward_and_log_det || inverse_and_log_det || is_scalar(); }
 };
 
-/// A parameter of the model and the map to its unconstrained coordinates.
-struct ModelParameter {
-  const Declaration* declaration = nullptr;
-  const Bijector* bijector = nullptr;          // null: identity
-  std::vector<const Expr*> bijector_arguments; // bounds; may read earlier parameters
-  Size unconstrained_size;                     // total, e.g. N * (K - 1)
-  bool noncentered = false;                    // coordinate is (x - location) / scale
-  const Expr* location = nullptr;
-  const Expr* scale = nullptr;
-};
-
 struct Model {
   std::string name;
   SourceRange range;
@@ -394,6 +399,7 @@ struct FamilyTemplate {
   const Declaration* target = nullptr;        // x
   std::vector<Learnable> learnables;
   std::vector<LearnedCall> learned_calls;
+  std::vector<ModelParameter> mixed; // what `mix` declares, in order
   Block body;
   SourceRange range;
 };
@@ -403,9 +409,13 @@ struct Family {
   std::string name;
   std::vector<Learnable> learnables;
   std::vector<LearnedCall> learned_calls;
-  Block body; // let, for_, draw ... in an order in which bounds can be evaluated
+  std::vector<ModelParameter> mixed; // what `mix` declares, in order; generic families in it may have more
+  Block body;                        // let, for_, draw ... in an order in which bounds can be evaluated
   SourceRange range;
 };
+
+/// Whether densities of the family are integrals: it has a `mix`, or a generic family in it has.
+bool is_mixed(const Family& family);
 
 /// `fit NAME { ... }` after checking; unset settings are chosen by the runtime and printed.
 struct Fit {

@@ -242,9 +242,12 @@ bool Checker::bind_versioned(VersionedCall& call, const std::string& name, Sourc
             "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " + type_text(p->type));
       return false;
     }
-    if (!require_load_time(a, "argument '" + p->name + "' of '" + name + "'",
-                           callee.family ? "the arguments of a family follow from the data"
-                                         : "the arguments of what is learned follow from the data"))
+    // What a generic family reads in its draws alone may vary: a context.
+    const bool may_vary =
+        callee.family && p->type.element == Element::real && callee.load_time_arguments.count(p->name) == 0;
+    if (!may_vary && !require_load_time(a, "argument '" + p->name + "' of '" + name + "'",
+                                        callee.family ? "the arguments of a family follow from the data"
+                                                      : "the arguments of what is learned follow from the data"))
       return false;
     call.binding.arguments[p] = a;
     if (a->type.is_scalar() && a->type.element == Element::integer)

@@ -2,6 +2,8 @@
 
 #include "compiler/ir/typing.h"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 
 namespace vmodel::codegen {
@@ -38,7 +40,9 @@ bool is_density(std::string_view kernel) {
 }
 
 bool is_step(std::string_view kernel) {
-  return kernel.ends_with(".draw") || kernel.ends_with(".pathwise") || kernel.ends_with(".score");
+  constexpr std::array<std::string_view, 7> endings = {
+      ".draw", ".pathwise", ".score", ".log_density_gradient", ".proposal.log_density", ".step", ".point"};
+  return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 
 std::size_t operations(const ir::Region& region) {

@@ -207,9 +207,19 @@ std::string complete_metadata(nlohmann::ordered_json j, const Options& options, 
 /// The sizes that passes added to those of lowering: how many random numbers a draw of each family takes.
 void add_noise(nlohmann::ordered_json& metadata, const std::vector<passes::FamilyNoise>& noise) {
   for (const passes::FamilyNoise& entry : noise) {
-    for (auto& family : metadata["families"])
-      if (family["name"] == entry.family)
+    if (entry.family.ends_with(".step") || entry.family.ends_with(".point")) {
+      metadata["stages"].push_back({{"kernel", entry.family}, {"size", entry.size}});
+      metadata["sizes"].push_back("what " + entry.family + " computes");
+      continue;
+    }
+    for (auto& family : metadata["families"]) {
+      const std::string name = family["name"].get<std::string>();
+      if (entry.family == name)
         family["noise"] = entry.size;
+      for (const char* part : {"mix", "proposal"})
+        if (entry.family == name + "." + part)
+          family["mixture"][part]["noise"] = entry.size;
+    }
     metadata["sizes"].push_back("random numbers of " + entry.family);
   }
 }
@@ -388,7 +398,9 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   std::vector<std::string> objectives = options.objectives;
   for (const check::Fit& fit : program->fits)
     objectives.push_back(fit.objective);
-  const unsigned needs = needs_of(objectives);
+  unsigned needs = needs_of(objectives);
+  if (std::any_of(program->families.begin(), program->families.end(), check::is_mixed))
+    needs |= find_objective(default_mixture_objective)->needs;
   code.kernels = kernel_code(kernels, target, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;

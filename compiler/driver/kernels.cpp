@@ -27,6 +27,10 @@ bool is_hot(std::string_view kernel, unsigned needs) {
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
+  if (kernel.ends_with(".step") || kernel.ends_with(".point"))
+    return true;
+  if (kernel.ends_with(".proposal.score") || kernel.ends_with(".proposal.log_density"))
+    return true;
   // Starts by maximum likelihood use the score, too, but a few hundred times only.
   if (kernel.ends_with(".score"))
     return (needs & need_score) != 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace vmodel::lower {
 
@@ -15,41 +16,156 @@ using ir::SiteKind;
 
 namespace {
 
-/// One pass through a family's statements: drawing (values are sampled and z is stored), or at a given z.
+/// What a function of a family does with parameters and with what the family mixes over.
+enum class Part : std::uint8_t {
+  draw,             // FAMILY.draw: samples both
+  density,          // FAMILY.density: both are given
+  mix,              // FAMILY.mix.draw: samples what is mixed over, at given parameters
+  proposal,         // FAMILY.proposal.draw: the same by the proposal
+  proposal_density, // FAMILY.proposal.density: both are given
+};
+
+constexpr const char* ending(Part part) {
+  switch (part) {
+  case Part::draw: return ".draw";
+  case Part::density: return ".density";
+  case Part::mix: return ".mix.draw";
+  case Part::proposal: return ".proposal.draw";
+  case Part::proposal_density: break;
+  }
+  return ".proposal.density";
+}
+
+/// One pass through a family's statements. Values that are sampled are stored to z or to `mix`.
 class FamilyLowering {
 public:
-  FamilyLowering(MasterContext& context, const FamilyLayout& layout, bool drawing)
-      : context_(context), layout_(layout), drawing_(drawing),
-        master_(context, layout.family->name + (drawing ? ".draw" : ".density")), e_(master_.emitter()),
-        b_(master_.b()) {
+  FamilyLowering(MasterContext& context, const FamilyLayout& layout, Part part)
+      : context_(context), layout_(layout), part_(part), drawing_(part == Part::draw || part == Part::proposal),
+        master_(context, layout.family->name + ending(part)), e_(master_.emitter()), b_(master_.b()) {
     phi_ = master_.argument("phi", layout.phi, Axis::step);
-    z_ = drawing ? master_.output("z", context.layout.dimension, Axis::particle)
-                 : master_.argument("z", context.layout.dimension, Axis::particle);
+    if (of_proposal())
+      theta_ = master_.argument("theta", layout.phi, Axis::step);
+    const Size& dimension = context.layout.dimension;
+    z_ = part == Part::draw ? master_.output("z", dimension, Axis::particle)
+                            : master_.argument("z", dimension, Axis::particle);
+    if (!layout.mixed.empty()) {
+      const bool given = part == Part::density || part == Part::proposal_density;
+      mix_ = given ? master_.argument("mix", layout.mix, Axis::particle)
+                   : master_.output("mix", layout.mix, Axis::particle);
+    }
+    for (const MixLayout& m : layout.mixed) {
+      ParameterLayout p;
+      p.parameter = m.variable;
+      p.unconstrained_offset = m.offset;
+      p.unconstrained_size = m.size;
+      mixed_[m.statement].push_back(std::move(p));
+    }
   }
 
   void run() {
     e_.values_are_draws = true;
     run_load_time(master_, context_, *layout_.family);
     bind_learnables(nullptr);
-    find_partial(layout_.family->body);
-    if (drawing_) {
-      for (const ParameterLayout* p : partial_) {
-        bind(*p, b_.alloc(e_.dims(p->parameter->declaration->type.shape), ir::Element::f64, false));
-      }
-    }
-    e_.model_statement = [this](const Statement& s) {
-      if (s.kind == StatementKind::draw)
-        draw(s);
-    };
     e_.unconstrained = [this](const Expr& e) { return coordinates(e); };
-    e_.block(layout_.family->body);
-    for (const ParameterLayout* p : partial_)
-      complete(*p);
+    if (of_proposal())
+      proposals();
+    else
+      statements(layout_.family->body);
     master_.finish();
   }
 
 private:
+  bool of_proposal() const { return part_ == Part::proposal || part_ == Part::proposal_density; }
+
+  /// Whether the coordinates stand in `mix`, and not in z.
+  static bool is_mixed(const ParameterLayout& p) {
+    return p.parameter->declaration->kind == check::DeclarationKind::mixed;
+  }
+  ValueId home(const ParameterLayout& p) const { return is_mixed(p) ? mix_ : z_; }
+
+  void statements(const check::Block& body) {
+    partial_.clear();
+    find_partial(body);
+    if (drawing_) {
+      for (const ParameterLayout* p : partial_)
+        bind(*p, b_.alloc(e_.dims(p->parameter->declaration->type.shape), ir::Element::f64, false));
+    }
+    e_.model_statement = [this](const Statement& s) {
+      if (s.kind == StatementKind::draw)
+        draw(s);
+      if (s.kind == StatementKind::mix)
+        mix(s);
+    };
+    e_.block(body);
+    for (const ParameterLayout* p : partial_)
+      complete(*p);
+  }
+
+  /// The family's own proposal, and those of the generic families in it, at given parameters.
+  void proposals() {
+    for (const ParameterLayout& p : context_.layout.parameters)
+      bind(p, master_.forward(map_of(*p.parameter), e_.dims(p.parameter->declaration->type.shape), z_,
+                              e_.size(p.unconstrained_offset)));
+    for (const Statement* s : layout_.family->body) {
+      if (s->kind == StatementKind::proposal)
+        statements(s->body);
+      if (s->kind != StatementKind::draw || mixed_.count(s) == 0)
+        continue;
+      const Value x = gathered(members_of(*s));
+      within(*s, [&] {
+        e_.environment[s->distribution->family->target] = x;
+        scope_ = s;
+        for (const Statement* inner : s->distribution->family->body) {
+          if (inner->kind == StatementKind::proposal)
+            statements(inner->body);
+        }
+        scope_ = nullptr;
+      });
+    }
+  }
+
+  /// What is integrated out: sampled once, or given.
+  void mix(const Statement& s) {
+    const ParameterLayout& p = *parameter(s.declaration);
+    const bool sampled = part_ == Part::draw || part_ == Part::mix;
+    const ValueId offset = e_.size(p.unconstrained_offset);
+    Emitter::Draws own;
+    if (e_.environment.count(s.declaration) == 0) {
+      const std::vector<Dim> shape = e_.dims(s.declaration->type.shape);
+      if (sampled) {
+        own = drawn(s, shape);
+        own_densities_[&s] = own.log_density;
+        e_.environment[s.declaration] = own.value;
+        master_.store_unconstrained(*p.parameter, own.value, mix_, offset);
+      } else {
+        e_.environment[s.declaration] = master_.forward(map_of(*p.parameter), shape, mix_, offset);
+      }
+    }
+    if (sampling_only_)
+      return;
+    // A family of this function alone sums them as any draw.
+    const SiteKind kind = part_ == Part::mix ? SiteKind::draw : SiteKind::prior;
+    const auto density = own_densities_.find(&s);
+    emit_site(e_, kind, s.name, *s.distribution, e_.environment.at(s.declaration), {},
+              density == own_densities_.end() ? nullptr : density->second);
+    master_.log_determinant_site(*p.parameter, mix_, offset, kind);
+  }
+
+  /// The site of a draw; at given parameters those of what is mixed over count alone.
+  void site(const Statement& s, const std::string& name, const Value& value,
+            const std::function<ValueId(Indices)>& density) {
+    if (part_ != Part::mix)
+      emit_site(e_, SiteKind::draw, name, *s.distribution, value, {}, density);
+  }
+
   const ParameterLayout* parameter(const Declaration* d) const {
+    if (d->kind == check::DeclarationKind::mixed) {
+      for (const ParameterLayout& p : mixed_.at(scope_)) {
+        if (p.parameter->declaration == d)
+          return &p;
+      }
+      return nullptr;
+    }
     for (const ParameterLayout& p : context_.layout.parameters) {
       if (p.parameter->declaration == d || p.parameter->declaration->name == d->name)
         return &p;
@@ -69,6 +185,8 @@ private:
   /// Parameters that are drawn element by element.
   void find_partial(const check::Block& block) {
     for (const Statement* s : block) {
+      if (s->kind == StatementKind::proposal)
+        continue;
       if (s->kind == StatementKind::draw && s->target && s->target->kind == ExprKind::index) {
         const ParameterLayout* p = parameter(target_declaration(*s));
         if (p && std::find(partial_.begin(), partial_.end(), p) == partial_.end())
@@ -81,6 +199,8 @@ private:
 
   void bind(const ParameterLayout& p, const Value& value) {
     e_.environment[p.parameter->declaration] = value;
+    if (is_mixed(p))
+      return;
     for (const Declaration& d : context_.module.program.declarations) {
       if (d.kind == check::DeclarationKind::drawn && d.name == p.parameter->declaration->name)
         e_.environment[&d] = value;
@@ -89,11 +209,11 @@ private:
 
   void bind_learnables(const Statement* statement) {
     for (const LearnableLayout& l : layout_.learnables) {
-      if (l.statement != statement)
+      if (l.statement != statement || (l.of_proposal && !of_proposal()))
         continue;
       const std::vector<Dim> shape = e_.dims(l.learnable->declaration->type.shape);
       e_.environment[l.learnable->declaration] =
-          master_.forward(map_of(*l.learnable), shape, phi_, e_.size(l.phi_offset));
+          master_.forward(map_of(*l.learnable), shape, l.of_proposal ? theta_ : phi_, e_.size(l.phi_offset));
     }
   }
 
@@ -106,11 +226,11 @@ private:
       // unconstrained(a, b) ~ d: on the flat coordinates.
       const std::vector<const ParameterLayout*> members = members_of(s);
       Emitter::Draws own;
-      const Value x = flat_value(s, members, [&] {
-        own = drawn(s, {b_.dim(e_.size(group_dimension(context_.layout, s)))});
+      const Value x = flat_value(members, [&] {
+        own = drawn(s, {b_.dim(e_.size(dimension_of(members)))});
         return own.value;
       });
-      emit_site(e_, SiteKind::draw, s.name, *s.distribution, x, {}, own.log_density);
+      site(s, s.name, x, own.log_density);
       return;
     }
     const ParameterLayout& p = *parameter(target_declaration(s));
@@ -124,21 +244,20 @@ private:
       own = drawn(s, shape);
       bind(p, own.value);
     } else {
-      bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
+      bind(p, master_.forward(map_of(*p.parameter), shape, home(p), e_.size(p.unconstrained_offset)));
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.environment.at(p.parameter->declaration), {},
-              own.log_density);
+    site(s, s.name, e_.environment.at(p.parameter->declaration), own.log_density);
     if (drawing_)
       store_coordinates(p);
     else
-      log_determinant(p, z_);
+      log_determinant(p);
   }
 
   /// In density mode the whole parameter is known at its first element.
   void element_draw(const Statement& s, const ParameterLayout& p) {
     if (!drawing_ && !e_.environment.count(p.parameter->declaration)) {
       const std::vector<Dim> shape = e_.dims(p.parameter->declaration->type.shape);
-      bind(p, master_.forward(map_of(*p.parameter), shape, z_, e_.size(p.unconstrained_offset)));
+      bind(p, master_.forward(map_of(*p.parameter), shape, home(p), e_.size(p.unconstrained_offset)));
     }
     Emitter::Draws own;
     if (drawing_) {
@@ -176,7 +295,7 @@ private:
       else
         b_.for_each(batch, one);
     }
-    emit_site(e_, SiteKind::draw, s.name, *s.distribution, e_.expression(*s.target), {}, own.log_density);
+    site(s, s.name, e_.expression(*s.target), own.log_density);
   }
 
   void complete(const ParameterLayout& p) {
@@ -184,19 +303,20 @@ private:
       bind(p, b_.freeze(e_.environment.at(p.parameter->declaration).id));
       store_coordinates(p);
     } else {
-      log_determinant(p, z_);
+      log_determinant(p);
     }
   }
 
   void store_coordinates(const ParameterLayout& p) {
     const ValueId offset = e_.size(p.unconstrained_offset);
-    master_.store_unconstrained(*p.parameter, e_.environment.at(p.parameter->declaration), z_, offset);
-    log_determinant(p, z_);
+    master_.store_unconstrained(*p.parameter, e_.environment.at(p.parameter->declaration), home(p), offset);
+    log_determinant(p);
   }
 
   /// log q on the unconstrained scale has the log determinant of the map added.
-  void log_determinant(const ParameterLayout& p, ValueId z) {
-    master_.log_determinant_site(*p.parameter, z, e_.size(p.unconstrained_offset), SiteKind::draw);
+  void log_determinant(const ParameterLayout& p) {
+    if (part_ != Part::mix)
+      master_.log_determinant_site(*p.parameter, home(p), e_.size(p.unconstrained_offset), SiteKind::draw);
   }
 
   /// The coordinates of drawn parameters as one flat vector.
@@ -213,7 +333,7 @@ private:
     for (const ParameterLayout* p : members) {
       const ValueId count = e_.size(p->unconstrained_size);
       const auto drawn = flat_.find(p);
-      if (drawn == flat_.end() && drawing_) {
+      if (drawn == flat_.end() && part_ == Part::draw) {
         master_.inverse(map_of(*p->parameter), e_.environment.at(p->parameter->declaration), memory, position);
       } else {
         const ValueId from = drawn == flat_.end() ? z_ : drawn->second.first;
@@ -273,26 +393,31 @@ private:
     return members;
   }
 
-  /// The flat coordinates of a group: sampled and stored to z, or gathered from z. Binds the members.
-  Value flat_value(const Statement& s, const std::vector<const ParameterLayout*>& members,
-                   const std::function<Value()>& sample) {
-    const Dim extent = b_.dim(e_.size(group_dimension(context_.layout, s)));
-    const std::vector<Dim> extents{extent};
-    Value x;
+  /// The flat coordinates of a group as they are given.
+  Value gathered(const std::vector<const ParameterLayout*>& members) {
+    const std::vector<Dim> extents{b_.dim(e_.size(dimension_of(members)))};
+    const ValueId memory = b_.alloc(extents, ir::Element::f64, false);
+    copy_coordinates(members, [&](ValueId in_group, ValueId in_home) {
+      const ValueId from[] = {in_home}, to[] = {in_group};
+      b_.store(memory, to, b_.load(home(*members.front()), from));
+    });
+    return b_.freeze(memory);
+  }
+
+  static Size dimension_of(const std::vector<const ParameterLayout*>& members) {
+    Size dimension;
+    for (const ParameterLayout* p : members)
+      dimension = dimension + p->unconstrained_size;
+    return dimension;
+  }
+
+  /// The flat coordinates of a group: sampled and stored, or as they are given. Binds the members.
+  Value flat_value(const std::vector<const ParameterLayout*>& members, const std::function<Value()>& sample) {
+    const Value x = drawing_ ? sample() : gathered(members);
     if (drawing_) {
-      x = sample();
-    } else {
-      const ValueId memory = b_.alloc(extents, ir::Element::f64, false);
-      copy_coordinates(members, [&](ValueId in_group, ValueId in_z) {
-        const ValueId from[] = {in_z}, to[] = {in_group};
-        b_.store(memory, to, b_.load(z_, from));
-      });
-      x = b_.freeze(memory);
-    }
-    if (drawing_) {
-      copy_coordinates(members, [&](ValueId in_group, ValueId in_z) {
-        const ValueId from[] = {in_group}, to[] = {in_z};
-        b_.store(z_, to, b_.load(x.id, from));
+      copy_coordinates(members, [&](ValueId in_group, ValueId in_home) {
+        const ValueId from[] = {in_group}, to[] = {in_home};
+        b_.store(home(*members.front()), to, b_.load(x.id, from));
       });
     }
     ValueId position = b_.index(0);
@@ -325,59 +450,79 @@ private:
     }
   }
 
+  /// With the generic family of a draw in scope: its sizes, arguments and learnables. `body` may be more than once with
+  /// what it bound before.
+  void within(const Statement& s, const std::function<void()>& body) {
+    Environment& inner = inner_[&s];
+    if (inner.empty()) {
+      const check::FamilyTemplate& generic = *s.distribution->family;
+      for (const Declaration* name : generic.size_names)
+        inner[name] = e_.size(s.distribution->sizes.at(name->name));
+      for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k)
+        inner[generic.parameters[k]] = e_.expression(*s.distribution->arguments[k]);
+      std::vector<std::pair<const LearnableLayout*, ValueId>> learned;
+      for (const LearnableLayout& l : layout_.learnables) {
+        if (l.statement == &s && (!l.of_proposal || of_proposal()))
+          learned.emplace_back(&l, e_.size(l.phi_offset));
+      }
+      std::swap(e_.environment, inner);
+      for (const auto& [l, offset] : learned) {
+        e_.environment[l->learnable->declaration] =
+            master_.forward(map_of(*l->learnable), e_.dims(l->learnable->declaration->type.shape),
+                            l->of_proposal ? theta_ : phi_, offset);
+      }
+      std::swap(e_.environment, inner);
+    }
+    std::swap(e_.environment, inner);
+    const auto handler = e_.model_statement;
+    body();
+    e_.model_statement = handler;
+    std::swap(e_.environment, inner);
+  }
+
   /// A group under a generic family: its body with x as target.
   void group(const Statement& s) {
     const check::FamilyTemplate& generic = *s.distribution->family;
-    const std::vector<const ParameterLayout*> members = members_of(s);
-    Environment inner;
-    for (const Declaration* name : generic.size_names)
-      inner[name] = e_.size(s.distribution->sizes.at(name->name));
-    for (std::size_t k = 0; k < s.distribution->arguments.size(); ++k)
-      inner[generic.parameters[k]] = e_.expression(*s.distribution->arguments[k]);
-    std::vector<std::pair<const check::Learnable*, ValueId>> offsets;
-    for (const LearnableLayout& l : layout_.learnables) {
-      if (l.statement == &s)
-        offsets.emplace_back(l.learnable, e_.size(l.phi_offset));
-    }
-    const auto with_inner = [&](const std::function<void()>& body) {
-      std::swap(e_.environment, inner);
-      const auto handler = e_.model_statement;
-      body();
-      e_.model_statement = handler;
-      std::swap(e_.environment, inner);
-    };
-    with_inner([&] {
-      for (const auto& [learnable, offset] : offsets) {
-        e_.environment[learnable->declaration] =
-            master_.forward(map_of(*learnable), e_.dims(learnable->declaration->type.shape), phi_, offset);
-      }
-    });
-    const Value x = flat_value(s, members, [&] {
+    const Value x = flat_value(members_of(s), [&] {
       Value drawn;
-      with_inner([&] { drawn = draw_generic(generic); });
+      within(s, [&] { drawn = draw_generic(s); });
       return drawn;
     });
-    with_inner([&] {
+    within(s, [&] {
       e_.environment[generic.target] = x;
       e_.model_statement = [&](const Statement& inner_statement) {
         if (inner_statement.kind == StatementKind::draw) {
           const auto density = own_densities_.find(&inner_statement);
-          emit_site(e_, SiteKind::draw, s.name, *inner_statement.distribution, e_.expression(*inner_statement.target),
-                    {}, density == own_densities_.end() ? nullptr : density->second);
+          site(inner_statement, s.name, e_.expression(*inner_statement.target),
+               density == own_densities_.end() ? nullptr : density->second);
         }
+        if (inner_statement.kind == StatementKind::mix)
+          mix_within(s, inner_statement);
       };
       e_.block(generic.body);
     });
+    // The same generic family may stand in several draws.
+    own_densities_.clear();
+    inner_.erase(&s);
+  }
+
+  void mix_within(const Statement& s, const Statement& inner) {
+    const Statement* outer = std::exchange(scope_, &s);
+    mix(inner);
+    scope_ = outer;
   }
 
   /// Samples x of a generic family: whole, or element by element into memory.
-  Value draw_generic(const check::FamilyTemplate& generic) {
+  Value draw_generic(const Statement& group) {
+    const check::FamilyTemplate& generic = *group.distribution->family;
     Value result;
     bool elementwise = false;
     std::vector<const Statement*> stack(generic.body.begin(), generic.body.end());
     while (!stack.empty()) {
       const Statement* s = stack.back();
       stack.pop_back();
+      if (s->kind == StatementKind::proposal)
+        continue;
       if (s->kind == StatementKind::draw && s->target->kind == ExprKind::index)
         elementwise = true;
       stack.insert(stack.end(), s->body.begin(), s->body.end());
@@ -388,6 +533,11 @@ private:
       e_.environment[generic.target] = result;
     }
     e_.model_statement = [&](const Statement& s) {
+      if (s.kind == StatementKind::mix) {
+        sampling_only_ = true;
+        mix_within(group, s);
+        sampling_only_ = false;
+      }
       if (s.kind != StatementKind::draw)
         return;
       if (s.target->kind != ExprKind::index) {
@@ -414,11 +564,17 @@ private:
 
   MasterContext& context_;
   const FamilyLayout& layout_;
-  bool drawing_;
+  const Part part_;
+  const bool drawing_; // what the statements' draws are of is sampled
   Master master_;
   Emitter& e_;
   ir::Builder& b_;
-  ValueId phi_, z_;
+  ValueId phi_, theta_, z_, mix_;
+  /// What is mixed over, by the draw whose generic family declares it (null: the family's own).
+  std::map<const Statement*, std::vector<ParameterLayout>> mixed_;
+  const Statement* scope_ = nullptr; // the draw in whose generic family mixed variables are meant
+  bool sampling_only_ = false;       // sites come in another pass
+  std::map<const Statement*, Environment> inner_;
   std::vector<const ParameterLayout*> partial_;
   std::map<const ParameterLayout*, std::pair<ValueId, ValueId>>
       flat_; // of groups: their coordinates, and where theirs begin
@@ -446,9 +602,13 @@ bool has_density(const DistributionExpr& d) {
 } // namespace
 
 void lower_family(MasterContext& context, const FamilyLayout& family) {
-  FamilyLowering(context, family, true).run();
+  FamilyLowering(context, family, Part::draw).run();
   if (has_density(family.family->body))
-    FamilyLowering(context, family, false).run();
+    FamilyLowering(context, family, Part::density).run();
+  if (!family.mixed.empty()) {
+    for (const Part part : {Part::mix, Part::proposal, Part::proposal_density})
+      FamilyLowering(context, family, part).run();
+  }
   lower_initial(context, family);
   lower_learned(context, family);
 }

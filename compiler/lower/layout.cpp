@@ -9,11 +9,19 @@ using check::StatementKind;
 
 namespace {
 
-void for_each_statement(const check::Block& block, const std::function<void(const Statement&)>& visit) {
+/// Those of a family's proposal alone, or all others.
+void for_each_statement(const check::Block& block, const std::function<void(const Statement&)>& visit,
+                        bool of_proposal = false) {
   for (const Statement* s : block) {
-    visit(*s);
-    for_each_statement(s->body, visit);
-    for_each_statement(s->otherwise, visit);
+    if (s->kind == StatementKind::proposal) {
+      if (of_proposal)
+        for_each_statement(s->body, visit);
+      continue;
+    }
+    if (!of_proposal)
+      visit(*s);
+    for_each_statement(s->body, visit, of_proposal);
+    for_each_statement(s->otherwise, visit, of_proposal);
   }
 }
 
@@ -55,15 +63,27 @@ void lay_out_observation(Layout& layout, const ModelBody& body, const Statement&
   layout.observations.push_back(std::move(o));
 }
 
+/// The draws of a family by generic families, its own or its proposal's.
+void for_each_group(const check::Block& block, bool of_proposal, const std::function<void(const Statement&)>& visit) {
+  for_each_statement(
+      block,
+      [&](const Statement& s) {
+        if (s.kind == StatementKind::draw && s.distribution->kind == check::DistributionKind::family)
+          visit(s);
+      },
+      of_proposal);
+}
+
 FamilyLayout lay_out_family(const check::Family& family) {
   FamilyLayout result;
   result.family = &family;
   /// `at_use`: the learnable with its sizes in terms of the family's.
   const auto add = [&](const check::Learnable& learnable, const check::Learnable& at_use, const Statement* statement,
-                       const std::string& prefix) {
+                       const std::string& prefix, bool of_proposal) {
     LearnableLayout entry;
     entry.learnable = &learnable;
     entry.statement = statement;
+    entry.of_proposal = of_proposal;
     entry.name = prefix + learnable.declaration->name;
     entry.shape = at_use.declaration->type.shape;
     entry.phi_offset = result.phi;
@@ -74,32 +94,40 @@ FamilyLayout lay_out_family(const check::Family& family) {
     result.values = result.values + entry.size;
     result.learnables.push_back(std::move(entry));
   };
-  for (const check::Learnable& learnable : family.learnables)
-    add(learnable, learnable, nullptr, "");
   // A family that is one generic family keeps its plain names.
   const bool alone = family.body.size() == 1 && family.learnables.empty();
-  for_each_statement(family.body, [&](const Statement& s) {
-    if (s.kind != StatementKind::draw || s.distribution->kind != check::DistributionKind::family)
-      return;
-    const check::FamilyTemplate& generic = *s.distribution->family;
-    for (std::size_t k = 0; k < generic.learnables.size(); ++k)
-      add(generic.learnables[k], s.distribution->learnables[k], &s, alone ? "" : s.name + ".");
+  // What the proposal learns stands behind what the family learns.
+  for (const bool of_proposal : {false, true}) {
+    result.proposal = result.phi;
+    for (const check::Learnable& learnable : family.learnables) {
+      if (learnable.of_proposal == of_proposal)
+        add(learnable, learnable, nullptr, "", of_proposal);
+    }
+    const auto add_group = [&](const Statement& s, bool every) {
+      const check::FamilyTemplate& generic = *s.distribution->family;
+      for (std::size_t k = 0; k < generic.learnables.size(); ++k) {
+        if (every || generic.learnables[k].of_proposal == of_proposal)
+          add(generic.learnables[k], s.distribution->learnables[k], &s, alone ? "" : s.name + ".", of_proposal);
+      }
+    };
+    for_each_group(family.body, false, [&](const Statement& s) { add_group(s, false); });
+    if (of_proposal)
+      for_each_group(family.body, true, [&](const Statement& s) { add_group(s, true); });
+  }
+  const auto mix = [&](const check::ModelParameter& variable, const Size& size, const Statement* statement) {
+    result.mixed.push_back({&variable, statement, result.mix, size});
+    result.mix = result.mix + size;
+  };
+  for (const check::ModelParameter& variable : family.mixed)
+    mix(variable, variable.unconstrained_size, nullptr);
+  for_each_group(family.body, false, [&](const Statement& s) {
+    for (std::size_t k = 0; k < s.distribution->family->mixed.size(); ++k)
+      mix(s.distribution->family->mixed[k], s.distribution->mixed[k], &s);
   });
   return result;
 }
 
 } // namespace
-
-Size group_dimension(const Layout& layout, const Statement& draw) {
-  Size dimension;
-  for (const Declaration* d : draw.declarations) {
-    for (const ParameterLayout& p : layout.parameters) {
-      if (p.parameter->declaration == d || p.parameter->declaration->name == d->name)
-        dimension = dimension + p.unconstrained_size;
-    }
-  }
-  return dimension;
-}
 
 Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& table) {
   Layout layout;
@@ -156,6 +184,12 @@ Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& 
   for (const FamilyLayout& f : layout.families) {
     table.number(f.phi);
     table.number(f.values);
+    if (!f.mixed.empty()) {
+      table.number(f.proposal);
+      table.number(f.mix);
+      for (const MixLayout& m : f.mixed)
+        table.number(m.size);
+    }
     for (const LearnableLayout& l : f.learnables) {
       number_shape(l.shape);
       for (const Size* s : {&l.phi_offset, &l.phi_size, &l.offset, &l.size})

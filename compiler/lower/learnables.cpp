@@ -40,8 +40,11 @@ void bind_template(Master& master, const LearnableLayout& l) {
   Environment inner;
   for (const Declaration* name : generic.size_names)
     inner[name] = e.size(l.statement->distribution->sizes.at(name->name));
+  // An argument that varies is read by draws alone.
   for (std::size_t k = 0; k < l.statement->distribution->arguments.size(); ++k) {
-    inner[generic.parameters[k]] = e.expression(*l.statement->distribution->arguments[k]);
+    const Expr& argument = *l.statement->distribution->arguments[k];
+    if (argument.load_time)
+      inner[generic.parameters[k]] = e.expression(argument);
   }
   for (const auto& [name, value] : inner)
     e.environment[name] = value;

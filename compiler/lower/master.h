@@ -86,16 +86,28 @@ struct ParameterLayout {
 struct LearnableLayout {
   const check::Learnable* learnable = nullptr;
   const Statement* statement = nullptr;
+  bool of_proposal = false;
   std::string name;
   check::Shape shape; // in terms of the family's sizes
   Size phi_offset, phi_size;
   Size offset, size; // among the learned values
 };
 
+/// A variable that a family mixes over, as its coordinates lie in `mix`; `statement` is the draw whose template
+/// declares it (null: the family's own).
+struct MixLayout {
+  const check::ModelParameter* variable = nullptr;
+  const Statement* statement = nullptr;
+  Size offset, size;
+};
+
 struct FamilyLayout {
   const check::Family* family = nullptr;
   std::vector<LearnableLayout> learnables;
   Size phi, values;
+  Size proposal; // where in phi begins what the proposal learns
+  std::vector<MixLayout> mixed;
+  Size mix; // coordinates of all that it mixes over
 };
 
 struct Layout {
@@ -114,8 +126,6 @@ struct Layout {
 
 /// Number of elements of an array of this shape.
 Size element_count(const check::Shape& shape);
-/// Substitutes a generic family's size name (D) by the dimension of the group that it draws.
-Size group_dimension(const Layout& layout, const Statement& draw);
 
 Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& table);
 

@@ -200,26 +200,43 @@ private:
     }
     entry["phi"] = number(f.phi);
     entry["values"] = number(f.values);
+    if (!f.mixed.empty()) {
+      entry["mixture"] = {{"size", number(f.mix)},
+                          {"learned", number(f.proposal)},
+                          {"mix", json::object()},
+                          {"proposal", json::object()}};
+    }
     if (alone)
       add_gaussian(entry, *body[0]->distribution->family);
     return entry;
   }
 
-  /// A generic family whose body is one normal draw of the whole vector is a Gaussian that a start by
-  /// Laplace's method can set in closed form.
+  /// A generic family whose body is one normal draw of the whole vector is a Gaussian that a start by Laplace's method
+  /// can set in closed form. What it mixes over bends it, behind a last map by location and factor.
   static void add_gaussian(json& entry, const check::FamilyTemplate& generic) {
-    if (generic.body.size() != 1 || generic.body[0]->kind != StatementKind::draw || generic.learnables.size() != 2)
+    const Statement* draw = nullptr;
+    for (const Statement* s : generic.body) {
+      if (s->kind == StatementKind::draw)
+        draw = draw ? nullptr : s;
+    }
+    if (!draw)
       return;
-    const DistributionExpr& d = *generic.body[0]->distribution;
+    const DistributionExpr& d = *draw->distribution;
+    const auto name = [](const Expr* e) { return e->kind == check::ExprKind::name ? e->declaration->name : ""; };
+    if (!generic.mixed.empty()) {
+      const check::BijectorStep* last = d.steps.empty() ? nullptr : d.steps.back();
+      if (last && last->bijector && last->bijector->library && last->bijector->name == "triangular_affine")
+        entry["gaussian"] = {{"location", name(last->arguments[0])}, {"scale_cholesky", name(last->arguments[1])}};
+      return;
+    }
+    if (generic.body.size() != 1 || generic.learnables.size() != 2)
+      return;
     if (d.kind != check::DistributionKind::named || !d.distribution->library || d.arguments.size() != 2)
       return;
-    const auto argument = [&](std::size_t k) {
-      return d.arguments[k]->kind == check::ExprKind::name ? d.arguments[k]->declaration->name : "";
-    };
     if (d.distribution->name == "normal")
-      entry["gaussian"] = {{"location", argument(0)}, {"scale", argument(1)}};
+      entry["gaussian"] = {{"location", name(d.arguments[0])}, {"scale", name(d.arguments[1])}};
     if (d.distribution->name == "multi_normal_cholesky")
-      entry["gaussian"] = {{"location", argument(0)}, {"scale_cholesky", argument(1)}};
+      entry["gaussian"] = {{"location", name(d.arguments[0])}, {"scale_cholesky", name(d.arguments[1])}};
   }
 
   MasterContext& context_;

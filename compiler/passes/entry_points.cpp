@@ -4,6 +4,7 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
+#include "compiler/passes/stages.h"
 
 #include <algorithm>
 #include <limits>
@@ -103,7 +104,18 @@ private:
   void family_density(const Function& master, const std::string& family) {
     SitePolicy policy;
     policy.rules.push_back({SiteKind::draw, SiteAction::sum, "log_q"});
+    // The joint density of what is drawn and of what is mixed over, and that of the latter.
+    if (has_site(master.body, SiteKind::prior)) {
+      policy.rules.push_back({SiteKind::prior, SiteAction::sum, "log_q"});
+      policy.rules.push_back({SiteKind::prior, SiteAction::sum, "log_mix"});
+    }
     add(family + ".log_density", master, policy, {family + ".log_density_gradient", family + ".score"});
+  }
+
+  static bool has_site(const Region& region, SiteKind kind) {
+    bool found = false;
+    ir::for_each_op(region, [&](const Op& op) { found |= op.opcode == Opcode::site_ && op.site_kind == kind; });
+    return found;
   }
 
   const KernelSizes& sizes_;
@@ -214,6 +226,18 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
                              std::string("log_density") + irregular_suffix, options);
   }
   for (const std::string& family : families) {
+    if (const std::string mixed = family_of_kernel(family, ".proposal"); !mixed.empty()) {
+      GradientOptions options;
+      options.of = {{"log_q", "weight"}};
+      options.wrt = {{"theta", "d_theta"}};
+      derivatives.add_gradient(family + ".score", mixed + whole_suffix, options);
+      if (Function* score = derivatives.find(family + ".score"))
+        move_parameter(*score, "weight", "log_q");
+      continue;
+    }
+    // What is mixed over is drawn from its own distribution at given parameters: no derivative is needed.
+    if (!family_of_kernel(family, ".mix").empty())
+      continue;
     GradientOptions options;
     options.of = {{"z", "d_z"}, {"log_q", "d_log_q"}, {"entropy", "d_entropy"}};
     options.wrt = {{"phi", "d_phi"}};
@@ -223,7 +247,9 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     options = {};
     options.of = {{"log_q", ""}};
     options.wrt = {{"z", "gradient"}};
-    derivatives.add_gradient(family + ".log_density_gradient", family + ".log_density", options);
+    const std::string conditional = family + conditional_suffix;
+    derivatives.add_gradient(family + ".log_density_gradient",
+                             derivatives.find(conditional) ? conditional : family + ".log_density", options);
 
     options = {};
     options.of = {{"log_q", "weight"}};
@@ -236,6 +262,9 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     if (const std::string family = family_of_kernel(function.name, ".noise"); !family.empty())
       return !is_wanted(function.name, wanted) && !is_wanted(family + ".draw", wanted) &&
              !is_wanted(family + ".pathwise", wanted);
+    if (!family_of_kernel(function.name, whole_suffix).empty() ||
+        !family_of_kernel(function.name, conditional_suffix).empty())
+      return true;
     const bool is_base = function.name == "log_density" || function.name == "log_density.plain" ||
                          (function.name == std::string("log_density") + irregular_suffix &&
                           !is_wanted("log_density.plain", wanted) && !is_wanted("log_density", wanted)) ||

@@ -5,6 +5,7 @@
 #include "compiler/passes/expand.h"
 #include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/stages.h"
 
 namespace vmodel::passes {
 
@@ -81,6 +82,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("inline", inline_calls);
   pipeline.run("entry-points", [&](const ir::Module& m) { return entry_points(m, options.sizes, options.kernels); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  // Before loops of different stages become one.
+  pipeline.run("stages", [&](ir::Module m) { return split_stages(std::move(m), noise); });
   pipeline.optimise();
   // As early as loops are as long as they will be: every later pass finds more in them.
   pipeline.run("data-branches", data_branches);

@@ -3,6 +3,7 @@
 #include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
+#include "compiler/passes/stages.h"
 #include "compiler/passes/sufficient_statistics.h"
 
 #include <sstream>
@@ -99,6 +100,11 @@ const std::vector<Pass>& all_passes() {
             [](ir::Module module) {
               std::vector<FamilyNoise> made;
               return split_noise(std::move(module), made);
+            }),
+      plain("stages", "what kernels compute again and again from arguments that stay, as kernels of its own",
+            [](ir::Module module) {
+              std::vector<FamilyNoise> made;
+              return split_stages(std::move(module), made);
             }),
       plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),

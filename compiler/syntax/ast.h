@@ -91,6 +91,11 @@ struct Mix final : StatementNode<StatementKind::Mix> {
   ExpressionPtr distribution;
 };
 
+// `proposal { eps ~ normal(learn, learn); }`
+struct Proposal final : StatementNode<StatementKind::Proposal> {
+  Block body;
+};
+
 // `observe y[n] ~ normal(mu, sigma);`
 struct Observe final : StatementNode<StatementKind::Observe> {
   ExpressionPtr target;

@@ -235,6 +235,12 @@ ast::StatementPtr AstBuilder::statement(const Context* statement) {
     optional_value(VModelParser::TILDE, node->distribution);
     return node;
   }
+  case VModelParser::RuleProposal: {
+    auto node = begin(std::make_unique<ast::Proposal>());
+    children.skip();
+    node->body = block(children.rule(VModelParser::RuleBlock));
+    return node;
+  }
   case VModelParser::RuleObserve: {
     auto node = begin(std::make_unique<ast::Observe>());
     children.skip();

@@ -225,6 +225,11 @@ void Dumper::statement(const Statement& node) {
     line(kind + " " + mix.name.text + ": " + text_of(mix.type) + tail("~", mix.distribution), node.range);
     return;
   }
+  case StatementKind::Proposal: {
+    line(kind, node.range);
+    body(as<Proposal>(node).body);
+    return;
+  }
   case StatementKind::Observe: {
     const auto& observe = as<Observe>(node);
     line(kind + " " + text_of(observe.target) + tail("~", observe.distribution), node.range);

@@ -178,10 +178,10 @@ bool is_near(std::string_view word, std::string_view keyword) {
   return rest_a.size() > 1 && rest_a[0] == rest_b[1] && rest_a[1] == rest_b[0] && rest_a.substr(2) == rest_b.substr(2);
 }
 
-constexpr std::array<std::string_view, 25> keywords = {
-    "import",      "model", "family", "fit",   "fn",  "distribution", "bijector", "net",    "data",
-    "noncentered", "param", "let",    "var",   "mix", "learn",        "observe",  "factor", "quantity",
-    "require",     "plate", "for",    "while", "if",  "return",       "builtin"};
+constexpr std::array<std::string_view, 26> keywords = {
+    "import",      "model",   "family", "fit", "fn",    "distribution", "bijector", "net",     "data",
+    "noncentered", "param",   "let",    "var", "mix",   "proposal",     "learn",    "observe", "factor",
+    "quantity",    "require", "plate",  "for", "while", "if",           "return",   "builtin"};
 
 } // namespace
 

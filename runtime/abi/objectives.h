@@ -16,10 +16,14 @@ enum ObjectiveNeed : unsigned {
   need_score = 2,
   // FAMILY.log_density_gradient: the derivative of log q by the point.
   need_density_gradient = 4,
+  // log q of draws: a family without `mix`, whose density is no integral.
+  need_density = 8,
+  // A family with `mix`, and the kernels of its proposal.
+  need_mixture = 16,
 };
 
 // What computes it (runtime/objectives).
-enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi };
+enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi, semi_implicit };
 
 struct ObjectivePreset {
   std::string_view setting, value; // as --set has them; no setting: none
@@ -35,32 +39,45 @@ struct ObjectiveRow {
 };
 
 inline constexpr ObjectiveRow objective_rows[] = {
-    {"elbo", ObjectiveMethod::elbo, need_pathwise, "the evidence lower bound"},
-    {"softcvi", ObjectiveMethod::softcvi, need_score, "soft contrastive variational inference"},
-    {"snis_forward_kl", ObjectiveMethod::snis_forward_kl, need_score,
+    {"elbo", ObjectiveMethod::elbo, need_pathwise | need_density, "the evidence lower bound"},
+    {"softcvi", ObjectiveMethod::softcvi, need_score | need_density, "soft contrastive variational inference"},
+    {"snis_forward_kl", ObjectiveMethod::snis_forward_kl, need_score | need_density,
      "forward KL divergence by self-normalised importance sampling"},
     {"reweighted_wake",
      ObjectiveMethod::snis_forward_kl,
-     need_score,
+     need_score | need_density,
      "the wake phase of reweighted wake-sleep: snis_forward_kl by another name",
      {{{"low_variance", "false"}, {}}}},
     {"iwae",
      ObjectiveMethod::renyi,
-     need_pathwise,
+     need_pathwise | need_density,
      "the importance weighted bound: renyi(alpha = 0)",
      {{{"alpha", "0"}, {}}}},
     {"dreg",
      ObjectiveMethod::renyi,
-     need_pathwise | need_density_gradient,
+     need_pathwise | need_density_gradient | need_density,
      "iwae with doubly reparameterised gradients",
      {{{"alpha", "0"}, {"estimator", "dreg"}}}},
-    {"renyi", ObjectiveMethod::renyi, need_pathwise, "the variational Renyi bound"},
+    {"renyi", ObjectiveMethod::renyi, need_pathwise | need_density, "the variational Renyi bound"},
     {"chi2",
      ObjectiveMethod::renyi,
-     need_pathwise,
+     need_pathwise | need_density,
      "the chi-square upper bound: renyi(alpha = -1)",
      {{{"alpha", "-1"}, {}}}},
+    {"aisivi",
+     ObjectiveMethod::semi_implicit,
+     need_pathwise | need_mixture,
+     "semi-implicit inference, the score by importance sampling through a learned proposal",
+     {{{"proposal", "learned"}, {}}}},
+    {"bsivi",
+     ObjectiveMethod::semi_implicit,
+     need_pathwise | need_mixture,
+     "semi-implicit inference, the score by samples of what is mixed over",
+     {{{"proposal", "prior"}, {}}}},
 };
+
+// The objective of a fit that names none: by whether its family has `mix`.
+inline constexpr std::string_view default_objective = "elbo", default_mixture_objective = "aisivi";
 
 // The row of that name, or nullptr.
 constexpr const ObjectiveRow* find_objective(std::string_view name) {
@@ -101,6 +118,14 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::renyi, "steps", "20000"},
     {ObjectiveMethod::renyi, "settle", "0"},
     {ObjectiveMethod::renyi, "optimizer.clip", "10"},
+    {ObjectiveMethod::semi_implicit, "outer", "128"},
+    {ObjectiveMethod::semi_implicit, "steps", "4000"},
+    {ObjectiveMethod::semi_implicit, "settle", "0"},
+    {ObjectiveMethod::semi_implicit, "warm_up", "off"},
+    {ObjectiveMethod::semi_implicit, "temper", "0.1"},
+    {ObjectiveMethod::semi_implicit, "optimizer.rate", "0.003"},
+    {ObjectiveMethod::semi_implicit, "optimizer.clip", "10"},
+    {ObjectiveMethod::semi_implicit, "average", "0.1"},
 };
 
 } // namespace vmodel

@@ -131,10 +131,22 @@ OtherFit other_fit(const Common& common, const FitSettings& settings, const std:
 // Of objectives in which particles compete: how many of them count, and how much of the gradient is noise.
 std::string label_report(const FitSettings& settings, const FitState& s) {
   const auto ratio = [](const GradientNoise& g) { return g.noise > 0 ? brief(g.signal / g.noise, 3) : "none"; };
-  return describe(settings.objective) + "\nlabels worth " + brief(s.last_labels.mean(), 3) + " of " +
-         counted(s.particles, "particle") + " (in the worst step " + brief(s.labels.least, 3) +
-         "), signal to noise of the gradient " + ratio(s.first_noise) + " at the start, " + ratio(s.last_noise) +
-         " at the result\n";
+  const bool inner = settings.objective.method() == ObjectiveMethod::semi_implicit;
+  return describe(settings.objective) + (inner ? "\ninner samples worth " : "\nlabels worth ") +
+         brief(s.last_labels.mean(), 3) + " of " +
+         (inner ? std::to_string(settings.objective.inner_sampling().samples) : counted(s.particles, "particle")) +
+         " (in the worst step " + brief(s.labels.least, 3) + "), signal to noise of the gradient " +
+         ratio(s.first_noise) + " at the start, " + ratio(s.last_noise) + " at the result\n";
+}
+
+// Of semi-implicit families: what their densities are worth.
+std::string mixture_report(const MixtureReport& m) {
+  return "densities by " + std::to_string(m.inner) + " inner samples, worth " + brief(m.inner_size, 3) +
+         " (at the worst of " + counted(m.draws, "draw") + " " + brief(m.inner_size_least, 3) + "; k-hat " +
+         brief(m.inner_shape, 2) + ", above 0.7 at " + brief(100 * m.inner_heavy, 2) + " % of draws)\nELBO at most " +
+         brief(m.elbo_upper, 8) + " (standard error " + brief(m.elbo_upper_error, 2) + "), log evidence " +
+         brief(m.log_evidence, 8) + " (standard error " + brief(m.log_evidence_error, 2) + ", k-hat " +
+         brief(m.evidence_shape, 2) + ")\n";
 }
 
 int fit_into(const Common& common, FitSettings settings, const std::string& output, std::vector<std::string> chain) {
@@ -170,7 +182,10 @@ int fit_into(const Common& common, FitSettings settings, const std::string& outp
   session.out << "family " << settings.family << ", start: " << s.start << "\n";
   if (s.labels.count > 0)
     session.out << label_report(settings, s);
-  session.out << "ELBO " << brief(s.elbo, 8) << " (standard error " << brief(s.elbo_error, 2) << ")";
+  if (s.mixture)
+    session.out << mixture_report(*s.mixture);
+  session.out << (s.mixture ? "ELBO at least " : "ELBO ") << brief(s.elbo, 8) << " (standard error "
+              << brief(s.elbo_error, 2) << ")";
   if (s.particles > 0) {
     session.out << ", " << counted(s.step, "step") << " of " << counted(s.particles, "particle") << ", estimator "
                 << s.estimator;

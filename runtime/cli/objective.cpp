@@ -2,6 +2,7 @@
 
 #include "runtime/cli/objective.h"
 
+#include "runtime/abi/fit_settings.h"
 #include "runtime/fit/settings.h"
 #include "runtime/io/error.h"
 #include "runtime/objectives/gradient_moments.h"
@@ -41,10 +42,16 @@ Json particles_json(const PreparedModel& model, const ParticleRecord& record) {
         values.push_back(x[static_cast<size_t>(p.offset + i) * lanes]);
       at[p.name] = json_nested(values.data(), p.shape);
     }
-    Json entry = {{"at", at},
-                  {"log_p", json_number(record.log_p[k])},
-                  {"log_q", json_number(record.log_q[k])},
-                  {"label", json_number(record.label[k])}};
+    Json entry = {{"at", at}, {"log_p", json_number(record.log_p[k])}, {"log_q", json_number(record.log_q[k])}};
+    if (record.label != nullptr)
+      entry["label"] = json_number(record.label[k]);
+    if (record.inner_size != nullptr) {
+      entry["inner_effective_size"] = json_number(record.inner_size[k]);
+      values.clear();
+      for (int64_t i = 0; i < record.dimension; ++i)
+        values.push_back(record.coordinate(k, i, record.score));
+      entry["score"] = json_numbers(values.data(), record.dimension);
+    }
     if (record.guide != nullptr)
       entry["classifier"] = json_number(record.guide[k]);
     result.push_back(entry);
@@ -61,6 +68,11 @@ ObjectiveSettings chosen_objective(const Options& options, const StoredFit& fit)
   for (const char* name : {"particles", "estimator"}) {
     if (options.has(name))
       more.emplace_back(name, options.get(name));
+  }
+  const ObjectiveSettings plain = parse_objective_settings(options.get("objective", fit.objective));
+  for (auto& [name, value] : more) {
+    if (name == "particles" && find_fit_setting(name, plain.name) == nullptr)
+      name = "outer";
   }
   ObjectiveSettings result = parse_objective_settings(options.get("objective", fit.objective), more);
   if (result.particles == 0)
@@ -108,7 +120,7 @@ int command_objective(const Session& session, const Arguments& arguments) {
     result["standard_error"] = json_number(e.spread / std::sqrt(static_cast<double>(settings.particles)));
   } else {
     result["particles_impossible"] = e.impossible;
-    result["labels_effective_size"] = json_number(e.label_size);
+    result[family.mixture ? "inner_effective_size" : "labels_effective_size"] = json_number(e.label_size);
     if (!std::isnan(e.guide_size))
       result["classifier_effective_size"] = json_number(e.guide_size);
   }

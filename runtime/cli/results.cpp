@@ -66,6 +66,24 @@ Json labels_json(const FitState& s) {
   return labels;
 }
 
+// Of semi-implicit families.
+Json mixture_json(const MixtureReport& m) {
+  return {{"draws", m.draws},
+          {"inner", m.inner},
+          {"elbo_lower", json_number(m.elbo_lower)},
+          {"elbo_lower_standard_error", json_number(m.elbo_lower_error)},
+          {"elbo_upper", json_number(m.elbo_upper)},
+          {"elbo_upper_standard_error", json_number(m.elbo_upper_error)},
+          {"log_evidence", json_number(m.log_evidence)},
+          {"log_evidence_standard_error", json_number(m.log_evidence_error)},
+          {"evidence_k_hat", json_number(m.evidence_shape)},
+          {"evidence_effective_size", json_number(m.evidence_size)},
+          {"inner_effective_size", json_number(m.inner_size)},
+          {"inner_effective_size_least", json_number(m.inner_size_least)},
+          {"inner_k_hat_median", json_number(m.inner_shape)},
+          {"inner_k_hat_above_0.7", json_number(m.inner_heavy)}};
+}
+
 } // namespace
 
 Json learnables_json(const PreparedModel& model, const Family& family, const std::vector<double>& phi) {
@@ -103,6 +121,7 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
   state["averaged"] = s.averaged;
   state["order_of_data"] = s.order_of_data;
   state["skipped"] = s.skipped;
+  state["held"] = s.held;
   state["particles_not_finite"] = s.particles_not_finite;
   state["particles_impossible"] = s.particles_impossible;
   state["random"] = {{"seed", s.seed}, {"stream", s.stream}};
@@ -114,8 +133,10 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
                       {"particles", s.particles},
                       {"halves_apart", json_number(s.halves_apart)},
                       {"problems", s.problems}};
+  if (s.mixture)
+    diagnostics["mixture"] = mixture_json(*s.mixture);
   if (s.labels.count > 0) {
-    diagnostics["labels"] = labels_json(s);
+    diagnostics[s.mixture ? "inner_samples" : "labels"] = labels_json(s);
     diagnostics["gradient_at_start"] = noise_json(s.first_noise);
     diagnostics["gradient_at_result"] = noise_json(s.last_noise);
   }

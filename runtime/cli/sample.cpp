@@ -5,9 +5,11 @@
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 #include "runtime/model/family_draw.h"
+#include "runtime/objectives/mixture_density.h"
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace vmodel::runtime {
 
@@ -18,6 +20,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   options.value("output", "FILE", "the CSV file to write; - is standard output");
   options.value("data", "FILE", "the data of the fit: fills lp__ and .log_weight");
   options.value("seed", "S", "seed of the random numbers (default: the fit's)");
+  options.value("inner", "N", inner_help);
   options.parse(arguments);
   const std::string fit_path = options.need("fit");
   options.need("draws");
@@ -38,11 +41,20 @@ int command_sample(const Session& session, const Arguments& arguments) {
       x(static_cast<size_t>(q) * w + 1), log_q(w), entropy(w), value(w), jacobian(w);
   phi.resize(phi.size() + 1);
   FamilyDraw draw(*model, family, phi.data(), z.data(), log_q.data(), entropy.data());
+  InnerSampling sampling;
+  sampling.samples = options.integer("inner", default_inner_samples, 2, 1 << 30);
+  std::unique_ptr<MixtureDensity> mixture;
+  if (family.mixture) {
+    mixture = std::make_unique<MixtureDensity>(*model, family, phi.data(), z.data());
+    mixture->step();
+  }
   KernelCall constrain = model->call("constrain", model->lanes(), {{"z", z.data()}, {"x", x.data()}});
   KernelCall density = model->call("log_density", model->lanes(),
                                    {{"z", z.data()}, {"value", value.data()}, {"jacobian", jacobian.data()}});
   AtomicFile file(output);
   std::string text = ".chain,.iteration,.draw,lp__,log_q__,.log_weight";
+  if (mixture)
+    text += ",.log_q_error";
   std::vector<bool> integer;
   for (const auto* list : {&model->parameters(), &model->quantities()}) {
     for (const ReportedValue& reported : *list) {
@@ -57,6 +69,8 @@ int command_sample(const Session& session, const Arguments& arguments) {
   for (int64_t first = 0; first < count; first += lanes) {
     vmodel_random random = random_state(seed, Stream::sample, 0, static_cast<uint32_t>(first));
     draw(random);
+    if (mixture)
+      mixture->estimate(sampling, random, count + lanes, nullptr);
     constrain(random);
     if (with_data)
       density(random);
@@ -64,12 +78,14 @@ int command_sample(const Session& session, const Arguments& arguments) {
       const size_t l = static_cast<size_t>(lane);
       const std::string number = std::to_string(first + lane + 1);
       text += "1," + number + "," + number + ",";
-      const double lp = value[l] + jacobian[l];
+      const double lp = value[l] + jacobian[l], of_family = mixture ? mixture->result().log_mean(lane) : log_q[l];
       if (with_data)
         text += exact(lp);
-      text += "," + exact(log_q[l]) + ",";
+      text += "," + exact(of_family) + ",";
       if (with_data)
-        text += exact(lp - log_q[l]);
+        text += exact(lp - of_family);
+      if (mixture)
+        text += "," + exact(mixture->result().log_mean_error(lane));
       bool finite = true;
       for (int64_t i = 0; i < q; ++i) {
         const double entry = x[static_cast<size_t>(i) * w + l];

@@ -61,4 +61,9 @@ bool has_statistics(const CompiledModel& model);
 // The name of a kernel, or of the one that goes through the data instead of using statistics.
 std::string kernel_name(const CompiledModel& model, const std::string& name, bool plain);
 
+// Inner samples of each density of a semi-implicit family, and what `--inner N` says of them.
+inline constexpr int64_t default_inner_samples = 1024;
+inline constexpr const char* inner_help =
+    "samples of what a semi-implicit family mixes over, for each density (default 1024)";
+
 } // namespace vmodel::runtime

@@ -12,6 +12,8 @@ namespace {
 constexpr double clear_error = 0.5;
 // A preconditioner may cost this share of the steps.
 constexpr double preconditioner_share = 0.25;
+// Inner samples of each draw whose density is evaluated, at least.
+constexpr int64_t evaluation_inner = 512;
 constexpr double eigenvalue_factorisations = 8;
 
 } // namespace
@@ -45,6 +47,10 @@ double FitContext::seconds() const {
 }
 
 Evaluation FitContext::elbo(const std::vector<double>& phi, int64_t draws, uint32_t number) {
+  if (family.mixture) {
+    SemiImplicit objective(model, family, draws, evaluation_sampling(), pool);
+    return objective.value(phi.data(), random(step_of_evaluation + number));
+  }
   Elbo objective(model, family, draws, Estimator::total, pool);
   const vmodel_random numbers = random(step_of_evaluation + number);
   const Evaluation with_entropy = objective.value(phi.data(), numbers);
@@ -52,13 +58,33 @@ Evaluation FitContext::elbo(const std::vector<double>& phi, int64_t draws, uint3
   return with_density.spread < with_entropy.spread ? with_density : with_entropy;
 }
 
+double FitContext::elbo_terms(const std::vector<double>& phi, int64_t draws, uint32_t number,
+                              std::vector<double>& terms) {
+  const vmodel_random numbers = random(step_of_evaluation + number);
+  if (family.mixture)
+    return SemiImplicit(model, family, draws, evaluation_sampling(), pool).value(phi.data(), numbers, &terms).value;
+  return Elbo(model, family, draws, Estimator::total, pool).value(phi.data(), numbers, Estimator::total, &terms).value;
+}
+
+int64_t FitContext::evaluation_draws(int64_t wanted) const {
+  const double each = family.mixture ? static_cast<double>(evaluation_sampling().samples) /
+                                           static_cast<double>(settings.objective.inner_sampling().samples)
+                                     : 1;
+  return work.draws(0.1, each, 64, wanted);
+}
+
+InnerSampling FitContext::evaluation_sampling() const {
+  InnerSampling sampling;
+  sampling.samples = std::max<int64_t>(evaluation_inner, settings.objective.inner_sampling().samples);
+  return sampling;
+}
+
 Comparison FitContext::compare(const std::vector<double>& first, const std::vector<double>& second, int64_t draws,
                                uint32_t number) {
-  Elbo objective(model, family, draws, Estimator::total, pool);
   std::vector<double> a, b;
   Comparison result;
-  result.first = objective.value(first.data(), random(step_of_evaluation + number), Estimator::total, &a).value;
-  result.second = objective.value(second.data(), random(step_of_evaluation + number), Estimator::total, &b).value;
+  result.first = elbo_terms(first, draws, number, a);
+  result.second = elbo_terms(second, draws, number, b);
   if (!std::isfinite(result.first) || !std::isfinite(result.second))
     return result;
   const double count = static_cast<double>(draws);
@@ -83,15 +109,24 @@ double FitContext::divergence(const std::vector<double>& first, const std::vecto
       there(drawn);
   from.resize(first.size() + 1);
   to.resize(second.size() + 1);
-  FamilyDraw draw(model, family, from.data(), z.data(), drawn.data(), entropy.data());
-  KernelCall density =
-      model.call(family.name + ".log_density", lanes, {{"phi", to.data()}, {"z", z.data()}, {"log_q", there.data()}});
+  // Of a semi-implicit family that of draws with what they are mixed over, which is no smaller.
+  AlignedVector<double> mix(family.mixture ? static_cast<size_t>((model.size(family.mixture->size) + 1) * lanes)
+                                           : size_t{1});
+  FamilyDraw draw(model, family, from.data(), z.data(), drawn.data(), entropy.data(), mix.data());
+  const auto density_at = [&](double* phi, double* log_q) {
+    return model.call(
+        family.name + ".log_density", lanes,
+        {{"phi", phi}, {"z", z.data()}, {"mix", mix.data()}, {"log_q", log_q}, {"log_mix", entropy.data()}});
+  };
+  KernelCall density = density_at(to.data(), there.data()), own_density = density_at(from.data(), drawn.data());
   const int64_t blocks = (draws + lanes - 1) / lanes;
   double sum = 0;
   for (int64_t b = 0; b < blocks; ++b) {
     vmodel_random numbers = random(step_of_evaluation);
     numbers.first_particle = static_cast<uint32_t>(b * lanes);
     draw(numbers);
+    if (family.mixture)
+      own_density();
     density();
     for (size_t lane = 0; lane < drawn.size(); ++lane)
       sum += drawn[lane] - there[lane];

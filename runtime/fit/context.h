@@ -5,6 +5,7 @@
 #include "runtime/fit/fit.h"
 #include "runtime/fit/work.h"
 #include "runtime/objectives/elbo.h"
+#include "runtime/objectives/semi_implicit.h"
 #include "runtime/start/preconditioner.h"
 
 #include <chrono>
@@ -19,6 +20,7 @@ inline constexpr uint32_t step_of_moments = 0x30000000;
 inline constexpr uint32_t step_of_evaluation = 0x40000000;
 inline constexpr uint32_t step_of_curvature = 0x50000000;
 inline constexpr uint32_t step_of_warm_up = 0x60000000;
+inline constexpr uint32_t step_of_proposal = 0x70000000;
 
 // The ELBO of one place against another's, by draws with common random numbers.
 struct Comparison {
@@ -48,18 +50,22 @@ struct FitContext {
   double seconds() const;
   // The ELBO at phi by fresh draws, the same ones for the same number.
   Evaluation elbo(const std::vector<double>& phi, int64_t draws, uint32_t number = 0);
+  // How densities of a semi-implicit family are estimated where they are not differentiated.
+  InnerSampling evaluation_sampling() const;
   Comparison compare(const std::vector<double>& first, const std::vector<double>& second, int64_t draws,
                      uint32_t number);
   // KL(q_first || q_second) by draws of the first; infinite where the family has no density at a given point.
   double divergence(const std::vector<double>& first, const std::vector<double>& second, int64_t draws);
   // So many draws, or fewer where they are dear.
-  int64_t evaluation_draws(int64_t wanted) const { return work.draws(0.1, 1, 64, wanted); }
+  int64_t evaluation_draws(int64_t wanted) const;
   // Makes the preconditioner for the curvature at state.phi; `number` chooses the draws.
   void choose_preconditioner(uint32_t number);
   PreconditionerEffort preconditioner_effort() const;
   // Steps in the metric of the curvature need one.
   bool settles() const { return settings.settling_steps() > 0 && !preconditioner.is_identity(); }
-  bool has_elbo_gradient() const { return missing_needs(model, family, need_pathwise) == 0; }
+  bool has_elbo_gradient() const { return missing_needs(model, family, need_pathwise | need_density) == 0; }
+  // Each draw's log p - log q at phi; of a semi-implicit family log q is estimated. Not finite: a draw is not.
+  double elbo_terms(const std::vector<double>& phi, int64_t draws, uint32_t number, std::vector<double>& terms);
   // Whether the objective is the ELBO: curvature, choice of the estimator and the last phase know no other.
   bool is_elbo() const { return settings.objective.method() == ObjectiveMethod::elbo; }
   int64_t averaged_steps() const {

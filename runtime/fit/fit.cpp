@@ -1,6 +1,7 @@
 #include "runtime/fit/fit.h"
 
 #include "runtime/fit/context.h"
+#include "runtime/fit/proposal.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
 
@@ -42,14 +43,45 @@ void judge_labels(FitContext& fit) {
   }
 }
 
+// Inner samples of which so few count, a mean over the last steps, say nothing of the density.
+constexpr double least_inner_size = 4;
+
+// Whether the densities of a semi-implicit family could be estimated.
+void judge_inner_samples(FitContext& fit) {
+  FitState& state = fit.state;
+  if (state.last_labels.count == 0)
+    return;
+  if (state.held > 0) {
+    state.notes.push_back("the family waited in " + counted(state.held, "step") +
+                          " for its proposal, since fewer than a few inner samples counted");
+  }
+  const int64_t samples = fit.settings.objective.inner_sampling().samples;
+  const double wanted = std::min(least_inner_size, 0.5 * static_cast<double>(samples));
+  if (state.last_labels.mean() < wanted) {
+    state.problems.push_back(
+        "the inner samples have collapsed: on average " + brief(state.last_labels.mean(), 3) + " of " +
+        std::to_string(samples) +
+        " count (effective sample size), so that neither gradients nor densities can be relied on; "
+        "use more inner samples, a better proposal (pretrain, proposal_steps) or fewer variables");
+  }
+}
+
 // The ELBO of the result, and whether it can be relied on.
 void judge(FitContext& fit) {
   FitState& state = fit.state;
   state.phase = "done";
   const int64_t last_draws = fit.evaluation_draws(most_last_draws);
-  const Evaluation e = fit.elbo(state.phi, last_draws, 64);
-  state.elbo = e.value;
-  state.elbo_error = e.spread / std::sqrt(static_cast<double>(last_draws));
+  Evaluation e;
+  if (fit.family.mixture) {
+    // The bound that holds.
+    state.mixture = report_mixture(fit);
+    state.elbo = e.value = state.mixture->elbo_lower;
+    state.elbo_error = state.mixture->elbo_lower_error;
+  } else {
+    e = fit.elbo(state.phi, last_draws, 64);
+    state.elbo = e.value;
+    state.elbo_error = e.spread / std::sqrt(static_cast<double>(last_draws));
+  }
   if (std::any_of(state.phi.begin(), state.phi.end(), [](double x) { return !std::isfinite(x); })) {
     state.problems.push_back("a learned value is not finite");
   }
@@ -101,6 +133,13 @@ void need_kernels(const PreparedModel& model, const Family& family, const Object
     if (missing_needs(model, family, row.needs) == 0 && model.metadata().has_objective(row.name))
       names += (names.empty() ? "" : ", ") + std::string(row.name);
   }
+  if ((missing & (need_density | need_mixture)) != 0) {
+    throw InputError("objective " + describe(objective) + ": " +
+                     (family.mixture ? "it needs log q of draws, which is an integral for the family " + family.name +
+                                           ", which has `mix`"
+                                     : "it is for families with `mix`, and the family " + family.name + " has none") +
+                     (names.empty() ? "" : "; objectives for this family: " + names));
+  }
   const char* what = (missing & need_pathwise) != 0 ? "pathwise derivatives"
                      : (missing & need_score) != 0  ? "the derivative of its density by what is learned"
                                                     : "the derivative of its density by the point";
@@ -126,8 +165,13 @@ FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const
     } else {
       fit.state.first_noise = measure_noise(fit, 0);
       optimise(fit, choose_estimation(fit));
+      if (fit.family.mixture)
+        refine_proposal(fit);
       fit.state.last_noise = measure_noise(fit, 1);
-      judge_labels(fit);
+      if (fit.family.mixture)
+        judge_inner_samples(fit);
+      else
+        judge_labels(fit);
     }
   }
   judge(fit);

@@ -1,12 +1,14 @@
 // Fits a family to a posterior.
 #pragma once
 
+#include "runtime/fit/mixture_report.h"
 #include "runtime/fit/settings.h"
 #include "runtime/model/prepared_model.h"
 #include "runtime/objectives/objective.h"
 
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,7 @@ struct FitState {
   int64_t averaged = 0;
   std::vector<int64_t> order_of_data; // for minibatches; empty: all data in every step
   int64_t skipped = 0;                // steps with a particle that was not finite
+  int64_t held = 0;                   // steps of the proposal alone, since inner samples had collapsed
   int64_t particles_not_finite = 0;
   // Particles with density zero, which the objective has a place for (label 0).
   int64_t particles_impossible = 0;
@@ -60,6 +63,8 @@ struct FitState {
   std::string estimator;
   int64_t particles = 0;
   double elbo = 0, elbo_error = 0;
+  // Of semi-implicit families.
+  std::optional<MixtureReport> mixture;
   // Of objectives with labels: over all steps, and over those whose iterates are averaged (the last half without).
   LabelSizes labels, last_labels;
   // At the first step and at the result.

@@ -1,11 +1,13 @@
 // The steps of a fit: Adam, then the last phase in the metric of the curvature.
 
 #include "runtime/fit/context.h"
+#include "runtime/fit/proposal.h"
 #include "runtime/io/files.h"
 #include "runtime/math/arrays.h"
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace vmodel::runtime {
 namespace {
@@ -21,6 +23,11 @@ constexpr int64_t trace_rows = 10000;
 constexpr int64_t most_skipped_in_a_row = 100;
 // So many say, where particles compete, that an iterate has no density around it.
 constexpr int64_t competing_skipped_in_a_row = 20;
+// Steps of the proposal in the place of one of the family while inner samples have collapsed; and for how long.
+constexpr uint32_t held_proposal_steps = 10;
+constexpr int64_t most_held_in_a_row = 50;
+// So many of the inner samples count then at most, or this share of them.
+constexpr double collapsed_inner_size = 4, collapsed_inner_share = 0.1;
 
 class Optimiser {
 public:
@@ -31,6 +38,8 @@ public:
         stride_(std::max<int64_t>(1, all_steps_ / trace_rows)),
         left_(static_cast<double>(fit.settings.steps * estimation.particles + settling_ * estimation.settling)) {
     fit.trace.reserve(static_cast<size_t>(all_steps_ / stride_ + 2));
+    if (fit.settings.objective.learns_proposal())
+      proposal_.emplace(fit);
   }
 
   void run() {
@@ -51,6 +60,8 @@ private:
     double slower = 1;
     int64_t skipped_in_a_row = 0;
     std::vector<double> sound = psi_; // the last iterate with a finite objective
+    if (proposal_)
+      learn_proposal(settings.objective.pretrain, step_of_proposal);
     for (int64_t step = 0; step < steps; ++step) {
       if (step > 0 && step == steps / 4 && settings.precondition && !settings.warm_up && !fit_.started_at_mode) {
         // What the start could not know of the curvature is known by now.
@@ -61,10 +72,20 @@ private:
         sound = psi_;
         adam.restart();
       }
-      const Evaluation e = objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
       const double rate = slower * settings.schedule.at(step, steps);
+      if (proposal_)
+        learn_proposal(settings.objective.proposal_steps, static_cast<uint32_t>(step), rate / settings.schedule.rate);
+      objective->temper(settings.power_at(step));
+      const Evaluation e = objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
       double norm = NAN;
-      if (e.usable) {
+      if (proposal_ && e.label_size < collapsed_size() && held_in_a_row_ < most_held_in_a_row) {
+        // The score is none: the proposal has to find the family again before it moves on.
+        ++fit_.state.held;
+        ++held_in_a_row_;
+        learn_proposal(held_proposal_steps,
+                       step_of_proposal + 0x1000000 + static_cast<uint32_t>(step) * held_proposal_steps);
+      } else if (e.usable) {
+        held_in_a_row_ = 0;
         skipped_in_a_row = 0;
         fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
         std::swap(psi_, sound);
@@ -174,6 +195,20 @@ private:
     state.phi = phi_;
   }
 
+  // Steps of the proposal, at the family's iterate. It stands in phi outside of the coordinates of the optimiser.
+  void learn_proposal(int64_t steps, uint32_t first_number, double rate = 1) {
+    for (int64_t i = 0; i < steps; ++i) {
+      fit_.alive();
+      proposal_->step(phi_, fit_.random(first_number + static_cast<uint32_t>(i)), rate);
+    }
+    proposal_->copy(phi_, origin_);
+  }
+
+  double collapsed_size() const {
+    const double samples = static_cast<double>(fit_.settings.objective.inner_sampling().samples);
+    return std::min(collapsed_inner_size, collapsed_inner_share * samples);
+  }
+
   // phi = origin + P psi
   void move() { fit_.preconditioner.place(origin_.data(), psi_.data(), phi_.data()); }
 
@@ -225,6 +260,8 @@ private:
   double left_; // evaluations of single particles
   int64_t smoothed_ = 0;
   double smooth_ = 0;
+  std::optional<ProposalLearner> proposal_;
+  int64_t held_in_a_row_ = 0;
 };
 
 } // namespace

@@ -48,6 +48,8 @@ const Words<EstimatorChoice> estimators = {{"auto", EstimatorChoice::automatic},
                                            {"sticking_the_landing", EstimatorChoice::stl}};
 const Words<StartChoice> starts = {
     {"auto", StartChoice::automatic}, {"laplace", StartChoice::laplace}, {"plain", StartChoice::plain}};
+const Words<InnerSampling::Proposal> proposals = {{"learned", InnerSampling::Proposal::learned},
+                                                  {"prior", InnerSampling::Proposal::prior}};
 const Words<Negative> negatives = {{"proposal", Negative::proposal}, {"posterior", Negative::posterior}};
 const Words<RateSchedule::Kind> schedules = {{"cosine", RateSchedule::Kind::cosine},
                                              {"constant", RateSchedule::Kind::constant}};
@@ -87,6 +89,38 @@ const std::vector<Setting>& settings_table() {
        {},
        [](S& s, const T& t) { s.objective.low_variance = t == "true"; },
        [](const S& s) { return T(s.objective.low_variance ? "true" : "false"); }},
+      {"outer",
+       [](S& s, double x) { s.objective.particles = static_cast<int64_t>(x); },
+       {},
+       [](const S& s) { return std::to_string(s.objective.particles); }},
+      {"inner",
+       [](S& s, double x) { s.objective.inner = static_cast<int64_t>(x); },
+       {},
+       [](const S& s) { return std::to_string(s.objective.inner); }},
+      {"batches",
+       [](S& s, double x) { s.objective.batches = static_cast<int64_t>(x); },
+       {},
+       [](const S& s) { return std::to_string(s.objective.batches); }},
+      {"proposal",
+       {},
+       [](S& s, const T& t) { s.objective.proposal = meaning(t, proposals); },
+       [](const S& s) { return name_of(s.objective.proposal, proposals); }},
+      {"prior_share",
+       [](S& s, double x) { s.objective.prior_share = x; },
+       {},
+       [](const S& s) { return brief(s.objective.prior_share); }},
+      {"pretrain",
+       [](S& s, double x) { s.objective.pretrain = static_cast<int64_t>(x); },
+       {},
+       [](const S& s) { return std::to_string(s.objective.pretrain); }},
+      {"proposal_steps",
+       [](S& s, double x) { s.objective.proposal_steps = static_cast<int64_t>(x); },
+       {},
+       [](const S& s) { return std::to_string(s.objective.proposal_steps); }},
+      {"proposal_rate",
+       [](S& s, double x) { s.objective.proposal_rate = x; },
+       {},
+       [](const S& s) { return brief(s.objective.proposal_rate); }},
       {"optimizer.rate",
        [](S& s, double x) { s.schedule.rate = x; },
        {},
@@ -127,6 +161,11 @@ const std::vector<Setting>& settings_table() {
        {},
        [](S& s, const T& t) { s.warm_up = t == "on"; },
        [](const S& s) { return T(s.warm_up ? "on" : "off"); }},
+      {"temper", [](S& s, double x) { s.temper = x; }, {}, [](const S& s) { return brief(s.temper); }},
+      {"temper_share",
+       [](S& s, double x) { s.temper_share = x; },
+       {},
+       [](const S& s) { return brief(s.temper_share); }},
   };
   return table;
 }
@@ -260,6 +299,12 @@ const FitBlock* choose_block(const Metadata& metadata, const std::string& run) {
 
 } // namespace
 
+double FitSettings::power_at(int64_t step) const {
+  const double tempered = temper_share * static_cast<double>(steps);
+  const double share = static_cast<double>(step) / std::max(tempered, 1.0);
+  return share >= 1 ? 1 : temper + (1 - temper) * share;
+}
+
 int64_t parse_integer(const std::string& what, const std::string& text, int64_t least, int64_t most) {
   int64_t value = 0;
   // As in the language, underscores may group digits.
@@ -350,31 +395,6 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     settings.family = flags.family;
     family_given = true;
   }
-  if (!flags.objective.empty()) {
-    Given of_flag;
-    const std::string name = parse_objective(flags.objective, of_flag);
-    // Settings of another objective in the block mean nothing for this one.
-    if (name != (objective.empty() ? "elbo" : objective)) {
-      std::erase_if(given, [](const auto& entry) {
-        return std::any_of(std::begin(fit_settings), std::end(fit_settings), [&](const FitSetting& s) {
-          return s.place == FitSetting::Place::objective && s.name == entry.first;
-        });
-      });
-    }
-    objective = name;
-    given.insert(given.end(), of_flag.begin(), of_flag.end());
-  }
-  choose_objective(objective.empty() ? "elbo" : objective, settings);
-  for (const std::string& entry : flags.set) {
-    const size_t equals = entry.find('=');
-    if (equals == std::string::npos) {
-      throw InputError("--set " + entry + ": key=value is expected");
-    }
-    given.emplace_back(plain(trimmed(entry.substr(0, equals))), trimmed(entry.substr(equals + 1)));
-  }
-  if (!flags.steps.empty())
-    given.emplace_back("steps", flags.steps);
-
   // Without families of its own a model is fitted by mean_field; its first family otherwise.
   if (!family_given) {
     for (const Family& family : metadata.families) {
@@ -385,6 +405,35 @@ FitSettings make_settings(const Metadata& metadata, const FitFlags& flags) {
     }
     settings.defaults.push_back("family = " + settings.family);
   }
+  // A family whose density is an integral has objectives of its own.
+  const Family* chosen = metadata.find_family(settings.family);
+  if (objective.empty())
+    objective = chosen != nullptr && chosen->mixture ? default_mixture_objective : default_objective;
+  if (!flags.objective.empty()) {
+    Given of_flag;
+    const std::string name = parse_objective(flags.objective, of_flag);
+    // Settings of another objective in the block mean nothing for this one.
+    if (name != objective) {
+      std::erase_if(given, [](const auto& entry) {
+        return std::any_of(std::begin(fit_settings), std::end(fit_settings), [&](const FitSetting& s) {
+          return s.place == FitSetting::Place::objective && s.name == entry.first;
+        });
+      });
+    }
+    objective = name;
+    given.insert(given.end(), of_flag.begin(), of_flag.end());
+  }
+  choose_objective(objective, settings);
+  for (const std::string& entry : flags.set) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos) {
+      throw InputError("--set " + entry + ": key=value is expected");
+    }
+    given.emplace_back(plain(trimmed(entry.substr(0, equals))), trimmed(entry.substr(equals + 1)));
+  }
+  if (!flags.steps.empty())
+    given.emplace_back("steps", flags.steps);
+
   if (!objective_given)
     settings.defaults.push_back("objective = " + settings.objective.name);
 

@@ -45,6 +45,9 @@ struct FitSettings {
   // step.
   bool precondition = true;
   bool warm_up = true;
+  // The power of the model's density at the first step of Adam; over this share of its steps it becomes 1.
+  double temper = 1, temper_share = 1.0 / 3;
+  double power_at(int64_t step) const;
   // Names of the settings that neither the file nor a flag gave, as `name = value`.
   std::vector<std::string> defaults;
 };

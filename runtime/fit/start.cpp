@@ -15,6 +15,9 @@ namespace {
 // Draws of the comparison with the plain start; more where they do not tell.
 constexpr int64_t few_draws = 256, many_draws = 4096;
 constexpr double mode_share = 0.5;
+// Why a semi-implicit family of another form than the library's does not start at a density.
+constexpr const char* no_density = "its density is an integral, and it has no last map by location and factor "
+                                   "(triangular_affine) that could be set to the moments of draws";
 
 Comparison of_independent(const std::vector<double>& first, const std::vector<double>& second) {
   const auto moments = [](const std::vector<double>& x, double& mean, double& variance) {
@@ -57,7 +60,9 @@ public:
                        std::to_string(largest_dense_dimension) + "; this posterior has dimension " +
                        std::to_string(fit_.model.dimension()) + ": fit another family, e.g. --family mean_field");
     }
-    std::string refused = from_mode();
+    // Nothing that comes from a density could set such a family.
+    const bool settable = !fit_.family.mixture || !fit_.family.gaussian_location.empty();
+    std::string refused = settable ? from_mode() : no_density;
     if (refused.empty())
       return;
     if (only_laplace_) {
@@ -67,6 +72,8 @@ public:
     if (fit_.settings.start == StartChoice::laplace)
       fit_.state.notes.push_back("the Laplace start was not possible: " + refused);
     fit_.state.start = "plain (Laplace refused: " + refused + ")";
+    if (!settable)
+      return;
     fit_.begin("start by mean_field");
     if (from_mean_field())
       fit_.state.start = "mean field with its mean curvature (Laplace refused: " + refused + ")";
@@ -93,6 +100,8 @@ private:
     if (gaussian) {
       fit_.state.start = "laplace";
       fit_.started_at_mode = true;
+    } else if (fit_.family.mixture) {
+      return no_density; // of another form, or over a part of the parameters
     } else if (by_likelihood(laplace, phi)) {
       fit_.state.start = "maximum likelihood of Laplace draws";
     } else {
@@ -116,7 +125,10 @@ private:
       phi = other.phi;
     } else {
       const PointBlocks points = draws_of(fit_.model, family, other.phi, fit_.settings.seed, points_for(fit_.size));
-      if (!likelihood_start(fit_.model, fit_.family, points, phi))
+      if (fit_.family.mixture) {
+        if (!moment_start(fit_.model, fit_.family, points, phi))
+          return no_density;
+      } else if (!likelihood_start(fit_.model, fit_.family, points, phi))
         return "the family's likelihood has no optimum for its draws";
     }
     const Comparison c = fit_.compare(fit_.state.phi, phi, fit_.evaluation_draws(few_draws), 0);
@@ -136,8 +148,7 @@ private:
         c = fit_.compare(fit_.state.phi, *phi, draws, 0);
       } else {
         std::vector<double> plain;
-        Elbo objective(fit_.model, fit_.family, draws, Estimator::total, fit_.pool);
-        objective.value(fit_.state.phi.data(), fit_.random(step_of_evaluation), Estimator::total, &plain);
+        fit_.elbo_terms(fit_.state.phi, draws, 0, plain);
         c = of_independent(plain, laplace.log_ratios(fit_.density, fit_.settings.seed, draws));
       }
       if (!std::isfinite(c.second))
@@ -184,7 +195,8 @@ private:
     if (static_cast<int64_t>(gaussian.mode.size()) != fit_.model.dimension())
       return false;
     std::vector<double> phi = fit_.state.phi;
-    if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) && !by_likelihood(gaussian, phi)) {
+    if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) &&
+        (fit_.family.mixture || !by_likelihood(gaussian, phi))) {
       return false;
     }
     if (!fit_.compare(fit_.state.phi, phi, few_draws, 0).second_is_sound())

@@ -88,7 +88,7 @@ vmodel_random random_state(uint64_t seed, Stream stream, uint32_t step, uint32_t
 }
 
 KernelCall::KernelCall(const CompiledModel& model, const vmodel_slot* slots, std::string_view name, int lanes,
-                       std::initializer_list<Argument> arguments)
+                       const std::vector<Argument>& arguments)
     : kernel_(lanes > 0 ? model.find(name, lanes) : model.find(name)), slots_(slots) {
   if (kernel_ == nullptr) {
     throw InternalError("the compiled model has no entry point `" + std::string(name) + "`" +

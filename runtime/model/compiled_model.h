@@ -5,7 +5,6 @@
 #include "runtime/model/memory.h"
 #include "runtime/model/metadata.h"
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,7 +52,7 @@ public:
   KernelCall() = default;
   // Throws InternalError when the kernel is missing or wants an argument that is not given.
   KernelCall(const CompiledModel& model, const vmodel_slot* slots, std::string_view name, int lanes,
-             std::initializer_list<Argument> arguments);
+             const std::vector<Argument>& arguments);
 
   void operator()(const vmodel_random& random = {}) {
     kernel_->run(slots_, arguments_.data(), workspace_.data(), &random);

@@ -141,6 +141,16 @@ Family read_family(const Value& value) {
                                  inner.text("map", "identity"), inner.integer("offset"), inner.integer("size"),
                                  inner.integer("phi_offset"), inner.integer("phi_size")});
   });
+  if (const Value* mixture = reader.find("mixture")) {
+    const Reader inner(*mixture);
+    result.mixture = Mixture{inner.integer("size"), inner.integer("learned"), {}, {}};
+    const auto noise = [&](const char* part) -> std::optional<SizeNumber> {
+      const Reader of_part(*inner.find(part));
+      return of_part.find("noise") == nullptr ? std::nullopt : std::optional(of_part.integer("noise"));
+    };
+    result.mixture->mix_noise = noise("mix");
+    result.mixture->proposal_noise = noise("proposal");
+  }
   if (const Value* gaussian = reader.find("gaussian")) {
     const Reader inner(*gaussian);
     result.gaussian_location = inner.text("location", "");
@@ -237,6 +247,12 @@ Metadata parse_metadata(std::string_view text) {
   });
   reader.list("families", [&](const Value& entry) { result.families.push_back(read_family(entry)); });
   reader.list("fits", [&](const Value& entry) { result.fits.push_back(read_fit(entry)); });
+  if (reader.find("stages") != nullptr) {
+    reader.list("stages", [&](const Value& entry) {
+      const Reader inner(entry);
+      result.stages[inner.text("kernel")] = inner.integer("size");
+    });
+  }
   result.objectives = reader.texts("objectives");
   return result;
 }

@@ -69,6 +69,14 @@ struct Learnable {
   SizeNumber offset = 0, size = 0, phi_offset = 0, phi_size = 0;
 };
 
+// What a semi-implicit family mixes over.
+struct Mixture {
+  SizeNumber size = 0;    // coordinates
+  SizeNumber learned = 0; // of phi by the family; what follows belongs to the proposal
+  // Random numbers of the kernels FAMILY.mix.noise and FAMILY.proposal.noise, where there are any.
+  std::optional<SizeNumber> mix_noise, proposal_noise;
+};
+
 struct Family {
   std::string name;
   std::string kind; // family, mean_field, full_rank
@@ -76,6 +84,8 @@ struct Family {
   SizeNumber phi = 0, values = 0;
   std::optional<SizeNumber> noise; // random numbers of a draw that the kernel FAMILY.noise makes, if there are any
   std::vector<std::string> capabilities;
+  // Its densities are integrals; none: they are not.
+  std::optional<Mixture> mixture;
   // Of a Gaussian on the unconstrained scale: the learnables that play these roles, or empty.
   std::string gaussian_location, gaussian_scale, gaussian_scale_cholesky;
 
@@ -101,6 +111,8 @@ struct Metadata {
   std::vector<Requirement> requires_;
   std::vector<Family> families;
   std::vector<FitBlock> fits;
+  // Sizes of what kernels compute before others (NAME.step, NAME.point).
+  std::map<std::string, SizeNumber> stages;
   // Objectives whose kernels are compiled for a fit.
   std::vector<std::string> objectives;
 

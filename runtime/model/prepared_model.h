@@ -5,7 +5,6 @@
 #include "runtime/model/data.h"
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,7 +57,7 @@ public:
 
   std::vector<LearnableValue> learnables(const Family& family) const;
 
-  KernelCall call(std::string_view kernel, int lanes, std::initializer_list<Argument> arguments) const {
+  KernelCall call(std::string_view kernel, int lanes, const std::vector<Argument>& arguments) const {
     const std::string plain = std::string(kernel) + ".plain";
     const bool through_data = through_data_ && model_.find(plain, lanes) != nullptr;
     return KernelCall(model_, slots_.data(), through_data ? plain : kernel, lanes, arguments);

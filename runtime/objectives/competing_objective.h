@@ -14,6 +14,7 @@ namespace vmodel::runtime {
 class CompetingObjective : public Objective {
 public:
   int64_t size() const override { return size_; }
+  void temper(double power) override { blocks_.temper(power); }
 
 protected:
   CompetingObjective(const PreparedModel& model, const Family& family, int64_t particles,

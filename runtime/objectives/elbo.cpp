@@ -110,7 +110,7 @@ void Elbo::add_terms(const Worker& k, int64_t block, Estimator form, double* sum
   const size_t count = static_cast<size_t>(blocks_.active(block));
   const double* family = form == Estimator::total ? k.entropy.data() : k.log_q.data();
   const double sign = form == Estimator::total ? 1 : -1;
-  const auto term = [&](size_t l) { return k.value[l] + k.jacobian[l] + sign * family[l]; };
+  const auto term = [&](size_t l) { return power_ * (k.value[l] + k.jacobian[l]) + sign * family[l]; };
   double sum = 0, squares = 0;
   for (size_t l = 0; l < count; ++l) {
     const double t = term(l);
@@ -144,6 +144,10 @@ void Elbo::run_block(Worker& k, int64_t block, const vmodel_random& base, double
   k.draw(random);
   k.density(random);
   double* gradient = k.gradient.data();
+  if (power_ != 1) {
+    for (int64_t i = 0; i < dimension_ * lanes_; ++i)
+      gradient[i] *= power_;
+  }
   if (estimator_ == Estimator::stl) {
     k.family_gradient(random);
     const double* of_family = k.q_gradient.data();

@@ -2,6 +2,7 @@
 
 #include "runtime/objectives/elbo.h"
 #include "runtime/objectives/renyi_bound.h"
+#include "runtime/objectives/semi_implicit.h"
 #include "runtime/objectives/weighted_score.h"
 
 namespace vmodel::runtime {
@@ -10,6 +11,17 @@ unsigned ObjectiveSettings::needs() const {
   return objective_needs(row(), estimator == EstimatorChoice::stl    ? "stl"
                                 : estimator == EstimatorChoice::dreg ? "dreg"
                                                                      : "");
+}
+
+InnerSampling ObjectiveSettings::inner_sampling() const {
+  InnerSampling result;
+  result.proposal = proposal;
+  result.samples = inner * batches;
+  result.prior_share = prior_share;
+  // The score by draws of what is mixed over is that of log q, in expectation, with the value that the particle came
+  // from; by the proposal, which is given the particle, without it.
+  result.own = proposal == InnerSampling::Proposal::prior;
+  return result;
 }
 
 unsigned missing_needs(const PreparedModel& model, const Family& family, unsigned needs) {
@@ -21,6 +33,7 @@ unsigned missing_needs(const PreparedModel& model, const Family& family, unsigne
   look(need_pathwise, ".pathwise");
   look(need_score, ".score");
   look(need_density_gradient, ".log_density_gradient");
+  missing |= needs & (family.mixture ? need_density : need_mixture);
   return missing;
 }
 
@@ -44,6 +57,8 @@ std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Fami
   case ObjectiveMethod::renyi:
     return std::make_unique<RenyiBound>(model, family, particles, settings.alpha,
                                         settings.estimator == EstimatorChoice::dreg, pool);
+  case ObjectiveMethod::semi_implicit:
+    return std::make_unique<SemiImplicit>(model, family, particles, settings.inner_sampling(), pool);
   }
   return nullptr;
 }

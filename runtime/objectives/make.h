@@ -3,6 +3,7 @@
 
 #include "runtime/abi/objectives.h"
 #include "runtime/model/prepared_model.h"
+#include "runtime/objectives/mixture_density.h"
 #include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
 #include "runtime/objectives/weights.h"
@@ -25,11 +26,22 @@ struct ObjectiveSettings {
   double alpha = 0.75;
   Negative negative = Negative::proposal;
   bool low_variance = false;
+  // Of semi-implicit inference: inner samples of each particle, in so many batches.
+  InnerSampling::Proposal proposal = InnerSampling::Proposal::learned;
+  int64_t inner = 128, batches = 1;
+  double prior_share = 0.1;
+  // Steps by which the proposal is learned: before all others, and before each of them; and their rate.
+  int64_t pretrain = 300, proposal_steps = 1;
+  double proposal_rate = 0.003;
 
   const ObjectiveRow& row() const { return *find_objective(name); }
   ObjectiveMethod method() const { return row().method; }
   // With the estimator counted in.
   unsigned needs() const;
+  InnerSampling inner_sampling() const;
+  bool learns_proposal() const {
+    return method() == ObjectiveMethod::semi_implicit && proposal == InnerSampling::Proposal::learned;
+  }
 };
 
 // Which of `needs` the compiled family does not have; 0: none.

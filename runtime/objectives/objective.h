@@ -31,10 +31,16 @@ struct ParticleRecord {
   const double* log_q = nullptr;
   const double* label = nullptr; // or weight
   const double* guide = nullptr; // what the family makes of the labels
+  // Of semi-implicit families: how many inner samples count, and the estimate of grad log q, as z.
+  const double* inner_size = nullptr;
+  const double* score = nullptr;
   // The point of particle k: coordinate i is z(k)[i * stride].
   const double* z = nullptr;
   int64_t dimension = 0, lanes = 1;
-  double coordinate(int64_t k, int64_t i) const { return z[(k / lanes * dimension + i) * lanes + k % lanes]; }
+  double coordinate(int64_t k, int64_t i, const double* of) const {
+    return of[(k / lanes * dimension + i) * lanes + k % lanes];
+  }
+  double coordinate(int64_t k, int64_t i) const { return coordinate(k, i, z); }
 };
 
 // Estimates are maximised: of objectives that are `minimised`, the value and the gradient that are given here are those
@@ -48,8 +54,13 @@ public:
   // Writes the estimated gradient with respect to phi. Does not allocate. The same bits for any
   // number of threads.
   virtual Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) = 0;
-  // Of objectives in which particles compete, until the next evaluation.
+  // Of objectives that keep them, until the next evaluation.
   virtual ParticleRecord last() const { return {}; }
+  // From now on the model's density (on the unconstrained scale) counts to this power.
+  virtual void temper(double power) { power_ = power; }
+
+protected:
+  double power_ = 1;
 };
 
 } // namespace vmodel::runtime

@@ -59,10 +59,14 @@ void ParticleBlocks::draw_block(Worker& k, int64_t block) {
   const int64_t first = block * lanes_;
   for (int64_t l = 0; l < lanes_; ++l) {
     const size_t lane = static_cast<size_t>(l);
-    log_p_[static_cast<size_t>(first + l)] = k.value[lane] + k.jacobian[lane];
+    log_p_[static_cast<size_t>(first + l)] = power_ * (k.value[lane] + k.jacobian[lane]);
     log_q_[static_cast<size_t>(first + l)] = k.log_q[lane];
   }
   const int64_t count = dimension_ * lanes_;
+  if (power_ != 1 && gradient_ != Gradient::none) {
+    for (int64_t i = 0; i < count; ++i)
+      k.gradient[static_cast<size_t>(i)] *= power_;
+  }
   if (gradient_ == Gradient::model_and_family) {
     k.family_gradient(numbers);
     const double* of_family = k.q_gradient.data();

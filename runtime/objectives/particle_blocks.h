@@ -36,6 +36,8 @@ public:
     KernelCall density, family_gradient;
   };
 
+  // log p and its gradient count so many times: the model's density to this power.
+  void temper(double power) { power_ = power; }
   // Draws all particles and fills log_p() and log_q().
   void draw(const double* phi, const vmodel_random& random);
   // Makes a block of the last draws the one that the worker holds, with its random numbers if `noise` is wanted.
@@ -63,6 +65,7 @@ private:
   LaneBlocks in_lanes_;
   int64_t lanes_, blocks_;
   Gradient gradient_;
+  double power_ = 1;
   ThreadPool& pool_;
   vmodel_random random_{};
   AlignedVector<double> phi_, log_p_, log_q_;

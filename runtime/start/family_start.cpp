@@ -3,6 +3,8 @@
 #include "runtime/model/family_draw.h"
 #include "runtime/optimizers/lbfgs.h"
 
+#include <Eigen/Cholesky>
+
 #include <algorithm>
 #include <cmath>
 
@@ -143,6 +145,27 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const Po
   }
   phi = best;
   return true;
+}
+
+bool moment_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
+                  std::vector<double>& phi) {
+  const int64_t d = model.dimension(), lanes = model.lanes(), count = points.blocks * lanes;
+  Eigen::MatrixXd x(d, count);
+  for (int64_t k = 0; k < count; ++k) {
+    for (int64_t i = 0; i < d; ++i)
+      x(i, k) = points.z[static_cast<size_t>((k / lanes * d + i) * lanes + k % lanes)];
+  }
+  const Eigen::VectorXd mean = x.rowwise().mean();
+  x.colwise() -= mean;
+  const Eigen::MatrixXd covariance = x * x.transpose() / static_cast<double>(count);
+  const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
+  if (cholesky.info() != Eigen::Success || !covariance.allFinite())
+    return false;
+  Laplace gaussian;
+  gaussian.mode.assign(mean.data(), mean.data() + d);
+  gaussian.factor = cholesky.matrixL();
+  gaussian.precision = cholesky.solve(Eigen::MatrixXd::Identity(d, d));
+  return gaussian_start(model, family, gaussian, phi);
 }
 
 } // namespace vmodel::runtime

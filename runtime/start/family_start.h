@@ -32,6 +32,10 @@ PointBlocks draws_of(const PreparedModel& model, const Family& family, const std
 bool likelihood_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
                       std::vector<double>& phi);
 
+// As gaussian_start, with the mean and the covariance of these points. False also where there are too few of them.
+bool moment_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
+                  std::vector<double>& phi);
+
 // A learnable on the scale of phi, and back in derivative: maps softplus, lower_bound (log) and
 // identity.
 double unconstrain_positive(const std::string& map, double value);

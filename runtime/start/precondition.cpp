@@ -60,6 +60,9 @@ public:
     if (!exact && !mean_diagonal())
       return result_;
     const GaussianParts parts = gaussian_parts();
+    // Curvature by weights of nets that bend a density is no guide to their steps.
+    if (parts.location == nullptr && family_.mixture)
+      return result_;
     // Without derivatives of draws nothing is known of how the family follows its learned numbers.
     if (parts.location == nullptr && model_.compiled().find(family_.name + ".pathwise", model_.lanes()) == nullptr)
       return result_;

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 from vmodel_testing import BUILD, VMODELC, compile_model, run  # noqa: E402
 
 MODEL = "model M { data y: real; param m: real ~ normal(0, 1); observe y ~ normal(m, 1); }\n"
+MIXED = MODEL + "family F for M { mix e: real ~ normal(0, 1); m ~ normal(e, learn); }\n"
 # Place in the language, then what is accepted and what is refused, as it is written there.
 PLAIN = {
     "steps": (["0", "1_000_000_000"], ["-1", "1_000_000_001", "1.5", "auto"]),
@@ -20,11 +21,22 @@ PLAIN = {
     "start": (["auto", "laplace", "plain"], ["zero", "1"]),
     "precondition": (["on", "off"], ["maybe", "1"]),
     "warm_up": (["on", "off"], ["maybe"]),
+    "temper": (["0.1", "1"], ["0", "1.5"]),
+    "temper_share": (["0", "1"], ["-0.1", "1.1"]),
 }
 ELBO = {"particles": (["1", "16_777_216", "auto"], ["0", "16_777_217", "many"]), "estimator": (["auto", "total", "stl", "pathwise", "sticking_the_landing"], ["score"])}
 SOFTCVI = {"alpha": (["0", "0.75", "1"], ["-0.1", "1.5", "auto"]), "particles": (["2", "1_048_576"], ["1", "1_048_577", "auto"]), "negative": (["proposal", "posterior"], ["flat", "1"])}
 FORWARD_KL = {"low_variance": (["true", "false"], ["on", "1"])}
 RENYI = {"alpha": (["-1", "0.5", "100"], ["-101", "101"]), "particles": (["1"], ["0"]), "estimator": (["total", "dreg"], ["stl", "auto"])}
+AISIVI = {
+    "outer": (["1", "1_048_576"], ["0", "1_048_577", "auto"]),
+    "inner": (["2"], ["1", "1.5"]),
+    "batches": (["1", "4096"], ["0", "4097"]),
+    "prior_share": (["0", "1"], ["-0.1", "1.1"]),
+    "pretrain": (["0", "300"], ["-1"]),
+    "proposal_steps": (["0", "1000"], ["1001"]),
+    "proposal_rate": (["0.5"], ["0", "1.1e6"]),
+}
 ADAM = {
     "rate": (["0.5", "1e6"], ["-1", "1.1e6"]),
     "schedule": (["cosine", "constant"], ["step"]),
@@ -50,8 +62,9 @@ class Settings(unittest.TestCase):
         path.write_text(text)
         return path
 
-    def compare(self, table, form, prefix="", *options):
-        plain = compile_model(self.source("plain", MODEL), "--families=mean_field", "--objectives=softcvi")
+    def compare(self, table, form, prefix="", *options, model=MODEL):
+        families = "--families=F,mean_field" if model == MIXED else "--families=mean_field"
+        plain = compile_model(self.source("plain", model), families, "--objectives=softcvi")
         data = self.folder / "data.json"
         data.write_text(json.dumps({"y": 0.5}))
         for setting, (accepted, refused) in table.items():
@@ -81,6 +94,9 @@ class Settings(unittest.TestCase):
 
     def test_renyi(self):
         self.compare(RENYI, "objective = renyi({})", "", "--objective", "renyi")
+
+    def test_aisivi(self):
+        self.compare(AISIVI, "objective = aisivi({})", "", "--objective", "aisivi", model=MIXED)
 
     def test_adam(self):
         self.compare(ADAM, "optimizer = adam({})", "optimizer.")

@@ -477,10 +477,10 @@ TEST(Settings, OfAliasesAreThoseOfTheirMethod) {
   }
   EXPECT_EQ(find_objective("kl"), nullptr);
   ObjectiveSettings settings = elbo(1, EstimatorChoice::automatic);
-  EXPECT_EQ(settings.needs(), unsigned{need_pathwise});
+  EXPECT_EQ(settings.needs(), unsigned{need_pathwise} | unsigned{need_density});
   settings.estimator = EstimatorChoice::stl;
-  EXPECT_EQ(settings.needs(), unsigned{need_pathwise} | unsigned{need_density_gradient});
-  EXPECT_EQ(contrast(2, 1, Negative::proposal).needs(), unsigned{need_score});
+  EXPECT_EQ(settings.needs(), unsigned{need_pathwise} | unsigned{need_density} | unsigned{need_density_gradient});
+  EXPECT_EQ(contrast(2, 1, Negative::proposal).needs(), unsigned{need_score} | unsigned{need_density});
 }
 
 } // namespace

@@ -384,17 +384,18 @@ private:
   }
 
   FakeModel() {
-    metadata_ = R"({"abi":1,"compiler":"0.1.0","march":"native","cpu_features":[],"model":")" + std::string(M::name) +
-                R"(","source":")" + M::source + R"(","source_hash":"00ff","lanes":8,"data":)" + M::data() +
-                R"(,"sizes":["D","P","L","Q","0","1","2 * D","n","D * (D + 1) / 2","v","D * D")" +
-                (M::extra_sizes > 0 ? "," : "") + M::size_texts() +
-                R"(],"dimension":0,"reported_parameters":1,"observed":2,"reported":3,"parameters":)" + M::parameters() +
-                R"(,"quantities":)" + M::quantities() + R"(,"observations":)" + M::observations() + R"(,"requires":)" +
-                M::requires_() + R"(,"families":[)" + family("Plain", "family", false, "") + "," +
-                family("mean_field", "mean_field", false, R"(,"gaussian":{"location":"m","scale":"s"})") + "," +
-                family("full_rank", "full_rank", true, R"(,"gaussian":{"location":"m","scale_cholesky":"L"})") +
-                R"(],"fits":)" + M::fits() +
-                R"(,"objectives":["elbo","softcvi","snis_forward_kl","reweighted_wake","iwae","dreg","renyi","chi2"]})";
+    metadata_ =
+        R"({"abi":1,"compiler":"0.1.0","march":"native","cpu_features":[],"model":")" + std::string(M::name) +
+        R"(","source":")" + M::source + R"(","source_hash":"00ff","lanes":8,"data":)" + M::data() +
+        R"(,"sizes":["D","P","L","Q","0","1","2 * D","n","D * (D + 1) / 2","v","D * D")" +
+        (M::extra_sizes > 0 ? "," : "") + M::size_texts() +
+        R"(],"dimension":0,"reported_parameters":1,"observed":2,"reported":3,"parameters":)" + M::parameters() +
+        R"(,"quantities":)" + M::quantities() + R"(,"observations":)" + M::observations() + R"(,"requires":)" +
+        M::requires_() + R"(,"families":[)" + family("Plain", "family", false, "") + "," +
+        family("mean_field", "mean_field", false, R"(,"gaussian":{"location":"m","scale":"s"})") + "," +
+        family("full_rank", "full_rank", true, R"(,"gaussian":{"location":"m","scale_cholesky":"L"})") +
+        R"(],"fits":)" + M::fits() +
+        R"(,"objectives":["elbo","softcvi","snis_forward_kl","reweighted_wake","iwae","dreg","renyi","chi2","aisivi","bsivi"]})";
     add_lanes<1>();
     add_lanes<wide>();
     add("sizes", 1, &sizes, {"sizes s&i"});

@@ -272,8 +272,9 @@ TEST_F(CommandLine, UsageErrors) {
   expect_error(fit({"--family", "flow"}),
                "family flow: this executable holds the families Plain, mean_field, full_rank, laplace; a "
                "family that the file declares is added by vmodelc eight_schools.vmodel -o EXE --families=flow");
-  expect_error(fit({"--objective", "contrast"}), "objective contrast: there is none of that name; there are elbo, "
-                                                 "softcvi, snis_forward_kl, reweighted_wake, iwae, dreg, renyi, chi2");
+  expect_error(fit({"--objective", "contrast"}),
+               "objective contrast: there is none of that name; there are elbo, "
+               "softcvi, snis_forward_kl, reweighted_wake, iwae, dreg, renyi, chi2, aisivi, bsivi");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
   expect_error(fit({"--objective", "elbo(particles = 8"}), "objective elbo(particles = 8: `)` is missing");
   expect_error(fit({"--set", "optimizer=lion"}), "optimizer lion: this executable has adam only");

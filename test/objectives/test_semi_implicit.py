@@ -1,0 +1,226 @@
+"""Estimates of log q and of its score for semi-implicit families, against closed forms; gradients; memory."""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support import Place  # noqa: E402
+
+B, A, S = [0.4, -0.7], [[1.0, 0.5, -0.3], [0.2, -0.8, 0.6]], [0.6, 0.5]
+UNBENT = [0.0, 0.0]
+
+
+def product(X, Y):
+    return [[sum(x * y for x, y in zip(row, column)) for column in zip(*Y)] for row in X]
+
+
+def transposed(X):
+    return [list(row) for row in zip(*X)]
+
+
+def inverse(X):
+    """By Gauss and Jordan; small and well conditioned."""
+    n = len(X)
+    rows = [list(row) + [float(i == j) for j in range(n)] for i, row in enumerate(X)]
+    for i in range(n):
+        pivot = rows[i][i]
+        rows[i] = [x / pivot for x in rows[i]]
+        for j in range(n):
+            if j != i:
+                rows[j] = [x - rows[j][i] * y for x, y in zip(rows[j], rows[i])]
+    return [row[n:] for row in rows]
+
+
+def cholesky(X):
+    n = len(X)
+    L = [[0.0] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(i + 1):
+            rest = X[i][j] - sum(L[i][k] * L[j][k] for k in range(j))
+            L[i][j] = math.sqrt(rest) if i == j else rest / L[j][j]
+    return L
+
+
+COVARIANCE = [[sum(a * b for a, b in zip(A[i], A[j])) + (S[i] ** 2 if i == j else 0) for j in range(2)] for i in range(2)]
+PRECISION = inverse(COVARIANCE)
+DETERMINANT = COVARIANCE[0][0] * COVARIANCE[1][1] - COVARIANCE[0][1] ** 2
+
+
+def log_q(z):
+    d = [x - m for x, m in zip(z, B)]
+    return -math.log(2 * math.pi) - 0.5 * math.log(DETERMINANT) - 0.5 * sum(d[i] * PRECISION[i][j] * d[j] for i in range(2) for j in range(2))
+
+
+def score(z):
+    d = [x - m for x, m in zip(z, B)]
+    return [-sum(p * x for p, x in zip(row, d)) for row in PRECISION]
+
+
+def phi(m, M, L, bend):
+    softplus = [math.log(math.expm1(s)) for s in S]
+    triangle = [math.log(L[i][j]) if i == j else L[i][j] for i in range(3) for j in range(i + 1)]
+    return [*B, *A[0], *A[1], *softplus, *m, *(x for row in M for x in row), *triangle, *bend]
+
+
+def exact_proposal(bend=UNBENT):
+    """eps given z: precision I + A' A / s^2, mean linear in z."""
+    W = [[a / S[i] ** 2 for a in A[i]] for i in range(2)]
+    P = product(transposed(A), W)
+    V = inverse([[P[i][j] + float(i == j) for j in range(3)] for i in range(3)])
+    M = product(V, transposed(W))
+    return phi([-sum(a * b for a, b in zip(row, B)) for row in M], M, cholesky(V), bend)
+
+
+def poor_proposal(bend=UNBENT):
+    return phi([0.1, -0.2, 0.1], [[0.2, 0.1], [0.1, -0.3], [0.0, 0.2]], [[1.1, 0, 0], [0.1, 1.0, 0], [0.0, -0.1, 0.9]], bend)
+
+
+def log_p_score(z):
+    return [-(z[0] - 0.5), -(z[1] + 1) / 4]
+
+
+def moments(numbers):
+    mean = sum(numbers) / len(numbers)
+    return mean, math.sqrt(sum((x - mean) ** 2 for x in numbers) / (len(numbers) - 1) / len(numbers))
+
+
+class SemiImplicit(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly")
+        cls.addClassCleanup(cls.place.close)
+
+    def each(self, phi, text, seed=1):
+        return self.place.objective(phi, text, "--values", "--seed", seed)["each"]
+
+    def assert_zero(self, numbers, message):
+        """Five standard errors: of 200 such means one in 9000 runs of the file is beyond by chance."""
+        mean, error = moments(numbers)
+        self.assertLessEqual(abs(mean), 5 * error, f"{message}: {mean} ({error})")
+
+    def test_exact_proposal_has_no_error(self):
+        """All weights are equal, whatever the number of samples."""
+        for inner in (2, 7):
+            for e in self.each(exact_proposal(), f"aisivi(outer = 33, inner = {inner}, prior_share = 0)"):
+                self.assertAlmostEqual(e["log_q"], log_q(e["at"]["z"]), delta=1e-12 * (1 + abs(e["log_q"])))
+                self.assertAlmostEqual(e["inner_effective_size"], inner, delta=1e-9)
+
+    def test_score_through_exact_proposal_is_unbiased(self):
+        each = self.each(exact_proposal(), "aisivi(outer = 20000, inner = 2, prior_share = 0)")
+        for i in range(2):
+            self.assert_zero([e["score"][i] - score(e["at"]["z"])[i] for e in each], f"coordinate {i}")
+            self.assert_zero([(e["score"][i] - score(e["at"]["z"])[i]) * e["at"]["z"][i] for e in each], f"coordinate {i} times z")
+
+    def test_estimates_converge(self):
+        """Through proposals that are wrong, with a scale that depends on z: were the weights differentiated by z, the score would
+        be off by `bend` however many samples there are."""
+        for phi, share in ((poor_proposal(), 0.1), (poor_proposal([0.3, -0.2]), 0.2), (exact_proposal([0.3, 0.2]), 0.1)):
+            spread = {}
+            for inner, batches in ((64, 1), (1024, 4)):
+                each = self.each(phi, f"aisivi(outer = 400, inner = {inner}, batches = {batches}, prior_share = {share})")
+                errors = [e["log_q"] - log_q(e["at"]["z"]) for e in each]
+                spread[inner] = sorted(map(abs, errors))[len(errors) // 2]
+                if inner == 1024:
+                    for i in range(2):
+                        off = [e["score"][i] - score(e["at"]["z"])[i] for e in each]
+                        mean, error = moments(off)
+                        # The bias of a ratio of means is of the order of the variance.
+                        self.assertLessEqual(abs(mean), 5 * error + 2 * sum(x * x for x in off) / len(off))
+                        self.assertLess(abs(mean), 0.05)
+            # 64 times as many samples: an eighth of the error. A median of 400 has a standard error of 6 %; four of the ratio's.
+            self.assertLess(spread[1024], spread[64] / 8 * 1.4)
+            self.assertGreater(spread[1024], spread[64] / 8 / 1.4)
+
+    def test_standard_errors(self):
+        points = [{"z": [x, y]} for x in (-1.0, 0.4, 2.0) for y in (-2.0, -0.7, 1.0)]
+        path = self.place.folder / "points.json"
+        path.write_text(json.dumps(points))
+        command = [self.place.executable, "log-q", "--fit", self.place.at(poor_proposal()), "--at", path, "--scale", "unconstrained", "--inner", "20000"]
+        answers = json.loads(subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout)
+        off = [(a["log_q"] - log_q(p["z"])) / a["standard_error"] for a, p in zip(answers, points)]
+        for x in off:
+            self.assertLess(abs(x), 5)
+        # Sum of nine squares: 1 in 1e4 on either side.
+        self.assertLess(sum(x * x for x in off), 33.7)
+        self.assertGreater(sum(x * x for x in off), 0.45)
+
+    def test_own_value_makes_the_prior_score_exact_in_the_mean(self):
+        """E[s z'] = -I for a score s of q; with the value by which z was drawn among the samples at every k."""
+        for inner in (2, 5):
+            each = self.each(poor_proposal(), f"bsivi(outer = 20000, inner = {inner})")
+            for i in range(2):
+                for j in range(2):
+                    self.assert_zero([e["score"][i] * (e["at"]["z"][j] - B[j]) + float(i == j) for e in each], f"k = {inner}, {i}, {j}")
+
+    def test_own_value_is_left_out_of_importance_samples(self):
+        """Samples of the prior alone, without the value by which z was drawn, are far from that."""
+        each = self.each(poor_proposal(), "aisivi(outer = 20000, inner = 2, prior_share = 1)")
+        mean, error = moments([e["score"][0] * (e["at"]["z"][0] - B[0]) + 1 for e in each])
+        self.assertGreater(abs(mean), 20 * error)
+
+    def test_gradient(self):
+        """The path alone: the score at the draws is constant, and so is what the proposal learns."""
+        h = 1e-4
+        for text in ("aisivi(outer = 9, inner = 16)", "bsivi(outer = 9, inner = 16)"):
+            here = poor_proposal()
+            each = self.each(here, text, seed=3)
+            gradient = self.place.gradient(here, text, "--seed", 3)
+            # Where hardly one inner sample counts, the particle does not.
+            counts = [text.startswith("bsivi") or e["inner_effective_size"] >= 2 for e in each]
+            self.assertGreater(sum(counts), len(each) // 2)
+            weights = [[(p - q) * c for p, q in zip(log_p_score(e["at"]["z"]), e["score"])] for e, c in zip(each, counts)]
+            for i in range(len(here)):
+                moved = {}
+                for t in (-2, -1, 1, 2):
+                    there = [*here[:i], here[i] + t * h, *here[i + 1 :]]
+                    moved[t] = [e["at"]["z"] for e in self.each(there, text, seed=3)] if i < 10 else [e["at"]["z"] for e in each]
+                total = 0.0
+                for k, w in enumerate(weights):
+                    for j in range(2):
+                        total += w[j] * (8 * (moved[1][k][j] - moved[-1][k][j]) - (moved[2][k][j] - moved[-2][k][j])) / (12 * h) / len(each)
+                self.assertAlmostEqual(gradient[i], total, delta=1e-8 * max(1, *map(abs, gradient)))
+
+    def test_threads(self):
+        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)"):
+            results = {self.text(poor_proposal(), text, threads) for threads in (1, 2, 4)}
+            self.assertEqual(len(results), 1)
+
+    def text(self, phi, text, threads):
+        result = self.place.objective(phi, text, "--gradient", "--values", "--threads", threads)
+        return json.dumps(result)
+
+    def test_batches_only_cost_time(self):
+        """The same samples in one batch or in many, and no memory for them."""
+        def peak(batches):
+            command = [self.place.executable, "objective", "--fit", self.place.at(poor_proposal()), "--data", self.place.data, "--objective", f"aisivi(outer = 8, inner = 256, batches = {batches})"]
+            run = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(run.pid, 0)
+            self.assertEqual(status, 0)
+            return usage.ru_maxrss
+
+        one = self.each(poor_proposal(), "aisivi(outer = 9, inner = 64, batches = 4)")
+        other = self.each(poor_proposal(), "aisivi(outer = 9, inner = 256)")
+        self.assertEqual(one, other)
+        self.assertLess(peak(64), 1.05 * peak(1))
+
+    def test_partly_semi_implicit(self):
+        """The second coordinate's factor is no integral, and its score is there all the same."""
+        place = Place("test/objectives/models/mixed_line.vmodel", {}, "Partly", "--families=Linear,Partly")
+        self.addCleanup(place.close)
+        each = place.objective(place.fit["state"]["phi"], "aisivi(outer = 500, inner = 4000)", "--values")["each"]
+        w, s, v, t = (place.fit["learnables"][name]["value"] for name in ("w", "s", "v", "t"))
+        variance = w * w + s * s
+        for e in each:
+            x, y = e["at"]["z"]
+            exact = -math.log(2 * math.pi) - 0.5 * math.log(variance) - math.log(t) - 0.5 * x * x / variance - 0.5 * ((y - v * x) / t) ** 2
+            self.assertAlmostEqual(e["log_q"], exact, delta=0.2)
+            self.assertAlmostEqual(e["score"][1], -(y - v * x) / t**2, delta=1e-9)
+
+
+if __name__ == "__main__":
+    unittest.main()
