@@ -13,6 +13,9 @@
 namespace vmodel::runtime {
 namespace {
 
+// Weights worth fewer draws than these give no figures.
+constexpr double least_worth = 100;
+
 // Weights exp(.log_weight) divided by the greatest; empty when there are none.
 std::vector<double> weights_of(const Draws& draws) {
   const std::vector<double>* logs = draws.find(".log_weight");
@@ -72,15 +75,20 @@ int command_summary(const Session& session, const Arguments& arguments) {
     text << "\n";
   }
   session.out << text.str() << "\n" << counted(draws.count(), "draw");
+  double worth = INFINITY;
   if (!weights.empty()) {
     double sum = 0, squares = 0;
     for (double w : weights)
       sum += w, squares += w * w;
-    const double worth = sum * sum / squares;
+    worth = sum * sum / squares;
     session.out << ", importance weights worth "
                 << (worth < 100 ? brief(worth, 3) : std::to_string(std::llround(worth))) << " of them";
   }
   session.out << (weighted ? ", weighted" : ", taken as independent") << "\n";
+  if (weighted && worth < least_worth) {
+    session.note("weights worth fewer than " + brief(least_worth, 3) +
+                 " draws: the table says little of the posterior; the family is far from it");
+  }
   return done;
 }
 

@@ -18,6 +18,7 @@ namespace vmodel::runtime {
 inline constexpr uint32_t step_of_estimator_trial = 0x20000000;
 inline constexpr uint32_t step_of_moments = 0x30000000;
 inline constexpr uint32_t step_of_evaluation = 0x40000000;
+inline constexpr uint32_t step_of_judgement = 0x48000000;
 inline constexpr uint32_t step_of_curvature = 0x50000000;
 inline constexpr uint32_t step_of_warm_up = 0x60000000;
 inline constexpr uint32_t step_of_proposal = 0x70000000;
@@ -108,6 +109,8 @@ Estimation choose_estimation(FitContext& fit);
 // How much of the gradient is noise at state.phi, in the coordinates of the optimiser, by repeated estimates. `number`
 // chooses the random numbers.
 GradientNoise measure_noise(FitContext& fit, uint32_t number);
+// Adds to the problems what draws of the result show: values that are not finite, or that differ by rounding alone.
+void judge_draws(FitContext& fit);
 // The steps.
 void optimise(FitContext& fit, const Estimation& estimation);
 

@@ -93,6 +93,7 @@ void judge(FitContext& fit) {
     else
       state.notes.push_back("the ELBO is not a number, since the density at " + draws + " is not finite");
   }
+  judge_draws(fit);
   if (static_cast<double>(state.skipped) > most_skipped * static_cast<double>(state.step)) {
     state.problems.push_back(std::to_string(state.skipped) + " of " + counted(state.step, "step") +
                              " were skipped, since a particle's density or gradient was not finite (limit 1 %)");

@@ -44,6 +44,20 @@ class NotFinite(unittest.TestCase):
             self.assertRegex(done.stderr, r"note: the ELBO is not a number, since the density at \d+ of 4096 draws is not finite\n")
             self.assertIn("ELBO nan", done.stdout)
 
+    def test_unbounded_and_improper_posteriors_are_not_to_be_relied_on(self):
+        executable = compile_model("test/runtime/models/no_noise.vmodel")
+        # All of y equal: the residuals of the least-squares fit are those of rounding. No data: every value is as good as another.
+        cases = [
+            ({"N": 20, "x": [n / 7 for n in range(20)], "y": [3.0] * 20}, "varies by rounding alone: the density may be unbounded"),
+            ({"N": 1, "x": [0.5], "y": [1.0]}, "the posterior may be improper"),
+        ]
+        with tempfile.TemporaryDirectory() as scratch:
+            for values, problem in cases:
+                data = pathlib.Path(scratch) / "data.json"
+                data.write_text(json.dumps(values))
+                done = run([executable, "fit", "--data", data, "--output", scratch, "--seed", "1", "--quiet"], status=2)
+                self.assertIn(problem, done.stderr)
+
     @staticmethod
     def rounded(*values):
         """Numbers to 15 digits: products may be fused."""

@@ -424,6 +424,11 @@ TEST_F(CommandLine, SummarySaysHowManyDrawsTheWeightsAreWorth) {
   // (1 + 1/2)^2 / (1 + 1/4)
   const std::string two = ".draw,.log_weight,a\n1,0,1\n2," + std::to_string(-std::log(2.0)) + ",2\n";
   EXPECT_NE(out(two).find("2 draws, importance weights worth 1.8 of them,"), std::string::npos) << out(two);
+  const auto note = [&](const std::string& draws) {
+    return run({"summary", write("weights.csv", draws), "--weighted"}).err;
+  };
+  EXPECT_NE(note(two).find("weights worth fewer than 100 draws"), std::string::npos) << note(two);
+  EXPECT_EQ(note(text), "");
 }
 
 TEST_F(CommandLine, KeepsTheFilesThatItReads) {
