@@ -28,6 +28,9 @@ void Checker::check_model(const ast::Model& model) {
   if (!model_checked_ || diagnostics_.has_errors())
     return;
   report_observed_twice();
+  // A model without data is a density that is to be approximated: its priors are all there is.
+  if (program_->model.data.empty())
+    return;
   for (const ModelParameter& p : program_->model.parameters) {
     if (parameters_used_.count(p.declaration) != 0)
       continue;
