@@ -1,5 +1,5 @@
-// The yardstick of figures that were set on another machine: nanoseconds an exponential by FMA in AVX2, eight at a time, over an array that stays
-// in the first cache. Prints one number.
+// The yardstick of figures that were set on another machine: nanoseconds an exponential by FMA in AVX2, eight at a
+// time, over an array that stays in the first cache. Prints one number.
 #include "hand/vector.h"
 #include "loop/worker.h"
 

@@ -63,11 +63,11 @@ bool Checker::written_steps(const ast::Expression& e, bool inverted, std::vector
 }
 
 /// The bijector that is called, its signature checked.
-const Callable* Checker::bijector_of(const ast::Expression& e) {
+Callable* Checker::bijector_of(const ast::Expression& e) {
   if (const Declaration* d = instance_named(e)) {
     if (poisoned(d))
       return nullptr;
-    const Callable* callable = instances_.at(d).callable;
+    Callable* callable = instances_.at(d).callable;
     if (!callable->bijector) {
       error(Code::type_mismatch, e.range, "'" + d->name + "' is a net, not a bijector")
           .label(d->range, "declared here");
@@ -152,16 +152,12 @@ const BijectorStep* Checker::bijector_step(const WrittenStep& written, bool back
     step->to = step->body.back()->to;
     return step;
   }
-  if (!bijector_of(*written.expression))
+  Callable* callable = bijector_of(*written.expression);
+  if (!callable)
     return nullptr;
   if (instance_named(*written.expression))
     return instance_step(written, step, backward, shape, target);
   const auto& call = ast::as<ast::Call>(*written.expression);
-  Callable* callable = nullptr;
-  for (Callable* candidate : find_callables(ast::as<ast::NameReference>(*call.callee).name)) {
-    if (candidate->item->kind == ast::ItemKind::Bijector)
-      callable = candidate;
-  }
   if (callable->state == Callable::State::body) {
     error(Code::recursion, step->range, "'" + callable->bijector->name + "' is defined by itself");
     return nullptr;

@@ -101,7 +101,7 @@ struct Binding {
 
 /// `learn name: net(...)[n]`: where its learnables are, and how its members are called.
 struct Instance {
-  const Callable* callable = nullptr; // a net or bijector
+  Callable* callable = nullptr; // a net or bijector
   std::vector<const Expr*> arguments;
   Binding binding;
   Shape batch; // of an array of them
@@ -275,7 +275,7 @@ private:
     std::vector<WrittenStep> body; // of a comprehension
   };
   bool written_steps(const ast::Expression& e, bool inverted, std::vector<WrittenStep>& steps);
-  const Callable* bijector_of(const ast::Expression& e);
+  Callable* bijector_of(const ast::Expression& e);
   /// Axes of an event before and after the steps.
   struct EventAxes {
     std::size_t before = 0, after = 0;
