@@ -59,7 +59,7 @@ void Checker::learn_instance(const ast::LearnInstance& s) {
         .hint("give it an argument: " + name->name + ": int");
     return;
   }
-  instance.callable = &callable;
+  instance.callable = call->callable;
   instance.arguments = call->arguments;
   instance.binding = call->binding;
   for (const Learnable& l : learnables_of(callable)) {
