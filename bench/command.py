@@ -49,8 +49,8 @@ def main(arguments):
     folder.mkdir(parents=True, exist_ok=True)
     if options.models[:1] == ["parts"]:
         return subprocess.run([options.build / "bin" / "bench-parts", *options.models[1:]]).returncode
-    if options.models[:1] == ["softcvi"]:
-        script = ROOT / "bench" / "softcvi" / "run.py"
+    if options.models[:1] in (["softcvi"], ["aisivi"]):
+        script = ROOT / "bench" / options.models[0] / "run.py"
         return subprocess.run([install(folder / "peers").python, script, "--build", options.build, *options.models[1:]]).returncode
     if options.models == ["report"]:
         results = json.loads((folder / "results.json").read_text())
@@ -76,7 +76,7 @@ def is_partial(options):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures VModel beside Stan Math, stanli and NumPyro.")
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="only these models; or `parts`, `softcvi`, or `report`")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="only these models; or `parts`, `softcvi`, `aisivi`, or `report`")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="build folder of VModel (default: build)")
     parser.add_argument("--quick", action="store_true", help="two models and one repeat: does everything work?")
     parser.add_argument("--repeats", type=int, help="pairs of runs of every figure (default 3; --quick: 1)")
@@ -84,7 +84,7 @@ def parse(arguments):
     parser.add_argument("--resume", action="store_true", help="go on with a run that was cut off")
     parser.add_argument("--minutes", type=float, help="begin no measurement after as many minutes; --resume goes on later")
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.models[:1] not in (["parts"], ["softcvi"]):
+    if rest and options.models[:1] not in (["parts"], ["softcvi"], ["aisivi"]):
         parser.error(f"unknown argument {rest[0]}")
     options.models += rest
     options.build = options.build.resolve()

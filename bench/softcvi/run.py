@@ -8,9 +8,7 @@ takes hours, and has a page of its own.
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import hashlib
-import json
 import os
 import sys
 import time
@@ -25,6 +23,7 @@ import machine
 import nets
 import page
 import step_times
+from experiments import Results, fit_all
 from peers.vmodel import Compiler
 from progress import write_whole
 from tasks import METHODS, ROOT, STEPS, TASKS
@@ -65,26 +64,8 @@ def identities(compiler, names):
     return {name: compiler.identity() + hashlib.sha256(case_of(name).source.read_bytes()).hexdigest()[:12] for name in names}
 
 
-class Results:
-    """Records by key, and the file that holds them."""
-
-    def __init__(self, path, identities):
-        self.path = path
-        self.value = json.loads(path.read_text()) if path.exists() else {"fits": {}, "executables": {}}
-        known = self.value["executables"]
-        stale = {name for name in identities if known.get(name) != identities[name]}
-        self.value["fits"] = {key: record for key, record in self.value["fits"].items() if record["task"] not in stale}
-        known.update(identities)
-
-    def add(self, record):
-        self.value["fits"][record["key"]] = record
-        self.save()
-
-    def save(self):
-        write_whole(self.path, json.dumps(self.value) + "\n")
-
-
-def fit_all(options, executables, results, say):
+def fits_wanted(options, executables):
+    """(run, what measures it, executable) of all fits, as `fit_all` takes them."""
     wanted = [
         experiment.Run(task, method, seed, options.steps)
         for seed in range(1, options.seeds + 1)
@@ -99,21 +80,7 @@ def fit_all(options, executables, results, say):
         for width in nets.WIDTHS
         for method in options.methods
     ]
-    work = [(run, experiment.measure, executables[run.task]) for run in wanted] + [(run, nets.measure, executables[nets.NAME]) for run in wanted_nets]
-    missing = [(run, measure, executable) for run, measure, executable in work if run.key not in results.value["fits"]]
-    say(f"{len(missing)} fits, {len(work) - len(missing)} are there")
-    failures = 0
-    with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-        pending = {pool.submit(measure, executable, run): run for run, measure, executable in missing}
-        for count, future in enumerate(concurrent.futures.as_completed(pending), start=1):
-            try:
-                results.add(future.result())
-            except RuntimeError as error:
-                failures += 1
-                say(f"{pending[future].key} failed:\n{error}")
-            if count % 20 == 0 or count == len(missing):
-                say(f"{count} of {len(missing)} fits")
-    return failures
+    return [(run, experiment.measure, executables[run.task]) for run in wanted] + [(run, nets.measure, executables[nets.NAME]) for run in wanted_nets]
 
 
 def main(arguments):
@@ -140,7 +107,7 @@ def main(arguments):
         results.value.setdefault("steps", {}).update(step_times.measure(timed, options.core, folder, say))
         results.save()
         fits = time.monotonic()
-        failures = fit_all(options, executables, results, say)
+        failures = fit_all(fits_wanted(options, executables), results, options.jobs, say)
         if nets.NAME not in names:
             results.value["fit_seconds"] = results.value.get("fit_seconds", 0) + time.monotonic() - fits
         results.save()

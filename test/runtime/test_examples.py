@@ -13,8 +13,10 @@ from vmodel_testing import SOURCE, compile_model, run, slow
 EXAMPLES = SOURCE / "examples"
 POSTERIORDB = SOURCE / "test" / "posteriordb"
 
-# Model -> its data.
+# Model -> its data; None: it has none.
 DATA = {
+    "aisivi/banana": None,
+    "aisivi/waveform": "examples/aisivi/waveform.json",
     "dose": "examples/dose.json",
     "eight_schools": "examples/eight_schools.json",
     "garch": "examples/garch.json",
@@ -32,6 +34,10 @@ DATA = {
 }
 
 
+def data_option(data):
+    return ["--data", data] if data else []
+
+
 class Fits(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -40,7 +46,7 @@ class Fits(unittest.TestCase):
 
     def fit(self, executable, data, *options):
         """Of the file's own block. Status 2 is one, too: a short fit does not trust itself."""
-        done = run([executable, "fit", "--data", data, "--output", self.folder, "--seed", 1, "--quiet", *options], status=None)
+        done = run([executable, "fit", *data_option(data), "--output", self.folder, "--seed", 1, "--quiet", *options], status=None)
         self.assertIn(done.returncode, (0, 2), done.stderr)
         return self.folder / "fit.json"
 
@@ -48,9 +54,10 @@ class Fits(unittest.TestCase):
 class Short(Fits):
     def example(self, name):
         executable = compile_model(EXAMPLES / f"{name}.vmodel")
-        fit = self.fit(executable, SOURCE / DATA[name], "--steps", 40)
+        data = DATA[name] and SOURCE / DATA[name]
+        fit = self.fit(executable, data, "--steps", 40)
         draws = self.folder / "draws.csv"
-        run([executable, "sample", "--fit", fit, "--data", SOURCE / DATA[name], "--draws", 16, "--output", draws])
+        run([executable, "sample", "--fit", fit, *data_option(data), "--draws", 16, "--output", draws])
         rows = draws.read_text().splitlines()
         self.assertEqual(len(rows), 17)
         for row in rows[1:]:
