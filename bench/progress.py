@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 # What must be the same for the records of two runs to stand in one table. Of VModel that is the build, not the revision: one may commit meanwhile.
 IDENTITY = ("schema", "versions", "machine", "repeats", "core", "partial", "models")
@@ -88,7 +91,9 @@ class Progress:
         try:
             return measurement()
         except (RuntimeError, OSError, ValueError) as error:
-            self.results["failures"].append(f"{what}: {' '.join(str(error).split())[-300:]}")
+            # The page does not say where this clone lies.
+            said = " ".join(str(error).replace(f"{ROOT}/", "").split())
+            self.results["failures"].append(f"{what}: {said[-300:]}")
             self.say(self.results["failures"][-1])
             self.save()
             return None

@@ -259,7 +259,7 @@ class Progress(unittest.TestCase):
 
     def measurement(self, case):
         if case.name == "wrong":
-            raise RuntimeError("it does not agree")
+            raise RuntimeError(f"$ {SOURCE}/bin/vmodelc: it does not agree")
         self.measured.append(case.name)
         return {"model": case.name}
 
@@ -270,7 +270,7 @@ class Progress(unittest.TestCase):
         self.measure(progress.Progress(self.path, self.head), "b", "wrong", "a")
         saved = json.loads(self.path.read_text())
         self.assertEqual({record["model"] for record in saved["gradients"]}, {"a", "b"})
-        self.assertEqual(saved["failures"], ["wrong, gradients: it does not agree"])
+        self.assertEqual(saved["failures"], ["wrong, gradients: $ bin/vmodelc: it does not agree"])
         self.assertFalse(saved["finished"])
         self.assertEqual(report.page(json.loads(RECORDED.read_text()) | {"finished": False}).count("**Not finished**"), 1)
 
