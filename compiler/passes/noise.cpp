@@ -5,6 +5,7 @@
 
 #include "compiler/passes/entry_points.h"
 #include "compiler/passes/pass.h"
+#include "compiler/passes/sizes_table.h"
 
 #include <algorithm>
 #include <map>
@@ -44,8 +45,6 @@ Polynomial multiply(const Polynomial& a, const Polynomial& b) {
 Polynomial constant(std::int64_t value) {
   return value == 0 ? Polynomial{} : Polynomial{{{}, value}};
 }
-
-using Values = std::map<std::string, ValueId>;
 
 /// The value of a polynomial, or 0 where it is negative.
 ValueId emit(Builder& b, const Polynomial& polynomial, const Values& parameters) {
@@ -173,26 +172,6 @@ private:
   std::map<std::int64_t, Site> sites_;
 };
 
-Values parameters_by_name(const Function& function) {
-  Values result;
-  for (const Parameter& parameter : function.parameters)
-    result[parameter.name] = parameter.value;
-  return result;
-}
-
-/// The values that `sizes` stores, by the names that they have elsewhere, besides its parameters.
-Values stored_sizes(const Function& sizes, ValueId table, const Rewriter& map) {
-  Values result;
-  std::map<ValueId, std::int64_t> constants;
-  for (const Op& op : sizes.body.ops) {
-    if (op.opcode == Opcode::constant_ && sizes.type(op.results[0]).element == Element::index)
-      constants[op.results[0]] = op.integer;
-    if (op.opcode == Opcode::store_ && op.operands[0] == table && constants.contains(op.operands[1]))
-      result["size." + std::to_string(constants.at(op.operands[1]))] = map(op.operands[2]);
-  }
-  return result;
-}
-
 class Splitter {
 public:
   Splitter(Module module, std::vector<FamilyNoise>& made) : module_(std::move(module)), made_(made) {}
@@ -201,10 +180,10 @@ public:
     std::vector<Function> noises;
     for (std::size_t i = 0; i < module_.functions.size(); ++i) {
       const std::string family = family_of_kernel(module_.functions[i].name, ".draw");
-      if (family.empty() || !module_.find("sizes"))
+      if (family.empty())
         continue;
       const Sites sites(module_.functions[i]);
-      const std::optional<std::int64_t> number = sites.all().empty() ? std::nullopt : add_size(sites);
+      const std::optional<std::int64_t> number = sites.all().empty() ? std::nullopt : add_count(sites);
       if (!number)
         continue;
       made_.push_back({family, *number});
@@ -218,35 +197,16 @@ public:
 
 private:
   /// The sum of all counts as one more entry of `sizes`: its number.
-  std::optional<std::int64_t> add_size(const Sites& sites) {
-    Function& old = *module_.find("sizes");
-    const auto table = std::find_if(old.parameters.begin(), old.parameters.end(),
-                                    [](const Parameter& parameter) { return parameter.name == "sizes"; });
-    if (table == old.parameters.end() || old.type(table->value).dims[0].value)
-      return std::nullopt;
-    const std::int64_t number = old.type(table->value).dims[0].constant;
-    Function wider = old;
-    wider.type(table->value).dims[0].constant = number + 1;
-    Function result;
-    result.name = wider.name;
-    Builder b(result);
-    Rewriter copy(wider, b);
-    ir::copy_parameters(wider, b, copy);
-    copy.copy_ops(wider.body);
-    Values values = parameters_by_name(result);
-    const ValueId into = values.at("sizes");
-    values.merge(stored_sizes(wider, table->value, copy));
-    for (const std::string& name : sites.names())
-      if (!values.contains(name))
-        return std::nullopt;
-    ValueId sum = b.index(0);
-    for (const auto& [site, entry] : sites.all())
-      sum = b.add(sum, emit(b, *entry.count, values));
-    const ValueId at[] = {b.index(number)};
-    b.store(into, at, sum);
-    b.yield({});
-    old = std::move(result);
-    return number;
+  std::optional<std::int64_t> add_count(const Sites& sites) {
+    return add_size(module_, [&](Builder& b, const Values& values) -> std::optional<ValueId> {
+      for (const std::string& name : sites.names())
+        if (!values.contains(name))
+          return std::nullopt;
+      ValueId sum = b.index(0);
+      for (const auto& [site, entry] : sites.all())
+        sum = b.add(sum, emit(b, *entry.count, values));
+      return sum;
+    });
   }
 
   /// Parameters of a kernel with the size and the array of its random numbers, the latter right after `phi`.

@@ -7,6 +7,7 @@
 #include "compiler/passes/entry_points.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/sizes_table.h"
 
 #include <algorithm>
 #include <functional>
@@ -242,7 +243,7 @@ private:
     const Crossing crossing(whole, is_late);
     if (crossing.values().empty())
       return std::nullopt;
-    const std::optional<std::int64_t> number = add_size(whole, crossing);
+    const std::optional<std::int64_t> number = add_count(whole, crossing);
     if (!number)
       return std::nullopt;
     made_.push_back({kernel + "." + name, *number});
@@ -253,67 +254,38 @@ private:
   }
 
   /// The number of all elements that cross, as one more entry of `sizes`.
-  std::optional<std::int64_t> add_size(const Function& function, const Crossing& crossing) {
-    Function* old = module_.find("sizes");
-    if (!old)
-      return std::nullopt;
-    const auto table = std::find_if(old->parameters.begin(), old->parameters.end(),
-                                    [](const Parameter& p) { return p.name == "sizes"; });
-    if (table == old->parameters.end() || old->type(table->value).dims[0].value)
-      return std::nullopt;
-    const std::int64_t number = old->type(table->value).dims[0].constant;
-    Function wider = *old;
-    wider.type(table->value).dims[0].constant = number + 1;
-    Function result;
-    result.name = wider.name;
-    Builder b(result);
-    Rewriter copy(wider, b);
-    ir::copy_parameters(wider, b, copy);
-    copy.copy_ops(wider.body);
-    // What sizes and int data are called elsewhere.
-    std::map<std::string, ValueId> named;
-    for (const Parameter& p : result.parameters)
-      named[p.name] = p.value;
-    std::map<ValueId, std::int64_t> constants;
-    for (const Op& op : wider.body.ops) {
-      if (op.opcode == Opcode::constant_ && wider.type(op.results[0]).element == Element::index)
-        constants[op.results[0]] = op.integer;
-      if (op.opcode == Opcode::store_ && op.operands[0] == table->value && constants.contains(op.operands[1]))
-        named["size." + std::to_string(constants.at(op.operands[1]))] = copy(op.operands[2]);
-    }
-    Rewriter extents(function, b);
-    const std::function<bool(ValueId)> bring = [&](ValueId v) {
-      if (extents.has(v))
+  std::optional<std::int64_t> add_count(const Function& function, const Crossing& crossing) {
+    return add_size(module_, [&](Builder& b, const Values& named) -> std::optional<ValueId> {
+      Rewriter extents(function, b);
+      const std::function<bool(ValueId)> bring = [&](ValueId v) {
+        if (extents.has(v))
+          return true;
+        const Op* op = crossing.definition(v);
+        if (!op) {
+          const auto found = named.find(parameter_name(function, v));
+          if (found == named.end())
+            return false;
+          extents.set(v, found->second);
+          return true;
+        }
+        for (ValueId operand : op->operands)
+          if (!bring(operand))
+            return false;
+        extents.copy(*op);
         return true;
-      const Op* op = crossing.definition(v);
-      if (!op) {
-        const auto found = named.find(parameter_name(function, v));
-        if (found == named.end())
-          return false;
-        extents.set(v, found->second);
-        return true;
+      };
+      ValueId total = b.index(0);
+      for (ValueId v : crossing.values()) {
+        std::vector<Dim> dims;
+        for (const Dim& dim : function.type(v).dims) {
+          if (dim.value && !bring(dim.value))
+            return std::nullopt;
+          dims.push_back(extents(dim));
+        }
+        total = b.add(total, size_of(b, dims));
       }
-      for (ValueId operand : op->operands)
-        if (!bring(operand))
-          return false;
-      extents.copy(*op);
-      return true;
-    };
-    ValueId total = b.index(0);
-    for (ValueId v : crossing.values()) {
-      std::vector<Dim> dims;
-      for (const Dim& dim : function.type(v).dims) {
-        if (dim.value && !bring(dim.value))
-          return std::nullopt;
-        dims.push_back(extents(dim));
-      }
-      total = b.add(total, size_of(b, dims));
-    }
-    const ValueId at[] = {b.index(number)};
-    b.store(named.at("sizes"), at, total);
-    b.yield({});
-    *old = std::move(result);
-    return number;
+      return total;
+    });
   }
 
   static ValueId size_of(Builder& b, const std::vector<Dim>& dims) {
