@@ -171,23 +171,13 @@ Value* Emitter::emit_compare(const ir::Op& op, Value* x, Value* y) {
   }
 }
 
-/// Halves are added until one number is left: the same tree on every machine. Lanes that are not active do not count.
+/// The same tree of additions on every machine. Lanes that are not active do not count.
 Value* Emitter::emit_lane_sum(ValueId value) {
   if (lanes_ == 1)
     return scalar(value);
-  Value* sum = widened(value);
-  if (mask_)
-    sum = builder_.CreateSelect(mask_, sum, llvm::Constant::getNullValue(sum->getType()));
-  for (int half = lanes_ / 2; half >= 1; half /= 2) {
-    std::vector<int> low;
-    std::vector<int> high;
-    for (int i = 0; i < half; ++i) {
-      low.push_back(i);
-      high.push_back(half + i);
-    }
-    sum = builder_.CreateFAdd(builder_.CreateShuffleVector(sum, low), builder_.CreateShuffleVector(sum, high));
-  }
-  return builder_.CreateExtractElement(sum, builder_.getInt32(0));
+  Value* terms = widened(value);
+  return fold_lanes(if_active(terms, llvm::Constant::getNullValue(terms->getType())),
+                    [&](Value* low, Value* high) { return builder_.CreateFAdd(low, high); });
 }
 
 /// Key and counter of a number or, where the counter's first word is one, of a block.

@@ -194,6 +194,7 @@ private:
   llvm::Value* first_row(ir::ValueId index);
   llvm::Value* of_row(ir::ValueId value, int lane);
   llvm::Value* row_numbers();
+  llvm::Value* fold_lanes(llvm::Value* value, const std::function<llvm::Value*(llvm::Value*, llvm::Value*)>& join);
   llvm::Value* across_lanes(const std::string& kind, llvm::Value* value);
   llvm::Value* if_active(llvm::Value* value, llvm::Value* other);
   // sums over lanes of all copies (emitter_lane_sums.cpp)

@@ -221,7 +221,7 @@ Value* Emitter::row_numbers() {
 }
 
 /// The lanes of a number, combined by halves until one is left.
-Value* Emitter::across_lanes(const std::string& kind, Value* value) {
+Value* Emitter::fold_lanes(Value* value, const std::function<Value*(Value*, Value*)>& join) {
   for (int half = lanes_ / 2; half >= 1; half /= 2) {
     std::vector<int> low;
     std::vector<int> high;
@@ -229,9 +229,13 @@ Value* Emitter::across_lanes(const std::string& kind, Value* value) {
       low.push_back(i);
       high.push_back(half + i);
     }
-    value = combine(kind, builder_.CreateShuffleVector(value, low), builder_.CreateShuffleVector(value, high));
+    value = join(builder_.CreateShuffleVector(value, low), builder_.CreateShuffleVector(value, high));
   }
   return builder_.CreateExtractElement(value, builder_.getInt32(0));
+}
+
+Value* Emitter::across_lanes(const std::string& kind, Value* value) {
+  return fold_lanes(value, [&](Value* low, Value* high) { return combine(kind, low, high); });
 }
 
 /// A value in the lanes that count.
