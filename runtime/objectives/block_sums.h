@@ -1,10 +1,12 @@
-// Sums over blocks of particles that do not depend on the number of threads.
+// Sums over blocks of particles that do not depend on the number of threads, and what they make of an objective.
 #pragma once
 
 #include "runtime/math/arrays.h"
+#include "runtime/objectives/objective.h"
 #include "runtime/objectives/thread_pool.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -44,5 +46,25 @@ private:
   int64_t blocks_, size_, chunks_;
   std::vector<double> sums_;
 };
+
+// The estimate of an objective that is a mean over particles, from sums of: the gradient's `size` numbers, the value,
+// its square, and particles that were not finite. The gradient is left alone where it is null.
+inline Evaluation mean_over_particles(const double* sums, int64_t size, int64_t particles, double* gradient) {
+  const double count = static_cast<double>(particles);
+  Evaluation result;
+  result.value = sums[size] / count;
+  result.spread = std::sqrt(std::max(sums[size + 1] / count - result.value * result.value, 0.0));
+  result.not_finite = static_cast<int64_t>(sums[size + 2]);
+  bool finite = result.not_finite == 0;
+  if (gradient != nullptr)
+    finite = scale(1 / count, sums, gradient, static_cast<size_t>(size)) && finite;
+  if (!finite) {
+    // A sum is finite only if all its terms are.
+    result.not_finite = std::max<int64_t>(result.not_finite, 1);
+    result.value = NAN;
+  }
+  result.usable = std::isfinite(result.value);
+  return result;
+}
 
 } // namespace vmodel::runtime

@@ -72,22 +72,7 @@ Evaluation Elbo::run(const double* phi, double* gradient, const Work& work) {
   const double* sums = sums_.run(pool_, [&](int64_t block, int worker, double* into) {
     work(*workers_[static_cast<size_t>(worker)], block, into);
   });
-  const double count = static_cast<double>(blocks_.particles);
-  Evaluation result;
-  result.value = sums[size_] / count;
-  const double variance = sums[size_ + 1] / count - result.value * result.value;
-  result.spread = std::sqrt(std::max(variance, 0.0));
-  result.not_finite = static_cast<int64_t>(sums[size_ + 2]);
-  bool finite = result.not_finite == 0;
-  if (gradient != nullptr)
-    finite = scale(1 / count, sums, gradient, static_cast<size_t>(size_)) && finite;
-  if (!finite) {
-    // A sum is finite only if all its terms are.
-    result.not_finite = std::max<int64_t>(result.not_finite, 1);
-    result.value = NAN;
-  }
-  result.usable = std::isfinite(result.value);
-  return result;
+  return mean_over_particles(sums, size_, blocks_.particles, gradient);
 }
 
 Evaluation Elbo::evaluate(const double* phi, const vmodel_random& random, double* gradient) {

@@ -1,5 +1,6 @@
 #include "runtime/objectives/semi_implicit.h"
 
+#include "runtime/math/arrays.h"
 #include "runtime/model/family_draw.h"
 
 #include <algorithm>
@@ -72,23 +73,8 @@ Evaluation SemiImplicit::run(const double* phi, double* gradient, const Work& wo
   const double* sums = sums_.run(pool_, [&](int64_t block, int worker, double* into) {
     work(*workers_[static_cast<size_t>(worker)], block, into);
   });
-  const double count = static_cast<double>(blocks_.particles);
-  Evaluation result;
-  result.value = sums[size_] / count;
-  result.spread = std::sqrt(std::max(sums[size_ + 1] / count - result.value * result.value, 0.0));
-  result.not_finite = static_cast<int64_t>(sums[size_ + 2]);
-  result.label_size = sums[size_ + 3] / count;
-  bool finite = result.not_finite == 0;
-  for (int64_t i = 0; gradient != nullptr && i < size_; ++i) {
-    gradient[i] = sums[i] / count;
-    finite = finite && std::isfinite(gradient[i]);
-  }
-  if (!finite) {
-    // A sum is finite only if all its terms are.
-    result.not_finite = std::max<int64_t>(result.not_finite, 1);
-    result.value = NAN;
-  }
-  result.usable = std::isfinite(result.value);
+  Evaluation result = mean_over_particles(sums, size_, blocks_.particles, gradient);
+  result.label_size = sums[size_ + 3] / static_cast<double>(blocks_.particles);
   return result;
 }
 
@@ -138,8 +124,7 @@ Evaluation SemiImplicit::evaluate(const double* phi, const vmodel_random& base, 
         by_z[l] = l < count && !(effective[l] < least) ? power_ * by_z[l] - score[i * lanes_ + l] : 0.0;
     }
     k.pathwise(random);
-    for (int64_t i = 0; i < size_; ++i)
-      sums[i] += k.d_phi[static_cast<size_t>(i)];
+    add(k.d_phi.data(), sums, static_cast<size_t>(size_));
   });
 }
 
@@ -223,8 +208,7 @@ double ProposalScore::evaluate(const double* phi, const vmodel_random& base, dou
     k.score(random);
     for (int64_t l = 0; l < count; ++l)
       into[size()] += share * k.log_proposal[static_cast<size_t>(l)];
-    for (int64_t i = 0; i < size(); ++i)
-      into[i] += k.d_theta[static_cast<size_t>(offset_ + i)];
+    add(k.d_theta.data() + offset_, into, static_cast<size_t>(size()));
   });
   bool finite = std::isfinite(sums[size()]);
   for (int64_t i = 0; i < size(); ++i) {
