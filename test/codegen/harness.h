@@ -6,6 +6,7 @@
 #include "runtime/abi/vmodel_abi.h"
 #include "test/support/vir_evaluate.h"
 
+#include <cmath>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,14 @@ using ir::ValueId;
 /// The extent that a value of the function says.
 inline Dim of(ValueId v) {
   return {0, v};
+}
+
+/// Numbers between -1 and 1 without a pattern.
+inline Array numbers(std::size_t count, double phase) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < count; ++i)
+    values.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
+  return Array::vector(values);
 }
 
 /// What the model's conditions at load said: message and values.

@@ -11,13 +11,6 @@ namespace vmodel::test {
 
 namespace {
 
-Array numbers(std::size_t count, double phase) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < count; ++i)
-    values.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
-  return Array::vector(values);
-}
-
 /// Parameters of the kernels below: T rows of K columns, z one number a column.
 struct Parameters {
   explicit Parameters(Builder& b)

@@ -10,13 +10,6 @@ namespace vmodel::test {
 
 namespace {
 
-Array numbers(std::size_t count, double phase) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < count; ++i)
-    values.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
-  return Array::vector(values);
-}
-
 /// n rows, each with a number y, a group in 0 .. k - 1, and a position that no other row has.
 struct Parameters {
   explicit Parameters(Builder& b)
