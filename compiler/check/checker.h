@@ -63,6 +63,9 @@ struct Callable {
   std::map<std::string, SourceRange> load_time_arguments;
 };
 
+/// The size names of a net, bijector or generic family.
+const std::vector<const Declaration*>& size_names_of(const Callable& callable);
+
 /// Where statements and expressions stand; decides what is allowed.
 enum class BlockKind : std::uint8_t { model, family, family_template, function, member, sampler, signature };
 

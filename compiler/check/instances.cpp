@@ -50,8 +50,7 @@ void Checker::learn_instance(const ast::LearnInstance& s) {
   if (!call)
     return;
   const Callable& callable = *call->callable;
-  const auto& size_names = callable.net ? callable.net->size_names : callable.bijector->size_names;
-  for (const Declaration* name : size_names) {
+  for (const Declaration* name : size_names_of(callable)) {
     if (call->binding.sizes.count(name->name) != 0)
       continue;
     error(Code::shape_mismatch, s.range, "the size '" + name->name + "' of '" + s.callee.text + "' is not known here")
@@ -80,7 +79,7 @@ void Checker::learn_instance(const ast::LearnInstance& s) {
     instance.learnables.push_back(own);
   }
   context_->learned_calls->push_back({callable.net ? callable.net->parameters : callable.bijector->parameters,
-                                      size_names, call->arguments, call->binding.sizes, s.range});
+                                      size_names_of(callable), call->arguments, call->binding.sizes, s.range});
   // What the library has inside of its own fits wherever the arguments of the whole do.
   for (LearnedCall inner : callable.library ? std::vector<LearnedCall>{} : learned_calls_of(callable)) {
     for (const Expr*& a : inner.arguments)

@@ -33,13 +33,13 @@ std::optional<std::string> list_name(const Declaration& parameter, const std::ve
   return std::nullopt;
 }
 
-const std::vector<const Declaration*>& size_names_of(const Callable& callable) {
-  return callable.net        ? callable.net->size_names
-         : callable.bijector ? callable.bijector->size_names
-                             : callable.family->size_names;
-}
-
 } // namespace
+
+const std::vector<const Declaration*>& size_names_of(const Callable& callable) {
+  if (callable.family)
+    return callable.family->size_names;
+  return callable.bijector ? callable.bijector->size_names : callable.net->size_names;
+}
 
 const Expr* Checker::list_element(const Expr* list, std::int64_t position) const {
   if (!list || position < 1)

@@ -106,14 +106,15 @@ private:
       Reads reads = around;
       for (const Expr* e : {s->value, s->from, s->to})
         collect(e, reads);
-      if (s->target && s->target->kind == ExprKind::index)
+      const bool is_element = s->target && s->target->kind == ExprKind::index;
+      if (is_element)
         collect(s->target, reads);
       if (reads_any(reads, unknown)) {
         if (s->declaration)
           unknown.insert(s->declaration);
         unknown.insert(s->declarations.begin(), s->declarations.end());
-        if (s->kind == StatementKind::assign)
-          unknown.insert((s->target->kind == ExprKind::index ? s->target->operands[0] : s->target)->declaration);
+        if (s->kind == StatementKind::assign && s->target)
+          unknown.insert((is_element ? s->target->operands[0] : s->target)->declaration);
       }
       const bool nested = s->kind == StatementKind::for_ || s->kind == StatementKind::if_;
       spread(s->body, nested ? reads : around, unknown);
