@@ -34,10 +34,11 @@ double pareto_shape(std::vector<double> log_weights) {
   if (!(excess.back() > 0))
     return -INFINITY;
   // Zhang and Stephens: the posterior mean of b over a grid, under a prior that the data choose.
-  const double m = static_cast<double>(tail), grid = 30 + std::floor(std::sqrt(m));
+  const double m = static_cast<double>(tail);
+  const int grid = 30 + static_cast<int>(std::sqrt(m));
   const double quartile = excess[static_cast<size_t>(std::floor(m / 4 + 0.5)) - 1];
   std::vector<double> at, likelihood;
-  for (double j = 1; j <= grid; ++j) {
+  for (int j = 1; j <= grid; ++j) {
     const double b = (std::sqrt(grid / (j - 0.5)) - 1) / (3 * std::max(quartile, 1e-300)) - 1 / excess.back();
     const double k = shape_given(b, excess);
     at.push_back(b);

@@ -11,14 +11,19 @@ using Eigen::VectorXd;
 
 constexpr double half_root = 0.7071067811865476; // the curvature of log L_ii is 2
 
+// out += matrix in
+template <class Matrix> void add_product(const Matrix& matrix, const double* in, double* out) {
+#ifndef __clang_analyzer__ // it takes the temporaries of Eigen's product for leaks
+  Eigen::Map<VectorXd>(out, matrix.rows()).noalias() += matrix * Eigen::Map<const VectorXd>(in, matrix.cols());
+#endif
+}
+
 } // namespace
 
 void Preconditioner::place(const double* origin, const double* psi, double* phi) const {
   multiply_add(diagonal_.data(), psi, origin, phi, static_cast<size_t>(size()));
-  for (const Block& block : blocks_) {
-    Eigen::Map<VectorXd>(phi + block.offset, block.matrix.rows()).noalias() +=
-        block.matrix * Eigen::Map<const VectorXd>(psi + block.offset, block.matrix.rows());
-  }
+  for (const Block& block : blocks_)
+    add_product(block.matrix, psi + block.offset, phi + block.offset);
   for (const Cholesky& c : choleskys_) {
     const double* from = psi + c.offset;
     const int64_t rows = c.in.size();
@@ -43,10 +48,8 @@ void Preconditioner::pull_back(const double* g_phi, double* g_psi) const {
   if (n == 0)
     return;
   multiply(diagonal_.data(), g_phi, g_psi, static_cast<size_t>(n));
-  for (const Block& block : blocks_) {
-    Eigen::Map<VectorXd>(g_psi + block.offset, block.matrix.rows()).noalias() +=
-        block.matrix.transpose() * Eigen::Map<const VectorXd>(g_phi + block.offset, block.matrix.rows());
-  }
+  for (const Block& block : blocks_)
+    add_product(block.matrix.transpose(), g_phi + block.offset, g_psi + block.offset);
   for (const Cholesky& c : choleskys_) {
     const double* from = g_phi + c.offset;
     const int64_t rows = c.in.size();

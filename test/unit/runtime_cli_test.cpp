@@ -337,7 +337,6 @@ TEST_F(CommandLine, EveryValueOfASettingIsTaken) {
 }
 
 TEST_F(CommandLine, FileErrors) {
-  const std::string out = folder_ + "/x";
   expect_error({"check", "--data", "/nowhere/d.json"}, "/nowhere/d.json: cannot be read: No such file or directory");
   expect_error({"check", "--data", folder_}, folder_ + ": cannot be read: Is a directory");
   expect_error({"fit", "--data", data_, "--output", fit_ + "/y"},
@@ -433,7 +432,7 @@ TEST_F(CommandLine, SummarySaysHowManyDrawsTheWeightsAreWorth) {
 
 TEST_F(CommandLine, KeepsTheFilesThatItReads) {
   const std::string data = write("kept.json", slurp(data_)), fit = write("kept_fit.json", slurp(fit_));
-  const auto refused = [](Arguments arguments, const std::string& output, const std::string& kept) {
+  const auto refused = [](const Arguments& arguments, const std::string& output, const std::string& kept) {
     const std::string before = slurp(kept);
     expect_error(arguments, output + ": cannot be written: it is the file that is read; choose another --output");
     EXPECT_EQ(slurp(kept), before);
