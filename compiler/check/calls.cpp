@@ -348,6 +348,8 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
   }
   if (function.builtin) {
     result->builtin_name = function.name;
+    if ((function.name == "div" || function.name == "mod") && !prove_divisor(*result))
+      return nullptr;
   } else {
     result->function = &function;
   }

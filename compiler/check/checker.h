@@ -197,6 +197,8 @@ private:
   std::set<std::string> roots_of(const Expr* e, const Context& context) const;
   IntRange int_range(const Expr* e);
   IntRange int_range_of_call(const Expr* e);
+  /// Of div and mod: shows that the divisor is not zero, or marks it to be checked at load.
+  bool prove_divisor(Expr& division);
 
   // ---- expressions (expressions.cpp, index.cpp, calls.cpp, methods.cpp)
   const Expr* expression(const ast::Expression& e);

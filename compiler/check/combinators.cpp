@@ -231,6 +231,14 @@ const DistributionExpr* Checker::truncated_call(const ast::Call& e, const Target
     }
     (side == 0 ? result->lower : result->upper) = limit;
   }
+  if (result->lower && result->upper) {
+    const Interval low = interval(result->lower), high = interval(result->upper);
+    const bool equal_allowed = d->element == Element::integer;
+    if (low.lower > high.upper || (!equal_allowed && low.lower == high.upper)) {
+      error(Code::wrong_arguments, e.range, "the lower limit is not below the upper limit");
+      return nullptr;
+    }
+  }
   return result;
 }
 

@@ -1,6 +1,8 @@
 // Ranges of int expressions, in sizes: what proves that an index is within its axis.
 #include "compiler/check/checker.h"
 
+#include <algorithm>
+
 namespace vmodel::check {
 
 IntRange Checker::int_range(const Expr* e) {
@@ -99,7 +101,10 @@ IntRange Checker::int_range(const Expr* e) {
         return {common(a.lower, b.lower, true), both(a.upper, b.upper)};
       if (e->builtin_name == "max")
         return {both(a.lower, b.lower), common(a.upper, b.upper, false)};
-      if (e->builtin_name == "mod") {
+      bool positive = false;
+      for (const Size& s : b.lower)
+        positive = positive || context_->facts.at_most(Size::constant(1), s);
+      if (e->builtin_name == "mod" && positive) {
         result.lower.push_back(Size::constant(0));
         for (const Size& s : b.upper)
           result.upper.push_back(s - Size::constant(1));
@@ -107,9 +112,6 @@ IntRange Checker::int_range(const Expr* e) {
       }
       if (e->builtin_name == "div") {
         // div(a, b) with a >= 0 and b >= 1 is between 0 and a.
-        bool positive = false;
-        for (const Size& s : b.lower)
-          positive = positive || context_->facts.at_most(Size::constant(1), s);
         bool nonnegative = false;
         for (const Size& s : a.lower)
           nonnegative = nonnegative || context_->facts.nonnegative(s);
@@ -136,6 +138,29 @@ IntRange Checker::int_range(const Expr* e) {
   default: break;
   }
   return result;
+}
+
+bool Checker::prove_divisor(Expr& division) {
+  const Expr& divisor = *division.operands[1];
+  const IntRange range = int_range(&divisor);
+  const auto constant = [](const std::vector<Size>& bounds, std::int64_t value) {
+    return std::any_of(bounds.begin(), bounds.end(), [&](const Size& s) { return s.as_constant() == value; });
+  };
+  if (constant(range.lower, 0) && constant(range.upper, 0)) {
+    error(Code::division_by_zero, divisor.range, "'" + division.builtin_name + "' by zero");
+    return false;
+  }
+  const Facts& facts = context_->facts;
+  const auto not_zero = [&](const std::vector<Size>& bounds, bool below) {
+    return std::any_of(bounds.begin(), bounds.end(), [&](const Size& s) {
+      return below ? facts.at_most(Size::constant(1), s) : facts.at_most(s, Size::constant(-1));
+    });
+  };
+  if (not_zero(range.lower, true) || not_zero(range.upper, false))
+    return true;
+  division.check_at_load = true;
+  const char* hint = "the divisor follows from the data; bound it: max(k, 1)";
+  return require_load_time(&divisor, "the divisor of '" + division.builtin_name + "'", hint);
 }
 
 IntRange Checker::int_range_of_call(const Expr* e) {

@@ -172,6 +172,7 @@ struct Expr {
   std::size_t position = 0;
   const Function* function = nullptr; // call
   std::string builtin_name;           // builtin
+  bool check_at_load = false;         // div, mod: nothing says that the divisor is not zero
   /// call, builtin: the callee is scalar in every argument and is applied elementwise over this shape
   /// (empty: not lifted). Operands are scalars or have this shape.
   Shape lifted;

@@ -150,6 +150,10 @@ private:
                           : "the size `" + size.text() + "` of '" + d.name + "' is {0}, which is negative",
                   d.range, {extent});
     }
+    for (const Size& size : d.type.shape) {
+      for (const auto& [key, atom] : size.atoms())
+        expression(atom.expression);
+    }
     expression(support.lower);
     expression(support.upper);
   }
@@ -296,6 +300,8 @@ private:
                  e->method == check::Method::log_density && !e->operands.empty() ? e->operands[0] : nullptr);
     if (e->kind == ExprKind::index)
       index(*e);
+    if (e->check_at_load)
+      divisor(*e);
     if (e->kind == ExprKind::call && (has_checks(e->function->body) || has_bounded_ints(e->function->parameters)))
       callee(*e);
   }
@@ -305,6 +311,10 @@ private:
   }
 
   void over_ranges(const std::vector<check::Generator>& generators, const std::function<void()>& body) {
+    for (const check::Generator& g : generators) {
+      expression(g.from);
+      expression(g.to);
+    }
     for (const check::Generator& g : generators) {
       if (!known(g.from) || !known(g.to))
         return;
@@ -346,10 +356,9 @@ private:
       if (i.check_at_load || has_checks(i.at) || has_checks(i.from) || has_checks(i.to))
         return true;
     }
-    for (const Expr* operand : e->operands) {
-      if (has_checks(operand))
-        return true;
-    }
+    if (e->check_at_load || std::any_of(e->operands.begin(), e->operands.end(),
+                                        [&](const Expr* operand) { return has_checks(operand); }))
+      return true;
     for (const check::Generator& g : e->generators) {
       if (has_checks(g.from) || has_checks(g.to))
         return true;
@@ -574,6 +583,28 @@ private:
       one({});
     else
       e_.builder().for_each(batch, one);
+  }
+
+  void divisor(const Expr& division) {
+    const Expr& e = *division.operands[1];
+    if (!known(&e))
+      return;
+    const Value value = e_.expression(e);
+    ir::Builder& b = e_.builder();
+    const std::string name = e.kind == ExprKind::name ? "'" + e.declaration->name : "the divisor";
+    const auto check = [&](Indices i) {
+      std::vector<ValueId> values;
+      for (const ValueId place : i)
+        values.push_back(b.add(place, b.index(1)));
+      const std::string place = i.empty() ? "" : places(0, values.size());
+      fail_unless(b.compare(Opcode::ne, e_.element(value, i), b.index(0)),
+                  name + place + (e.kind == ExprKind::name ? "'" : "") + " is 0 in '" + division.builtin_name + "'",
+                  division.range, values);
+    };
+    if (e_.rank_of(value) == 0)
+      check({});
+    else
+      b.for_each(e_.shape_of(value), check);
   }
 
   void index(const Expr& e) {

@@ -380,6 +380,19 @@ class Loops(Meaning):
             executable = self.compiled(head + statement + " }", "--families=mean_field")
             run([executable, "log-density", "--data", self.write("data.json", good | {"k": 3}), "--at", points])
             self.assertIn("outside 1..2", run([executable, "log-density", "--data", self.write("bad.json", good), "--at", points], status=1).stderr)
+
+    def test_whole_divisors_are_checked_at_load(self):
+        head = "fn share(n: int, k: int) -> int = div(n, k); model M { data N: int; data k: int; data g: int[N]; param b: real ~ normal(0, 1); "
+        good, bad = {"N": 2, "k": -2, "g": [7, -1]}, {"N": 2, "k": 0, "g": [7, 0]}
+        points = self.write("points.json", [{"b": 1}])
+        for statement, message in (("factor b * div(7, k);", "'k' is 0 in 'div'"), ("factor b * mod(7, k + 0);", "the divisor is 0 in 'mod'"), ("factor b * sum(div(7, g));", "'g[2]' is 0 in 'div'"),
+                                   ("factor b * share(7, k);", "'k' is 0 in 'div'"), ("let z = [1.0 for i in 1:max(div(7, k), 0)]; factor b + sum(z);", "'k' is 0 in 'div'"),
+                                   ("var z: real[max(mod(3, k), 1)] = 0; factor b + sum(z);", "'k' is 0 in 'mod'")):
+            executable = self.compiled(head + statement + " }", "--families=mean_field")
+            run([executable, "log-density", "--data", self.write("data.json", good), "--at", points])
+            self.assertIn(message, run([executable, "log-density", "--data", self.write("bad.json", bad), "--at", points], status=1).stderr, statement)
+        executable = self.compiled(head + "factor k == 0 ? 0.0 : b * div(7, k); }", "--families=mean_field")
+        run([executable, "log-density", "--data", self.write("bad.json", bad), "--at", points])
         executable = self.compiled(head + "factor either(b, k) + sum([g[n] > 3 ? 0 : b[g[n]] for n in 1:N]); }", "--families=mean_field")
         run([executable, "log-density", "--data", self.write("worse.json", bad), "--at", points])
 
