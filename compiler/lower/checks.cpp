@@ -1,5 +1,6 @@
 // Conditions on data, checked once at load: `require`s, sizes, and the index ranges that could not be proved.
 // They run in an integer skeleton of the model: its load-time statements, without the rest.
+#include "compiler/lower/check_search.h"
 #include "compiler/lower/master.h"
 #include "compiler/lower/reads.h"
 
@@ -132,6 +133,8 @@ private:
     distribution(s.distribution, s.kind == StatementKind::observe ? s.target : nullptr);
     if (s.declaration && callee_depth_ == 0)
       declared(*s.declaration);
+    else if (s.declaration)
+      sizes(s.declaration->type);
   }
 
   /// Sizes, from which the places of all values follow, and what the bounds read. Sizes of data were checked when they
@@ -150,12 +153,16 @@ private:
                           : "the size `" + size.text() + "` of '" + d.name + "' is {0}, which is negative",
                   d.range, {extent});
     }
-    for (const Size& size : d.type.shape) {
+    sizes(d.type);
+    expression(support.lower);
+    expression(support.upper);
+  }
+
+  void sizes(const check::Type& type) {
+    for (const Size& size : type.shape) {
       for (const auto& [key, atom] : size.atoms())
         expression(atom.expression);
     }
-    expression(support.lower);
-    expression(support.upper);
   }
 
   bool never_below(const Size& size, std::int64_t least) const {
@@ -174,7 +181,7 @@ private:
     if (!d)
       return;
     if (d->kind == check::DistributionKind::named && !d->distribution->library &&
-        (member_has_checks(*d) || has_bounded_ints(d->distribution->parameters)))
+        (search_.of_member(*d) || has_bounded_ints(d->distribution->parameters)))
       member(*d, value);
     for (const Expr* a : d->arguments)
       expression(a);
@@ -236,7 +243,7 @@ private:
     const check::Bijector& b = *step.bijector;
     for (const std::optional<check::Member>* m :
          {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
-      if (*m && (has_checks((*m)->body) || (b.learnables.empty() && has_bounded_ints(b.parameters))))
+      if (*m && (search_.has_checks((*m)->body) || (b.learnables.empty() && has_bounded_ints(b.parameters))))
         bijector_member(step, **m);
     }
   }
@@ -302,7 +309,8 @@ private:
       index(*e);
     if (e->check_at_load)
       divisor(*e);
-    if (e->kind == ExprKind::call && (has_checks(e->function->body) || has_bounded_ints(e->function->parameters)))
+    if (e->kind == ExprKind::call &&
+        (search_.has_checks(e->function->body) || has_bounded_ints(e->function->parameters)))
       callee(*e);
   }
 
@@ -332,85 +340,6 @@ private:
         e_.environment[generators[g].index] = b.add(first[g], i[g]);
       body();
       e_.environment = outer;
-    });
-  }
-
-  /// True if something in a callee, or in what it calls, is checked at load.
-  bool has_checks(const check::Block& block) {
-    const auto [known, is_new] = has_checks_.emplace(&block, false);
-    if (!is_new)
-      return known->second;
-    bool result = false;
-    for (const Statement* s : block) {
-      for (const Expr* e : {s->value, s->target, s->from, s->to})
-        result = result || has_checks(e);
-      result = result || has_checks(s->distribution) || has_checks(s->body) || has_checks(s->otherwise);
-    }
-    return has_checks_[&block] = result;
-  }
-
-  bool has_checks(const Expr* e) {
-    if (!e)
-      return false;
-    for (const check::Index& i : e->indices) {
-      if (i.check_at_load || has_checks(i.at) || has_checks(i.from) || has_checks(i.to))
-        return true;
-    }
-    if (e->check_at_load || std::any_of(e->operands.begin(), e->operands.end(),
-                                        [&](const Expr* operand) { return has_checks(operand); }))
-      return true;
-    for (const check::Generator& g : e->generators) {
-      if (has_checks(g.from) || has_checks(g.to))
-        return true;
-    }
-    return (e->kind == ExprKind::call &&
-            (has_bounded_ints(e->function->parameters) || has_checks(e->function->body))) ||
-           has_checks(e->distribution);
-  }
-
-  bool has_checks(const DistributionExpr* d) {
-    if (!d)
-      return false;
-    for (const Expr* a : d->arguments) {
-      if (has_checks(a))
-        return true;
-    }
-    for (const DistributionExpr* c : d->components) {
-      if (has_checks(c))
-        return true;
-    }
-    for (const check::BijectorStep* step : d->steps) {
-      if (has_checks(step))
-        return true;
-    }
-    return has_checks(d->weights) || has_checks(d->lower) || has_checks(d->upper) || member_has_checks(*d);
-  }
-
-  bool has_checks(const check::BijectorStep* step) {
-    if (!step->bijector) {
-      return has_checks(step->turns.from) || has_checks(step->turns.to) ||
-             std::any_of(step->body.begin(), step->body.end(),
-                         [&](const check::BijectorStep* inner) { return has_checks(inner); });
-    }
-    const check::Bijector& b = *step->bijector;
-    for (const std::optional<check::Member>* m :
-         {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
-      if (*m && has_checks((*m)->body))
-        return true;
-    }
-    return has_bounded_ints(b.parameters) ||
-           std::any_of(step->arguments.begin(), step->arguments.end(), [&](const Expr* a) { return has_checks(a); });
-  }
-
-  bool member_has_checks(const DistributionExpr& d) {
-    return d.distribution && !d.distribution->library && d.distribution->log_density &&
-           has_checks(d.distribution->log_density->body);
-  }
-
-  /// Int parameters with bounds, on which the callee's indices rely.
-  static bool has_bounded_ints(const std::vector<const Declaration*>& parameters) {
-    return std::any_of(parameters.begin(), parameters.end(), [](const Declaration* p) {
-      return p->type.element == check::Element::integer && p->type.support.kind == check::SupportKind::bounded;
     });
   }
 
@@ -464,7 +393,7 @@ private:
     }
     const auto run = [&](const Environment& arguments) {
       arguments_in_bounds(call.function->parameters, arguments, call.range);
-      if (has_checks(call.function->body))
+      if (search_.has_checks(call.function->body))
         run_callee(call.function->body, call.function->parameters, arguments);
     };
     if (elements.empty()) {
@@ -530,7 +459,7 @@ private:
       if (x.id)
         inner[named.log_density->parameters[0]] = at(x, d.event.size(), batch);
       arguments_in_bounds(named.parameters, inner, d.range);
-      if (has_checks(named.log_density->body))
+      if (search_.has_checks(named.log_density->body))
         run_callee(named.log_density->body, parameters, inner);
     };
     if (d.batch.empty())
@@ -570,7 +499,7 @@ private:
       // Those of what is learned are held against their bounds where it is declared.
       if (b.learnables.empty())
         arguments_in_bounds(b.inputs, inner, step.range);
-      if (!has_checks(m.body))
+      if (!search_.has_checks(m.body))
         return;
       // What fails in the library is told where the user calls it.
       const std::optional<SourceRange> outer = place_;
@@ -699,7 +628,7 @@ private:
   Emitter& e_;
   std::deque<Statement> made_;
   std::map<const Statement*, const Statement*> checked_;
-  std::map<const check::Block*, bool> has_checks_;
+  CheckSearch search_;
   std::set<std::string> sizes_of_data_;
   std::optional<SourceRange> place_; // of a call from which the library is reached
   int callee_depth_ = 0; // in a callee nothing is marked as load-time: what is known follows from the arguments

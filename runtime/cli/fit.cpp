@@ -2,6 +2,8 @@
 
 #include "runtime/fit/fit.h"
 
+#include "runtime/abi/fit_settings.h"
+#include "runtime/abi/objectives.h"
 #include "runtime/cli/results.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
@@ -200,6 +202,42 @@ int fit_into(const Common& common, FitSettings settings, const std::string& outp
   return not_to_be_relied_on;
 }
 
+// What --set takes: the settings of every fit, then those of each objective.
+std::string settings_text() {
+  const auto list = [](const auto& is_in) {
+    std::string text;
+    for (const FitSetting& setting : fit_settings) {
+      if (!is_in(setting))
+        continue;
+      text += (text.empty() ? "" : ", ") + std::string(setting.name);
+      std::string words;
+      for (const std::string_view word : setting.words) {
+        if (!word.empty())
+          words += (words.empty() ? "" : ", ") + std::string(word);
+      }
+      if (setting.name == "start")
+        words += ", a fit block of the file";
+      if (!words.empty())
+        text += (setting.kind == FitSetting::Kind::word ? " (" : " (or ") + words + ")";
+    }
+    return text;
+  };
+  std::string text = "a setting; may stand several times.\nOf every fit: " +
+                     list([](const FitSetting& s) { return s.place != FitSetting::Place::objective; }) + ".";
+  for (const ObjectiveRow& objective : objective_rows) {
+    const auto fixed = [&](const FitSetting& s) {
+      return std::any_of(objective.fixed.begin(), objective.fixed.end(),
+                         [&](const ObjectivePreset& preset) { return preset.setting == s.name; });
+    };
+    const std::string own = list([&](const FitSetting& s) {
+      return s.place == FitSetting::Place::objective && s.belongs_to(objective.name) && !fixed(s);
+    });
+    if (!own.empty())
+      text += "\nOf " + std::string(objective.name) + ": " + own + ".";
+  }
+  return text;
+}
+
 } // namespace
 
 int command_fit(const Session& session, const Arguments& arguments) {
@@ -212,12 +250,7 @@ int command_fit(const Session& session, const Arguments& arguments) {
   options.value("threads", "T", "threads (default 1); they do not change the results");
   options.value("steps", "N", "steps of the optimiser");
   options.value("run", "NAME", "the fit block of the model's file");
-  options.values("set", "KEY=VALUE",
-                 "a setting: steps, particles, estimator (auto, total, stl; other objectives: docs), alpha,\n"
-                 "negative (proposal, posterior), low_variance (true, false), optimizer.rate,\n"
-                 "optimizer.schedule (cosine, constant), optimizer.last_rate, optimizer.clip,\n"
-                 "optimizer.beta1, optimizer.beta2, average, settle, start (auto, laplace, plain),\n"
-                 "precondition (on, off), warm_up (on, off); may stand several times");
+  options.values("set", "KEY=VALUE", settings_text());
   options.flag("plain", "through the data, without sufficient statistics");
   options.flag("strict", "data fields that the model does not declare are errors");
   options.flag("progress", "progress lines even where standard error is no terminal");

@@ -88,6 +88,12 @@ TEST_F(CommandLine, HelpAndVersion) {
   }
 }
 
+TEST_F(CommandLine, HelpOfFitNamesEverySetting) {
+  const std::string help = run({"fit", "--help"}).out;
+  for (const FitSetting& setting : fit_settings)
+    EXPECT_NE(help.find(setting.name), std::string::npos) << setting.name;
+}
+
 TEST_F(CommandLine, Info) {
   const Json info = Json::parse(run({"info", "--data", data_}).out);
   EXPECT_EQ(info["dimension"], 10);
