@@ -21,6 +21,7 @@ def measure(case, tools, repeats, say):
     model = Model(tools.compiler.compile(case), case, tools.core)
     points, reference = model.evaluate(case.points())
     record = {"model": case.name, "dimension": len(points[0]), "agreement": {}, "refused": {}, "times": {}, "tuned": case.tuned is not None}
+    record["agreement"]["vmodel"] = agreement.compare(reference, model.with_statistics(), agreement.limit(case.name))
     with contextlib.ExitStack() as stack:
         timers = dict(own_timers(model, reference))
         for name, start in peers(case, tools).items():

@@ -342,7 +342,8 @@ def agreement_section(results):
         """
         ## Agreement
 
-        Before anything is timed, every peer's log densities (differences between points) and gradients at the same draws are compared with VModel's; a row that differs by more than 1e-8 is refused. The worst relative errors over all models:
+        Before anything is timed, every peer's log densities (differences between points) and gradients at the same draws are compared with VModel's without sufficient statistics, which are sums over the data like theirs; a row that differs by more than 1e-8 is refused
+        (`bench/agreement.py` derives that from rounding, and says which models have a limit of their own). VModel's own row is what its sufficient statistics differ by. The worst relative errors over all models:
         """
     )
     text += "\n\n" + table(["peer", "differences of log densities", "gradients"], rows)

@@ -61,17 +61,23 @@ class Model:
         return machine.run([self.executable, name, "--data", self.case.data, *options], core=self.core).output
 
     def evaluate(self, points):
-        """Unconstrained coordinates, and (log density with Jacobian, gradient), at points on the constrained scale."""
+        """Unconstrained coordinates, and (log density with Jacobian, gradient), at points on the constrained scale.
+
+        By the kernels without sufficient statistics: sums over the data, as every peer's (agreement.py says why)."""
         self.at = self.executable.with_name(self.executable.name + ".points.json")
         self.at.write_text(json.dumps(points))
-        answers = json.loads(self.command("log-density", "--at", self.at))
-        names = self.case.dimension_names
+        answers = json.loads(self.command("log-density", "--plain", "--at", self.at))
+        return [self.coordinates(answer["unconstrained"]) for answer in answers], self.densities_of(answers)
 
-        def coordinates(values):
-            return [float(x) for name in names for x in flat(values[name])]
+    def with_statistics(self):
+        """(log density with Jacobian, gradient) at the points last evaluated, by the kernels that fits run."""
+        return self.densities_of(json.loads(self.command("log-density", "--at", self.at)))
 
-        unconstrained = [coordinates(answer["unconstrained"]) for answer in answers]
-        return unconstrained, [(float(a["log_density_with_jacobian"]), coordinates(a["gradient_with_jacobian"])) for a in answers]
+    def densities_of(self, answers):
+        return [(float(a["log_density_with_jacobian"]), self.coordinates(a["gradient_with_jacobian"])) for a in answers]
+
+    def coordinates(self, values):
+        return [float(x) for name in self.case.dimension_names for x in flat(values[name])]
 
     def benchmark(self, particles, *options):
         """What the command `benchmark` prints, at the points last evaluated."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from decimal import Decimal
 
 from vmodel_testing import SOURCE, compile_model, slow
 
@@ -104,6 +105,45 @@ class Agreement(unittest.TestCase):
 
     def test_a_gradient_of_another_length_is_refused(self):
         self.assertFalse(self.agrees([self.reference[0], self.reference[1], (-11.0, [3.0])]))
+
+    def test_peers_are_compared_with_sums_over_the_data(self):
+        asked = []
+
+        class Model(vmodel.Model):
+            def command(self, name, *options):
+                asked.append((name, "--plain" in options))
+                answer = {"unconstrained": {"x": [1.0]}, "log_density_with_jacobian": -2.0, "gradient_with_jacobian": {"x": [0.5]}}
+                return json.dumps([answer])
+
+        class Named:
+            dimension_names = ["x"]
+
+        with tempfile.TemporaryDirectory() as folder:
+            model = Model(pathlib.Path(folder) / "model", Named)
+            self.assertEqual(model.evaluate([{"x": 1.0}]), ([[1.0]], [(-2.0, [0.5])]))
+            self.assertEqual(model.with_statistics(), [(-2.0, [0.5])])
+        self.assertEqual(asked, [("log-density", True), ("log-density", False)])
+
+    def test_the_limit_leaves_room_for_the_rounding_of_sums_that_cancel(self):
+        case = models.cases(["diamonds"])[0]
+        model = vmodel.Model(compile_model(case.source), case)
+        points, reference = model.evaluate(case.points(2))
+        data = json.loads(models.read(case.data))
+        rows = [[Decimal(x) for x in row[1:]] for row in data["X"]]
+        outcomes = [Decimal(y) for y in data["Y"]]
+        means = [sum(column) / len(rows) for column in zip(*rows)]
+        rows = [[x - mean for x, mean in zip(row, means)] for row in rows]
+        for point, (_, gradient) in zip(points, reference):
+            *b, intercept, log_sigma = map(Decimal, point)
+            precision = (-2 * log_sigma).exp()
+            largest = max(map(abs, gradient))
+            residuals = [y - intercept - sum(x * c for x, c in zip(row, b)) for row, y in zip(rows, outcomes)]
+            sizes = [abs(y) + abs(intercept) + sum(abs(x * c) for x, c in zip(row, b)) for row, y in zip(rows, outcomes)]
+            for k, found in enumerate(gradient[: len(b)]):
+                exact = precision * sum(row[k] * r for row, r in zip(rows, residuals)) - b[k]
+                rounding = Decimal(2) ** -53 * precision * sum(abs(row[k]) * size for row, size in zip(rows, sizes))
+                self.assertLessEqual(abs(Decimal(found) - exact), rounding)
+                self.assertLessEqual(5 * float(rounding), agreement.LIMIT * max(abs(found), 1e-3 * largest))
 
     def test_timed_code_with_another_checksum_is_an_error(self):
         class Model:
