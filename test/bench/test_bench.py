@@ -399,7 +399,7 @@ class Report(unittest.TestCase):
         page = report.page(self.results)
         below = page[page.index("## Below the aims") :]
         below = below[: below.index("## Agreement")]
-        self.assertIn("| garch11 | - | 25.0x |", below)
+        self.assertIn("| garch11 | - | latency from step to step (100%) | 25.0x |", below)
         others = [record["model"] for record in self.results["gradients"] if record["model"] != "garch11"]
         self.assertTrue(others)
         for name in others:
@@ -425,7 +425,7 @@ class Report(unittest.TestCase):
 
     def test_limits_name_models_that_are_measured(self):
         names = {case.name for case in models.cases()}
-        self.assertLessEqual(set(aims.LIMITS["nanoseconds"]) | set(aims.LIMITS["terms"]), names)
+        self.assertLessEqual(set(aims.LIMITS["nanoseconds"]) | set(aims.LIMITS["terms"]) | set(aims.LIMITS["bounds"]), names)
         by_hand = {case.name for case in models.cases() if case.hand}
         self.assertLessEqual({unit["model"] for unit in aims.LIMITS["units"].values()}, by_hand)
         self.assertLessEqual({kind for terms in aims.LIMITS["terms"].values() for kind in terms}, set(aims.LIMITS["units"]))
@@ -438,6 +438,25 @@ class Report(unittest.TestCase):
         self.assertEqual(found[unit["model"]], (2.0 * unit["count"], True))
         self.assertEqual(found["dogs"], (2.0 * 750, False))
         self.assertNotIn("irt_2pl", found)  # it has terms of a kind that was not measured
+
+    def test_what_a_model_waits_for_is_named_with_its_share(self):
+        units = aims.LIMITS["units"]
+        logistic, coordinates = units["logistic terms"], units["coordinates"]
+        records = [{"model": unit["model"], "times": {"hand": [cost * unit["count"]]}} for unit, cost in ((logistic, 1.0), (coordinates, 0.5))]
+        results = {"gradients": records}
+        self.assertEqual(aims.bound_by("seeds_model", results), f"{logistic['bound']} (62%); {coordinates['bound']} (38%)")
+        self.assertEqual(aims.bound_by("irt_2pl", results), f"{logistic['bound']} (97%)")
+        self.assertEqual(aims.bound_by("arma11", results), units["steps of a recurrence"]["bound"])  # not measured: no share
+        self.assertEqual(aims.bound_by("gp_regr", results), aims.LIMITS["bounds"]["gp_regr"])
+        self.assertEqual(aims.bound_by("nes", results), "")
+
+    def test_an_aim_above_the_limit_is_said(self):
+        for record in self.results["gradients"]:
+            record["times"].update(stan=[1000.0], vmodel_plain=[20.0], hand=[25.0])
+        self.assertIn("**The aim of 60x lies above the limit on this machine.** Hand-written AVX2 code, or its estimate, is 40.0x", report.page(self.results))
+        for record in self.results["gradients"]:
+            record["times"].update(hand=[10.0])
+        self.assertNotIn("lies above the limit", report.page(self.results))
 
     def test_failures_are_named(self):
         self.results["failures"] = ["garch11, gradients: no such file"]
