@@ -1,6 +1,9 @@
 // Comparisons of whole numbers that the declared bounds of data decide: data are checked against them at load. So a
 // density's question whether y lies in its support is answered where y is declared `int<lower=0, upper=1>`, and an
 // index that is kept inside of an array by `min` and `max` is itself where it is declared so.
+//
+// And comparisons of real numbers that never hold: a scale is the exponential of its coordinate, so its prior need not
+// ask whether it is negative. NaN compares like a number outside: nothing holds of it but `ne`.
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
@@ -70,9 +73,17 @@ public:
         r.set(op.results[0], r.builder().boolean(true));
         return true;
       }
-      if (op.operands.size() != 2 || op.results.size() != 1 || from_.type(op.operands[0]).element != Element::index)
+      if (op.operands.size() != 2 || op.results.size() != 1)
         return false;
       const ValueId x = resolve(op.operands[0]), y = resolve(op.operands[1]);
+      if (from_.type(x) == ir::Type{}) {
+        const std::optional<bool> known = decide_real(op.opcode, x, y);
+        if (known)
+          r.set(op.results[0], r.builder().boolean(*known));
+        return known.has_value();
+      }
+      if (from_.type(x).element != Element::index)
+        return false;
       if (op.opcode == Opcode::min || op.opcode == Opcode::max) {
         const bool is_min = op.opcode == Opcode::min;
         if (!at_most(x, y) && !at_most(y, x))
@@ -106,6 +117,24 @@ private:
     case Opcode::ge: return holds(at_most(y, x), less(x, y));
     case Opcode::eq: return holds(false, less(x, y) || less(y, x));
     case Opcode::ne: return holds(less(x, y) || less(y, x), false);
+    default: return std::nullopt;
+    }
+  }
+
+  /// A comparison of real numbers that holds for none in their ranges, or, of `ne`, for all.
+  std::optional<bool> decide_real(Opcode opcode, ValueId x, ValueId y) const {
+    if (!known(x) || !known(y))
+      return std::nullopt;
+    const ir::Range a = ranges_[x.id], b = ranges_[y.id];
+    const bool apart = a.high < b.low || b.high < a.low;
+    const auto never = [](bool condition) { return condition ? std::optional(false) : std::nullopt; };
+    switch (opcode) {
+    case Opcode::lt: return never(a.low >= b.high);
+    case Opcode::gt: return never(a.high <= b.low);
+    case Opcode::le: return never(a.low > b.high);
+    case Opcode::ge: return never(a.high < b.low);
+    case Opcode::eq: return never(apart);
+    case Opcode::ne: return apart ? std::optional(true) : std::nullopt;
     default: return std::nullopt;
     }
   }
