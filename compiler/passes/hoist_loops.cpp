@@ -1,4 +1,5 @@
 // Loop-invariant code moves out of reduces, loops and builds, one level in a round.
+#include "compiler/passes/invariant_addends.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
@@ -107,15 +108,20 @@ private:
 
 } // namespace
 
+Function hoist_loops(Function function) {
+  for (int round = 0; round < max_rounds; ++round) {
+    LoopHoister hoister(function);
+    Function next = hoister.run();
+    if (hoister.moved() == 0)
+      break;
+    function = std::move(next);
+  }
+  return function;
+}
+
 Module hoist_loops(Module module) {
   for (Function& function : module.functions)
-    for (int round = 0; round < max_rounds; ++round) {
-      LoopHoister hoister(function);
-      Function next = hoister.run();
-      if (hoister.moved() == 0)
-        break;
-      function = std::move(next);
-    }
+    function = hoist_loops(std::move(function));
   return module;
 }
 

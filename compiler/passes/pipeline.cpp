@@ -3,6 +3,7 @@
 #include "compiler/ir/verify.h"
 #include "compiler/passes/entry_points.h"
 #include "compiler/passes/expand.h"
+#include "compiler/passes/invariant_addends.h"
 #include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/stages.h"
@@ -113,7 +114,9 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), false); });
   pipeline.run_on_steps("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), true); });
   pipeline.run("reciprocals", reciprocals);
-  pipeline.run("hoist-loops", hoist_loops);
+  pipeline.run("hoist-loops", [](ir::Module m) { return hoist_loops(std::move(m)); });
+  // Before sums take an addend of theirs out of a loop: then it is one.
+  pipeline.run_on_densities("invariant-addends", [](ir::Function f) { return invariant_addends(std::move(f)); });
   pipeline.run("sums", sums);
   pipeline.run("hoist-to-load", hoist_to_load);
   pipeline.run("step-expressions", step_expressions);

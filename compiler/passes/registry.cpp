@@ -1,5 +1,6 @@
 // The passes by name.
 #include "compiler/passes/expand.h"
+#include "compiler/passes/invariant_addends.h"
 #include "compiler/passes/log_recurrences.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/sites.h"
@@ -106,7 +107,9 @@ const std::vector<Pass>& all_passes() {
               std::vector<FamilyNoise> made;
               return split_stages(std::move(module), made);
             }),
-      plain("hoist-loops", "loop-invariant code out of loops", hoist_loops),
+      plain("hoist-loops", "loop-invariant code out of loops", [](ir::Module m) { return hoist_loops(std::move(m)); }),
+      plain("invariant-addends", "invariant addends are added up before a loop",
+            [](ir::Module m) { return invariant_addends(std::move(m)); }),
       plain("reciprocals", "divisors that are used again are inverted once", reciprocals),
       plain("logarithms", "summed logarithms of sums of exponentials as log1p", logarithms),
       plain("sums", "invariant addends and factors out of sums", sums),

@@ -102,6 +102,9 @@ TEST(RandomPrograms, Unroll) {
 TEST(RandomPrograms, Sums) {
   check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "sums"});
 }
+TEST(RandomPrograms, InvariantAddends) {
+  check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "invariant-addends"});
+}
 TEST(RandomPrograms, Inverses) {
   check_all({"inline", "simplify", "inverses"});
 }
@@ -122,7 +125,7 @@ TEST(RandomPrograms, HoistToLoad) {
 }
 TEST(RandomPrograms, AllPasses) {
   check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
-             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "sums", "hoist-to-load", "simplify"});
+             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "invariant-addends", "sums", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
