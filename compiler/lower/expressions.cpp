@@ -189,9 +189,15 @@ Value Emitter::expression(const Expr& e) {
     const Value x = expression(*e.operands[0]);
     const Value y = expression(*e.operands[1]);
     const std::vector<Dim> xs = shape_of(x), ys = shape_of(y);
-    const std::vector<Dim> inner{xs.back()};
+    // Above the diagonal of a triangular factor there are zeros. A vector's product goes through all of a row: several
+    // rows then share each load.
+    const check::SupportKind support = e.operands[0]->type.support.kind;
+    const bool is_triangular =
+        (support == check::SupportKind::cov_cholesky || support == check::SupportKind::corr_cholesky) &&
+        xs.size() == 2 && ys.size() == 2;
     const auto dot = [&](Indices row, Indices column) {
       const std::vector<ValueId> r(row.begin(), row.end()), c(column.begin(), column.end());
+      const std::vector<Dim> inner{is_triangular ? b.dim(b.add(r[0], b.index(1))) : xs.back()};
       return b.sum(inner, [&](Indices k) {
         std::vector<ValueId> left = r, right{k[0]};
         left.push_back(k[0]);
