@@ -13,10 +13,10 @@ using ir::ValueId;
 using llvm::Value;
 
 Emitter::Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
-                 llvm::Function* into)
+                 const std::map<std::string, ir::Range>& known, llvm::Function* into)
     : function_(function), varying_(&varying), lanes_(lanes), target_(target), into_(into),
       builder_(llvm::BasicBlock::Create(into->getContext(), "entry", into)), math_(builder_, target),
-      scalars_(function.values.size(), nullptr), ranges_(function) {
+      scalars_(function.values.size(), nullptr), ranges_(function, known) {
   // The only permission: a product and a sum may become one operation with one rounding.
   llvm::FastMathFlags flags;
   flags.setAllowContract(true);
@@ -278,8 +278,15 @@ Value* Emitter::emit_scalar(const ir::Op& op) {
     // Saturates, and gives zero for NaN: a defined value in lanes that are not active.
     return builder_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {as(builder_.getInt64Ty()), x->getType()}, {x});
   case Opcode::strong_mul_: {
+    // The factor is masked and not the product: that may become one operation with the addition that follows. A product
+    // that is multiplied by the same factor again is zero only where the masked factor is a number.
+    const auto before = masked_.find({x, operands[1]});
     Value* zero = llvm::Constant::getNullValue(x->getType());
-    return builder_.CreateSelect(builder_.CreateFCmpOEQ(x, zero), zero, builder_.CreateFMul(x, operands[1]));
+    Value* masked = before != masked_.end() ? before->second
+                                            : builder_.CreateSelect(builder_.CreateFCmpOEQ(x, zero), zero, operands[1]);
+    Value* product = builder_.CreateFMul(x, masked);
+    masked_[{product, operands[1]}] = masked;
+    return product;
   }
   default: break;
   }

@@ -35,7 +35,9 @@ struct Memory {
 /// Emits into one LLVM function. The caller sets parameters with `set_scalar` and `set_memory`, then calls `emit_body`.
 class Emitter {
 public:
-  Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target, llvm::Function* into);
+  /// `known`: ranges of parameters by name.
+  Emitter(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
+          const std::map<std::string, ir::Range>& known, llvm::Function* into);
 
   llvm::IRBuilder<>& builder() { return builder_; }
   void set_scalar(ir::ValueId value, llvm::Value* scalar) { place(value) = scalar; }
@@ -107,6 +109,7 @@ private:
     llvm::Value* valid = nullptr; // prepare: whether the index is inside of the array
   };
   Address address(ir::ValueId array, const std::vector<ir::ValueId>& indices);
+  std::optional<Address> beside_first_copy(ir::ValueId array, const std::vector<ir::ValueId>& indices);
   llvm::Align lane_alignment(const Memory& at, ir::Element element) const;
   llvm::Value* load_from(ir::ValueId array, const Address& at);
   void store_to(ir::ValueId reference, const Address& at, llvm::Value* value);
@@ -223,14 +226,16 @@ private:
 
   // Several iterations of a reduce at once: values that differ between them have a place for each.
   Jams jams_ = Jams::none;
-  const Jam* jam_ = nullptr;                                     // of the reduce whose iterations are emitted
-  std::vector<std::vector<llvm::Value*>> copies_;                // by copy and value
-  ir::ValueId jam_index_;                                        // the index of which the copies are
-  llvm::Value* again_ = nullptr;                                 // its first value of them, for what is loaded again
-  std::size_t copy_ = 0;                                         // the one that is looked at
-  bool in_copy_ = false;                                         // inside of an operation that is emitted for one copy
-  std::map<std::uint32_t, std::vector<llvm::Value*>> lane_sums_; // by value: of all copies, in vectors
-  std::optional<ir::Definitions> all_definitions_;               // made when it is needed
+  const Jam* jam_ = nullptr;                      // of the reduce whose iterations are emitted
+  std::vector<std::vector<llvm::Value*>> copies_; // by copy and value
+  ir::ValueId jam_index_;                         // the index of which the copies are
+  llvm::Value* again_ = nullptr;                  // its first value of them, for what is loaded again
+  std::size_t copy_ = 0;                          // the one that is looked at
+  bool in_copy_ = false;                          // inside of an operation that is emitted for one copy
+  std::map<std::pair<llvm::Value*, llvm::Value*>, llvm::Value*> masked_; // by product and factor: the factor masked
+  bool is_again_ = false;                                                // while a number is loaded again
+  std::map<std::uint32_t, std::vector<llvm::Value*>> lane_sums_;         // by value: of all copies, in vectors
+  std::optional<ir::Definitions> all_definitions_;                       // made when it is needed
 
   // Iterations in lanes (rows.h).
   const Rows* rows_ = nullptr;                     // of the loop whose iterations are the lanes

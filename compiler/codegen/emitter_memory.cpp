@@ -3,6 +3,7 @@
 #include "compiler/ir/typing.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vmodel::codegen {
 
@@ -81,6 +82,8 @@ void Emitter::finish() {
 
 /// The flat row-major index, by Horner's rule over the extents, and the address of its element.
 Emitter::Address Emitter::address(ValueId array, const std::vector<ValueId>& indices) {
+  if (const std::optional<Address> beside = beside_first_copy(array, indices))
+    return *beside;
   const Memory& at = memory(array);
   const ir::Type& type = function_.type(array);
   Address result;
@@ -122,6 +125,26 @@ Emitter::Address Emitter::address(ValueId array, const std::vector<ValueId>& ind
   if (result.valid)
     flat = builder_.CreateSelect(result.valid, flat, builder_.getInt64(0));
   result.pointer = builder_.CreateInBoundsGEP(stored, at.pointer, flat);
+  return result;
+}
+
+/// Of copies whose elements stand side by side, the first one's address and a constant distance: an address of its own
+/// for each costs more instructions than what is done with the element.
+std::optional<Emitter::Address> Emitter::beside_first_copy(ValueId array, const std::vector<ValueId>& indices) {
+  if (!jam_ || copy_ == 0 || is_again_ || rows_ || hooks_.allocate || indices.empty() || jam_->differs[array.id])
+    return std::nullopt;
+  for (std::size_t i = 0; i + 1 < indices.size(); ++i)
+    if (step_of(*jam_, indices[i]) != 0)
+      return std::nullopt;
+  const std::optional<std::int64_t> step = step_of(*jam_, indices.back());
+  if (!step || *step == 0)
+    return std::nullopt;
+  const std::size_t copy = std::exchange(copy_, 0);
+  Address result = address(array, indices);
+  copy_ = copy;
+  const std::int64_t distance = static_cast<std::int64_t>(copy) * *step * (memory(array).varying ? lanes_ : 1);
+  result.pointer = builder_.CreateInBoundsGEP(stored_type(function_.type(array).element), result.pointer,
+                                              builder_.getInt64(static_cast<std::uint64_t>(distance)));
   return result;
 }
 

@@ -312,8 +312,10 @@ Value* Emitter::load_again(const ir::Op& load) {
   Value*& index = place(jam_index_);
   Value* before = index;
   index = builder_.CreateAdd(again_, builder_.getInt64(copy_), "", true, true);
+  is_again_ = true;
   Value* loaded =
       load_from(load.operands[0], address(load.operands[0], {load.operands.begin() + 1, load.operands.end()}));
+  is_again_ = false;
   index = before;
   return loaded;
 }

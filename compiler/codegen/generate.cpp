@@ -29,7 +29,7 @@ namespace {
 class Generator {
 public:
   Generator(const ir::Module& kernels, const Options& options, llvm::LLVMContext& context, Part part)
-      : kernels_(kernels), options_(options), context_(context), part_(part),
+      : kernels_(kernels), options_(options), context_(context), part_(part), known_(ir::slot_ranges(kernels)),
         module_(std::make_unique<llvm::Module>("model", context)) {
     set_machine(*module_, options.target);
     for (std::size_t i = 0; i < options.slots.size(); ++i)
@@ -147,7 +147,7 @@ private:
     // What runs once a call, or once a process.
     run->addFnAttr(cold_attribute);
     if (cold) {
-      Emitter emitter(function, varying, lanes, options_.target, run);
+      Emitter emitter(function, varying, lanes, options_.target, known_, run);
       const std::vector<Value*> values = read_arguments(emitter.builder(), function, passed, run);
       bind(emitter, function, passed, values);
       emitter.emit_body();
@@ -232,7 +232,7 @@ private:
 
   void emit_body(const ir::Function& function, const Varying& varying, int lanes,
                  const std::vector<const Parameter*>& passed, llvm::Function* body, Emitter::Jams jams) {
-    Emitter emitter(function, varying, lanes, options_.target, body);
+    Emitter emitter(function, varying, lanes, options_.target, known_, body);
     emitter.allow_jams(jams);
     std::vector<Value*> values;
     for (llvm::Argument& argument : body->args())
@@ -258,7 +258,7 @@ private:
   }
 
   void workspace_size(const ir::Function& function, const Varying& varying, int lanes, llvm::Function* size) {
-    Emitter emitter(function, varying, lanes, options_.target, size);
+    Emitter emitter(function, varying, lanes, options_.target, known_, size);
     // All slots are read here; those that are not needed vanish when the function is optimised.
     for (const Parameter& parameter : function.parameters) {
       if (parameter.axis != Axis::load)
@@ -324,7 +324,7 @@ private:
       return into;
     }
     const Varying varying = find_varying(*function, 1);
-    Emitter emitter(*function, varying, 1, options_.target, into);
+    Emitter emitter(*function, varying, 1, options_.target, known_, into);
     llvm::IRBuilder<>& builder = emitter.builder();
     Value* slots = into->getArg(0);
     Value* host = into->getArg(1);
@@ -428,6 +428,7 @@ private:
   const Options& options_;
   llvm::LLVMContext& context_;
   Part part_;
+  std::map<std::string, ir::Range> known_; // of data and of what follows from them, by parameter
   std::unique_ptr<llvm::Module> module_;
   bool has_hot_ = false;
   std::set<std::pair<int, bool>> random_; // lanes, normal: the generators that kernels call

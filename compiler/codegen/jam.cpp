@@ -85,6 +85,7 @@ public:
       return std::nullopt;
     const Region& body = reduce_.regions[0];
     jam_.differs[body.arguments.back().id] = true;
+    jam_.steps[body.arguments.back().id] = 1;
     visit(body);
     // With one lane LLVM puts iterations into lanes, but not those of a loop around another.
     if (!possible_ || (lanes == 1 && jam_.shared.empty()))
@@ -165,6 +166,16 @@ private:
       return;
     jam_.repeated.insert(&op);
     mark(op);
+    find_step(op);
+  }
+
+  void find_step(const ir::Op& op) {
+    if ((op.opcode != Opcode::add && op.opcode != Opcode::sub) ||
+        function_.type(op.results[0]).element != Element::index)
+      return;
+    const std::optional<std::int64_t> x = step_of(jam_, op.operands[0]), y = step_of(jam_, op.operands[1]);
+    if (x && y)
+      jam_.steps[op.results[0].id] = op.opcode == Opcode::add ? *x + *y : *x - *y;
   }
 
   bool is_real(ValueId v) const {
@@ -330,6 +341,13 @@ private:
 };
 
 } // namespace
+
+std::optional<std::int64_t> step_of(const Jam& jam, ValueId index) {
+  if (!jam.differs[index.id])
+    return 0;
+  const auto found = jam.steps.find(index.id);
+  return found == jam.steps.end() ? std::nullopt : std::optional(found->second);
+}
 
 std::optional<Jam> plan_jam(const ir::Function& function, const Varying& varying, int lanes, const Target& target,
                             const ir::Op& reduce, const std::set<const ir::Op*>& products) {

@@ -14,6 +14,7 @@
 #include "compiler/ir/module.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,15 +24,19 @@ namespace vmodel::codegen {
 
 /// How a reduce is carried out.
 struct Jam {
-  int copies = 1;                   // iterations at once
-  int sums = 1;                     // numbers in which each result is summed: as many as copies, or fewer
-  std::vector<bool> differs;        // by value: one for each copy
-  std::set<const ir::Op*> shared;   // reduces inside that run once for all copies
-  std::set<const ir::Op*> repeated; // operations that are done once for each copy
+  int copies = 1;                              // iterations at once
+  int sums = 1;                                // numbers in which each result is summed: as many as copies, or fewer
+  std::vector<bool> differs;                   // by value: one for each copy
+  std::map<std::uint32_t, std::int64_t> steps; // by value that differs: how much larger an index is in the next copy
+  std::set<const ir::Op*> shared;              // reduces inside that run once for all copies
+  std::set<const ir::Op*> repeated;            // operations that are done once for each copy
   // Operands that are loaded again: by operation, their positions; and by value, how it is loaded.
   std::map<const ir::Op*, std::vector<std::size_t>> reloads;
   std::map<std::uint32_t, const ir::Op*> loads;
 };
+
+/// How much larger an index is in the next copy, where that is a known number.
+std::optional<std::int64_t> step_of(const Jam& jam, ir::ValueId index);
 
 /// Decides by counting registers and operations of a kernel with this many lanes; none: one iteration after the other.
 /// `products` are logarithms, and their sums, that code generation replaces by a product (products.h).

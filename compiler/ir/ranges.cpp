@@ -318,4 +318,17 @@ std::map<std::string, Range> data_ranges(const Module& module) {
   return result;
 }
 
+std::map<std::string, Range> slot_ranges(const Module& module) {
+  std::map<std::string, Range> result = data_ranges(module);
+  const Function* prepare = module.find("prepare");
+  if (!prepare)
+    return result;
+  const std::vector<Range> values = ranges(*prepare, result);
+  for_each_op(prepare->body, [&](const Op& op) {
+    if (op.opcode == Opcode::output_ && !values[op.operands[0].id].is_empty())
+      result[op.symbol] = values[op.operands[0].id];
+  });
+  return result;
+}
+
 } // namespace vmodel::ir

@@ -23,22 +23,27 @@ struct Range {
 /// is known of parameters by their names (bounds that data are checked against).
 std::vector<Range> ranges(const Function& function, const std::map<std::string, Range>& parameters = {});
 
-/// The same, found when a range is asked for. The function must outlive it.
+/// The same, found when a range is asked for. The function and what is known of its parameters must outlive it.
 class Ranges {
 public:
-  explicit Ranges(const Function& function) : function_(function) {}
+  Ranges(const Function& function, const std::map<std::string, Range>& parameters)
+      : function_(function), parameters_(parameters) {}
   Range operator()(ValueId v) {
     if (known_.empty())
-      known_ = ranges(function_);
+      known_ = ranges(function_, parameters_);
     return known_[v.id].is_empty() ? Range{} : known_[v.id];
   }
 
 private:
   const Function& function_;
+  const std::map<std::string, Range>& parameters_;
   std::vector<Range> known_;
 };
 
 /// Bounds of data that the module's kernels data_bounds.NAME give as constants, for parameters "data.NAME".
 std::map<std::string, Range> data_ranges(const Module& module);
+
+/// The same with what follows for numbers that the kernel `prepare` makes of the data, "prepared.K".
+std::map<std::string, Range> slot_ranges(const Module& module);
 
 } // namespace vmodel::ir

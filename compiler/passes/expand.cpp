@@ -60,7 +60,7 @@ ValueId logit(Builder& b, ValueId x) {
 
 ValueId expand_unary(Builder& b, Opcode opcode, ValueId x) {
   switch (opcode) {
-  case Opcode::inv_logit: return inv_logit(b, x, true);
+  case Opcode::inv_logit: return inv_logit(b, x, {}, true);
   case Opcode::log1p_exp: return log1p_exp(b, x);
   case Opcode::log_inv_logit: return log_inv_logit(b, x);
   case Opcode::log1m_exp: return log1m_exp(b, x);
@@ -79,10 +79,13 @@ ValueId expand_unary(Builder& b, Opcode opcode, ValueId x) {
 
 ir::Function expand(const ir::Function& function) {
   std::unordered_map<std::uint32_t, double> constants;
-  bool shares = false; // whether a logarithm of a logistic function is left
+  std::unordered_map<std::uint32_t, ValueId> negated; // what a value is the negative of
+  bool shares = false;                                // whether a logarithm of a logistic function is left
   ir::for_each_op(function.body, [&](const ir::Op& op) {
     if (op.opcode == Opcode::constant_ && function.type(op.results[0]).element == ir::Element::f64)
       constants[op.results[0].id] = op.number;
+    if (op.opcode == Opcode::neg)
+      negated[op.results[0].id] = op.operands[0];
     shares |= op.opcode == Opcode::log1p_exp || op.opcode == Opcode::log_inv_logit;
   });
   return ir::rewrite(function, [&](ir::Rewriter& map, const ir::Op& op) {
@@ -103,8 +106,13 @@ ir::Function expand(const ir::Function& function) {
     }
     if (!ir::is_unary(op.opcode))
       return false;
-    const ValueId result = op.opcode == Opcode::inv_logit ? inv_logit(b, map(op.operands[0]), shares)
-                                                          : expand_unary(b, op.opcode, map(op.operands[0]));
+    ValueId result;
+    if (op.opcode == Opcode::inv_logit) {
+      const auto minus = negated.find(op.operands[0].id);
+      result = inv_logit(b, map(op.operands[0]), minus == negated.end() ? ValueId{} : map(minus->second), shares);
+    } else {
+      result = expand_unary(b, op.opcode, map(op.operands[0]));
+    }
     if (!result)
       return false;
     map.set(op.results[0], result);

@@ -12,7 +12,7 @@ ir::ValueId std_normal_quantile(ir::Builder& b, ir::ValueId p);
 
 // the logistic function and its logarithm (expand_logit.cpp)
 /// `shares`: a logarithm of it is needed too (in the forms below, which share the division).
-ir::ValueId inv_logit(ir::Builder& b, ir::ValueId x, bool shares);
+ir::ValueId inv_logit(ir::Builder& b, ir::ValueId x, ir::ValueId minus_x, bool shares);
 ir::ValueId log1p_exp(ir::Builder& b, ir::ValueId x);
 ir::ValueId log_inv_logit(ir::Builder& b, ir::ValueId x);
 ir::ValueId log_add_exp(ir::Builder& b, ir::ValueId x, ir::ValueId y); // logarithms.cpp

@@ -38,9 +38,12 @@ ValueId log1p_exp_of_minus_size(Builder& b, ValueId x) {
 
 } // namespace
 
-ValueId inv_logit(Builder& b, ValueId x, bool shares) {
+ValueId inv_logit(Builder& b, ValueId x, ValueId minus_x, bool shares) {
+  // At zero e is 1, and both are the same.
   const auto either = [&](ValueId e, ValueId upper) {
-    return b.select(b.compare(Opcode::lt, x, b.constant(0)), b.mul(e, upper), upper);
+    const ValueId lower = b.mul(e, upper);
+    return minus_x ? b.select(b.compare(Opcode::lt, minus_x, b.constant(0)), upper, lower)
+                   : b.select(b.compare(Opcode::lt, x, b.constant(0)), lower, upper);
   };
   if (shares) {
     const Shared s = shared(b, x);

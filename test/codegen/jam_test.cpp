@@ -110,6 +110,25 @@ TEST(Jam, StoresConditionsAndCommonTerms) {
   });
 }
 
+// One row after the other, backwards, and every other one.
+TEST(Jam, ElementsOfCopies) {
+  expect_agreement_for_all_sizes([](Builder& b) {
+    const Parameters p(b);
+    const ValueId last = b.sub(p.t, b.index(1));
+    const ValueId sum = b.sum(std::vector{of(p.t)}, [&](Builder::Indices n) {
+      const ValueId norm = b.sum(std::vector{of(p.k)}, [&](Builder::Indices j) {
+        return b.mul(b.load(p.z, j), b.load(p.y, std::vector{b.sub(last, n[0])}));
+      });
+      const ValueId before = b.binary(Opcode::max, b.sub(n[0], b.index(1)), b.index(0));
+      b.store(p.rows, std::vector{b.sub(last, n[0])}, norm);
+      const ValueId beside =
+          b.add(b.load(p.y, std::vector{before}), b.load(p.y, std::vector{b.sub(b.add(n[0], n[0]), n[0])}));
+      return b.mul(norm, beside);
+    });
+    b.store(p.value, {}, sum);
+  });
+}
+
 TEST(Jam, SumsOverTwoIndices) {
   expect_agreement_for_all_sizes([](Builder& b) {
     const Parameters p(b);

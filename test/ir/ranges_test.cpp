@@ -52,6 +52,34 @@ TEST(Ranges, Signs) {
             (Range{-infinity, 0}));
 }
 
+// What the kernel `prepare` makes of data has the range that follows from their declared bounds.
+TEST(Ranges, Slots) {
+  vmodel::ir::ParseError error;
+  const auto module = vmodel::ir::parse(R"(
+func @data_bounds.nu(%lower: &f64 step, %upper: &f64 step) {
+  %1 = constant 1 : f64
+  %2 = constant inf : f64
+  store %lower[], %1
+  store %upper[], %2
+  yield
+}
+func @prepare(%nu "data.nu": f64 load, %y "data.y": f64 load) {
+  %1 = constant 1 : f64
+  %a = div %1, %nu : f64
+  output "prepared.0", %a
+  %b = add %a, %y : f64
+  output "prepared.1", %b
+  yield
+}
+)",
+                                        &error);
+  ASSERT_TRUE(module) << error.line << ": " << error.message;
+  const auto known = vmodel::ir::slot_ranges(*module);
+  EXPECT_EQ(known.at("data.nu"), (Range{1, infinity}));
+  EXPECT_EQ(known.at("prepared.0"), (Range{0, 1}));
+  EXPECT_EQ(known.at("prepared.1"), (Range{-infinity, infinity}));
+}
+
 // Carried values and memory grow until nothing changes; what keeps growing is cut short.
 TEST(Ranges, Recurrences) {
   EXPECT_EQ(range_of(R"(
