@@ -2,6 +2,7 @@
 #include "compiler/codegen/machine.h"
 #include "compiler/ir/typing.h"
 
+#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
@@ -81,6 +82,7 @@ llvm::FunctionPassManager pipeline(bool vectorise) {
   passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   passes.addPass(llvm::EarlyCSEPass(true));
   passes.addPass(llvm::SimplifyCFGPass());
+  // It takes a third of the time of all these passes, but brings what is used after a loop only behind it.
   passes.addPass(llvm::InstCombinePass());
   {
     llvm::LoopPassManager loops;
@@ -90,14 +92,16 @@ llvm::FunctionPassManager pipeline(bool vectorise) {
   }
   {
     llvm::LoopPassManager loops;
-    loops.addPass(llvm::IndVarSimplifyPass());
+    // Loops count by one from the start; what is left to simplify serves the vectoriser.
+    if (vectorise)
+      loops.addPass(llvm::IndVarSimplifyPass());
     loops.addPass(llvm::LoopDeletionPass());
     loops.addPass(llvm::LoopFullUnrollPass());
     passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops)));
   }
   // Unrolled loops over small temporaries leave registers only.
   passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  passes.addPass(llvm::EarlyCSEPass(true));
+  passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::DSEPass());
   if (vectorise) {
     passes.addPass(llvm::LoopVectorizePass());
@@ -111,6 +115,21 @@ llvm::FunctionPassManager pipeline(bool vectorise) {
   passes.addPass(llvm::ADCEPass());
   passes.addPass(llvm::SimplifyCFGPass());
   return passes;
+}
+
+/// Whether any innermost loop has no vectors yet: LLVM's vectoriser leaves others as they are, and takes its time.
+bool has_scalar_loop(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+  const auto is_scalar = [](const llvm::Loop& loop) {
+    for (const llvm::BasicBlock* block : loop.blocks())
+      for (const llvm::Instruction& instruction : *block)
+        if (instruction.getType()->isVectorTy())
+          return false;
+    return true;
+  };
+  for (const llvm::Loop* loop : analyses.getResult<llvm::LoopAnalysis>(function).getLoopsInPreorder())
+    if (loop->isInnermost() && is_scalar(*loop))
+      return true;
+  return false;
 }
 
 void optimise(llvm::Module& module, const Options& options, llvm::TargetMachine& machine) {
@@ -131,7 +150,8 @@ void optimise(llvm::Module& module, const Options& options, llvm::TargetMachine&
     if (function.isDeclaration())
       continue;
     const auto has = [&](const char* attribute) { return function.hasFnAttribute(attribute); };
-    (has(cold_attribute) ? cold : has(vectorise_attribute) ? vectorising : plain).run(function, functions);
+    const bool vectorise = has(vectorise_attribute) && has_scalar_loop(function, functions);
+    (has(cold_attribute) ? cold : vectorise ? vectorising : plain).run(function, functions);
     functions.clear(function, function.getName());
   }
   if (options.verify)
