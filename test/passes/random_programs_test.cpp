@@ -125,7 +125,8 @@ TEST(RandomPrograms, HoistToLoad) {
 }
 TEST(RandomPrograms, AllPasses) {
   check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
-             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "invariant-addends", "sums", "hoist-to-load", "simplify"});
+             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "invariant-addends", "sums",
+             "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
