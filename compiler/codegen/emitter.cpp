@@ -278,10 +278,13 @@ Value* Emitter::emit_scalar(const ir::Op& op) {
     // Saturates, and gives zero for NaN: a defined value in lanes that are not active.
     return builder_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {as(builder_.getInt64Ty()), x->getType()}, {x});
   case Opcode::strong_mul_: {
+    Value* zero = llvm::Constant::getNullValue(x->getType());
+    // With AVX-512 a multiplication masks what it makes.
+    if (target_.lanes == 8)
+      return builder_.CreateSelect(builder_.CreateFCmpOEQ(x, zero), zero, builder_.CreateFMul(x, operands[1]));
     // The factor is masked and not the product: that may become one operation with the addition that follows. A product
     // that is multiplied by the same factor again is zero only where the masked factor is a number.
     const auto before = masked_.find({x, operands[1]});
-    Value* zero = llvm::Constant::getNullValue(x->getType());
     Value* masked = before != masked_.end() ? before->second
                                             : builder_.CreateSelect(builder_.CreateFCmpOEQ(x, zero), zero, operands[1]);
     Value* product = builder_.CreateFMul(x, masked);
