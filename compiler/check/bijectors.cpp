@@ -187,6 +187,11 @@ const BijectorStep* Checker::bijector_step(const WrittenStep& written, bool back
   const auto bound = bind_call(site, ordered, value);
   if (!bound)
     return nullptr;
+  for (const std::optional<Member>* m :
+       {&b.forward, &b.inverse, &b.log_det, &b.forward_and_log_det, &b.inverse_and_log_det}) {
+    if (*m && !requirements_hold(b.name, (*m)->body, b.parameters, bound->arguments, bound->sizes, call.range))
+      return nullptr;
+  }
   step->bijector = &b;
   step->arguments = bound->arguments;
   step->sizes = bound->sizes;

@@ -331,6 +331,9 @@ const Expr* Checker::build_call(SourceRange range, Callable& callee, const std::
       return nullptr;
     }
   }
+  if (!function.builtin && !lift &&
+      !requirements_hold(function.name, function.body, function.parameters, arguments, binding.sizes, range))
+    return nullptr;
   Type type;
   if (function.results.size() > 1) {
     for (const Type& result : function.results)

@@ -272,6 +272,11 @@ private:
   std::optional<BoundCall> bind_call(const CallSite& site, const std::vector<const ast::Argument*>& ordered,
                                      const Target& target);
 
+  /// False, with an error, where constant arguments break a `require` of the callee's body (requirements.cpp).
+  bool requirements_hold(const std::string& name, const Block& body, const std::vector<const Declaration*>& parameters,
+                         const std::vector<const Expr*>& arguments, const std::map<std::string, Size>& sizes,
+                         SourceRange range);
+
   // ---- bijectors (bijectors.cpp)
   /// A step as it is written, with the inversions around it.
   struct WrittenStep {

@@ -54,7 +54,8 @@ bool Checker::allowed(const ast::Statement& s) {
   case K::Observe: return model ? true : refuse("observe", "model");
   case K::Factor: return model ? true : refuse("factor", "model");
   case K::Quantity: return model ? true : refuse("quantity", "model");
-  case K::Require: return model ? true : refuse("require", "model");
+  case K::Require:
+    return model || kind == BlockKind::function || kind == BlockKind::member ? true : refuse("require", "model");
   case K::Learn:
     if (model) {
       not_supported_yet(s.range, "`learn` in a model");
@@ -438,8 +439,8 @@ void Checker::require(const ast::Require& s, Block& into) {
   if (s.message)
     statement->text = s.message->text;
   into.push_back(statement);
-  // Facts for sizes and indices, from every part of a conjunction.
-  if (context_->loop_depth > 0 || context_->conditional_depth > 0)
+  // Facts for sizes and indices, from every part of a conjunction. A callable is also checked where nothing is loaded.
+  if (context_->kind != BlockKind::model || context_->loop_depth > 0 || context_->conditional_depth > 0)
     return;
   std::vector<const Expr*> parts{condition};
   while (!parts.empty()) {

@@ -12,6 +12,7 @@ bool CheckSearch::has_checks(const check::Block& block) {
     return known->second;
   bool result = false;
   for (const check::Statement* s : block) {
+    result = result || s->kind == check::StatementKind::require;
     for (const Expr* e : {s->value, s->target, s->from, s->to})
       result = result || has_checks(e);
     result = result || has_checks(s->distribution) || has_checks(s->body) || has_checks(s->otherwise);

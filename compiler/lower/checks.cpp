@@ -124,9 +124,8 @@ private:
   }
 
   void statement(const Statement& s) {
-    if (s.kind == StatementKind::require) {
-      fail_unless(e_.scalar(*s.value), s.text.empty() ? "a requirement of the model does not hold" : s.text,
-                  s.value->range, {});
+    if (s.kind == StatementKind::require && known(s.value)) {
+      fail_unless(e_.scalar(*s.value), s.text.empty() ? "a requirement does not hold" : s.text, s.value->range, {});
     }
     for (const Expr* e : {s.value, s.target, s.from, s.to})
       expression(e);

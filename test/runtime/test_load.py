@@ -95,6 +95,9 @@ class Learned(Folder):
     def test_of_a_bijector(self):
         self.assertIn("'index' is 5, above its bound 4 (learned.vmodel:22:33)", self.check(order=[2, 1, 5, 3]))
 
+    def test_of_a_permutation(self):
+        self.assertIn("the index of a permutation holds a number twice (learned.vmodel:22:33)", self.check(order=[2, 1, 4, 1]))
+
     def test_of_a_net_of_ones_own(self):
         self.assertIn("'n' is 2, below its bound 3 (learned.vmodel:26:3)", self.check(K=1))
 
