@@ -19,6 +19,7 @@ namespace {
 /// What a function of a family does with parameters and with what the family mixes over.
 enum class Part : std::uint8_t {
   draw,             // FAMILY.draw: samples both
+  round_trip,       // FAMILY.round_trip: the same, for what maps make of their bases, and back
   density,          // FAMILY.density: both are given
   mix,              // FAMILY.mix.draw: samples what is mixed over, at given parameters
   proposal,         // FAMILY.proposal.draw: the same by the proposal
@@ -28,6 +29,7 @@ enum class Part : std::uint8_t {
 constexpr const char* ending(Part part) {
   switch (part) {
   case Part::draw: return ".draw";
+  case Part::round_trip: return ".round_trip";
   case Part::density: return ".density";
   case Part::mix: return ".mix.draw";
   case Part::proposal: return ".proposal.draw";
@@ -40,15 +42,20 @@ constexpr const char* ending(Part part) {
 class FamilyLowering {
 public:
   FamilyLowering(MasterContext& context, const FamilyLayout& layout, Part part)
-      : context_(context), layout_(layout), part_(part), drawing_(part == Part::draw || part == Part::proposal),
+      : context_(context), layout_(layout), part_(part),
+        drawing_(part == Part::draw || part == Part::round_trip || part == Part::proposal),
         master_(context, layout.family->name + ending(part)), e_(master_.emitter()), b_(master_.b()) {
     phi_ = master_.argument("phi", layout.phi, Axis::step);
     if (of_proposal())
       theta_ = master_.argument("theta", layout.phi, Axis::step);
     const Size& dimension = context.layout.dimension;
-    z_ = part == Part::draw ? master_.output("z", dimension, Axis::particle)
-                            : master_.argument("z", dimension, Axis::particle);
-    if (!layout.mixed.empty()) {
+    if (part == Part::round_trip) {
+      declare_round_trip();
+    } else {
+      z_ = part == Part::draw ? master_.output("z", dimension, Axis::particle)
+                              : master_.argument("z", dimension, Axis::particle);
+    }
+    if (!layout.mixed.empty() && part != Part::round_trip) {
       const bool given = part == Part::density || part == Part::proposal_density;
       mix_ = given ? master_.argument("mix", layout.mix, Axis::particle)
                    : master_.output("mix", layout.mix, Axis::particle);
@@ -76,6 +83,20 @@ public:
 
 private:
   bool of_proposal() const { return part_ == Part::proposal || part_ == Part::proposal_density; }
+
+  void declare_round_trip() {
+    shift_ = master_.argument("shift", layout_.base, Axis::particle);
+    base_ = master_.output("base", layout_.base, Axis::particle);
+    image_ = master_.output("image", layout_.image, Axis::particle);
+    back_ = master_.output("back", layout_.base, Axis::particle);
+    const auto memory = [&](const Size& size) {
+      const std::vector<Dim> extents{b_.dim(master_.tabled(size))};
+      return b_.alloc(extents, ir::Element::f64, false);
+    };
+    z_ = memory(context_.layout.dimension);
+    if (!layout_.mixed.empty())
+      mix_ = memory(layout_.mix);
+  }
 
   /// Whether the coordinates stand in `mix`, and not in z.
   static bool is_mixed(const ParameterLayout& p) {
@@ -127,7 +148,7 @@ private:
   /// What is integrated out: sampled once, or given.
   void mix(const Statement& s) {
     const ParameterLayout& p = *parameter(s.declaration);
-    const bool sampled = part_ == Part::draw || part_ == Part::mix;
+    const bool sampled = part_ == Part::draw || part_ == Part::round_trip || part_ == Part::mix;
     const ValueId offset = e_.size(p.unconstrained_offset);
     Emitter::Draws own;
     if (e_.environment.count(s.declaration) == 0) {
@@ -141,7 +162,7 @@ private:
         e_.environment[s.declaration] = master_.forward(map_of(*p.parameter), shape, mix_, offset);
       }
     }
-    if (sampling_only_)
+    if (sampling_only_ || part_ == Part::round_trip)
       return;
     // A family of this function alone sums them as any draw.
     const SiteKind kind = part_ == Part::mix ? SiteKind::draw : SiteKind::prior;
@@ -154,7 +175,7 @@ private:
   /// The site of a draw; at given parameters those of what is mixed over count alone.
   void site(const Statement& s, const std::string& name, const Value& value,
             const std::function<ValueId(Indices)>& density) {
-    if (part_ != Part::mix)
+    if (part_ != Part::mix && part_ != Part::round_trip)
       emit_site(e_, SiteKind::draw, name, *s.distribution, value, {}, density);
   }
 
@@ -274,7 +295,7 @@ private:
       const bool transformed = s.distribution->kind == DistributionKind::transformed;
       LoweredDistribution d;
       if (transformed)
-        own = e_.transformed_draws(*s.distribution, batch, number);
+        own = transformed_draws(s, nullptr, batch, number, [&](Indices i) { return place_in_whole(s, i); });
       else
         d = e_.distribution(*s.distribution);
       const auto one = [&](Indices i) {
@@ -315,7 +336,7 @@ private:
 
   /// log q on the unconstrained scale has the log determinant of the map added.
   void log_determinant(const ParameterLayout& p) {
-    if (part_ != Part::mix)
+    if (part_ != Part::mix && part_ != Part::round_trip)
       master_.log_determinant_site(*p.parameter, home(p), e_.size(p.unconstrained_offset), SiteKind::draw);
   }
 
@@ -333,7 +354,7 @@ private:
     for (const ParameterLayout* p : members) {
       const ValueId count = e_.size(p->unconstrained_size);
       const auto drawn = flat_.find(p);
-      if (drawn == flat_.end() && part_ == Part::draw) {
+      if (drawn == flat_.end() && drawing_ && !of_proposal()) {
         master_.inverse(map_of(*p->parameter), e_.environment.at(p->parameter->declaration), memory, position);
       } else {
         const ValueId from = drawn == flat_.end() ? z_ : drawn->second.first;
@@ -373,13 +394,108 @@ private:
     return b_.freeze(memory);
   }
 
-  /// The same, with their densities where these come with the draw.
-  Emitter::Draws drawn(const Statement& s, const std::vector<Dim>& shape) {
+  /// The same, with their densities where these come with the draw. `group`: the draw in whose generic family it is.
+  Emitter::Draws drawn(const Statement& s, const std::vector<Dim>& shape, const Statement* group = nullptr) {
     if (s.distribution->kind != DistributionKind::transformed)
       return {sampled(s, shape), {}};
     const auto event_rank = static_cast<std::ptrdiff_t>(s.distribution->event.size());
     const std::vector<Dim> batch(shape.begin(), shape.end() - event_rank);
-    return e_.transformed_draws(*s.distribution, batch, [&](Indices i) { return e_.flat_position(batch, i); });
+    const auto number = [&](Indices i) { return e_.flat_position(batch, i); };
+    return transformed_draws(s, group, batch, number, number);
+  }
+
+  // ---- maps forward and back
+
+  /// Where the events of a draw lie, if this function maps them forward and back.
+  const RoundTripLayout* round_trip(const Statement& s, const Statement* group) const {
+    for (const RoundTripLayout& r : layout_.round_trips) {
+      if (part_ == Part::round_trip && r.statement == &s && r.group == group)
+        return &r;
+    }
+    return nullptr;
+  }
+
+  /// The number of an event among those that the whole of what `s` draws elements of has room for.
+  ValueId place_in_whole(const Statement& s, Indices batch) {
+    const std::size_t event_rank = s.distribution->event.size();
+    std::vector<Dim> whole = e_.dims(s.target->operands[0]->declaration->type.shape);
+    std::vector<ValueId> all(batch.begin(), batch.end());
+    all.resize(all.size() + event_rank, b_.index(0));
+    std::vector<ValueId> at = e_.base_indices(*s.target, all);
+    whole.resize(whole.size() - event_rank);
+    at.resize(at.size() - event_rank);
+    return e_.flat_position(whole, at);
+  }
+
+  /// Draws of a transformed distribution; place(batch indices) is the number of an event among all of the statement.
+  Emitter::Draws transformed_draws(const Statement& s, const Statement* group, const std::vector<Dim>& batch,
+                                   const std::function<ValueId(Indices)>& number,
+                                   const std::function<ValueId(Indices)>& place) {
+    if (part_ != Part::round_trip)
+      return e_.transformed_draws(*s.distribution, batch, number);
+    const RoundTripLayout* layout = round_trip(s, group);
+    const LoweredDistribution d = e_.distribution(*s.distribution);
+    const auto one = [&](Indices i) {
+      return layout ? there_and_back(d, i, number(i), *layout, place(i)) : e_.sample(d, i, number(i));
+    };
+    if (batch.empty())
+      return {one({}), {}};
+    std::vector<Dim> extents = batch;
+    for (const Dim& dim : e_.dims(s.distribution->event))
+      extents.push_back(dim);
+    const ValueId memory = b_.alloc(extents, ir::Element::f64, false);
+    b_.for_each(batch, [&](Indices i) {
+      const std::vector<ValueId> head(i.begin(), i.end());
+      store_event(memory, head, one(head));
+    });
+    return {Value(b_.freeze(memory)), {}};
+  }
+
+  void store_event(ValueId memory, const std::vector<ValueId>& head, const Value& value) {
+    if (e_.rank_of(value) == 0) {
+      b_.store(memory, head, value.id);
+      return;
+    }
+    b_.for_each(e_.shape_of(value), [&](Indices k) {
+      std::vector<ValueId> at = head;
+      at.insert(at.end(), k.begin(), k.end());
+      b_.store(memory, at, e_.element(value, k));
+    });
+  }
+
+  /// f of each element of an event, and its place in the flat array where those of this draw begin at `first`.
+  Value each_element(const Value& event, ValueId first, const std::function<ValueId(ValueId x, ValueId at)>& f) {
+    if (e_.rank_of(event) == 0)
+      return f(event.id, first);
+    const std::vector<Dim> shape = e_.shape_of(event);
+    return b_.build(shape, ir::Element::f64,
+                    [&](Indices k) { return f(e_.element(event, k), b_.add(first, e_.flat_position(shape, k))); });
+  }
+
+  void store_flat(const Value& event, ValueId first, ValueId memory) {
+    const auto store = [&](ValueId x, ValueId at) { b_.store(memory, std::vector{at}, x); };
+    if (e_.rank_of(event) == 0)
+      return store(event.id, first);
+    const std::vector<Dim> shape = e_.shape_of(event);
+    b_.for_each(shape, [&](Indices k) { store(e_.element(event, k), b_.add(first, e_.flat_position(shape, k))); });
+  }
+
+  /// One event: its base (moved by `shift`, for derivatives by it), its image, and what the inverse maps make of that.
+  /// What is drawn below does not move with it, so that derivatives are those of this event alone.
+  Value there_and_back(const LoweredDistribution& d, Indices batch, ValueId number, const RoundTripLayout& layout,
+                       ValueId place) {
+    const auto first = [&](const Size& offset, const Size& size) {
+      return b_.add(master_.tabled(offset), b_.mul(place, master_.tabled(size)));
+    };
+    const ValueId base_at = first(layout.base_offset, layout.base), image_at = first(layout.image_offset, layout.image);
+    const Value base = each_element(e_.sample(d.components[0], batch, number), base_at,
+                                    [&](ValueId x, ValueId at) { return b_.add(x, b_.load(shift_, std::vector{at})); });
+    const Value image = e_.mapped(d.steps, false, batch, base, false).value;
+    const Value still = each_element(image, image_at, [&](ValueId y, ValueId) { return b_.stop(y); });
+    store_flat(base, base_at, base_);
+    store_flat(image, image_at, image_);
+    store_flat(e_.mapped(d.steps, true, batch, still, false).value, base_at, back_);
+    return still;
   }
 
   std::vector<const ParameterLayout*> members_of(const Statement& s) const {
@@ -541,7 +657,7 @@ private:
       if (s.kind != StatementKind::draw)
         return;
       if (s.target->kind != ExprKind::index) {
-        const Emitter::Draws own = drawn(s, shape);
+        const Emitter::Draws own = drawn(s, shape, &group);
         result = own.value;
         if (own.log_density)
           own_densities_[&s] = own.log_density;
@@ -551,7 +667,8 @@ private:
       const LoweredDistribution d = e_.distribution(*s.distribution);
       const auto one = [&](Indices i) {
         const std::vector<ValueId> at = e_.base_indices(*s.target, i);
-        b_.store(result.id, at, e_.sample(d, i, at[0]).id);
+        const RoundTripLayout* layout = round_trip(s, &group);
+        b_.store(result.id, at, layout ? there_and_back(d, i, at[0], *layout, at[0]).id : e_.sample(d, i, at[0]).id);
       };
       if (s.target->type.shape.empty())
         one({});
@@ -570,6 +687,7 @@ private:
   Emitter& e_;
   ir::Builder& b_;
   ValueId phi_, theta_, z_, mix_;
+  ValueId shift_, base_, image_, back_; // of FAMILY.round_trip
   /// What is mixed over, by the draw whose generic family declares it (null: the family's own).
   std::map<const Statement*, std::vector<ParameterLayout>> mixed_;
   const Statement* scope_ = nullptr; // the draw in whose generic family mixed variables are meant
@@ -605,6 +723,8 @@ void lower_family(MasterContext& context, const FamilyLayout& family) {
   FamilyLowering(context, family, Part::draw).run();
   if (has_density(family.family->body))
     FamilyLowering(context, family, Part::density).run();
+  if (!family.round_trips.empty())
+    FamilyLowering(context, family, Part::round_trip).run();
   if (!family.mixed.empty()) {
     for (const Part part : {Part::mix, Part::proposal, Part::proposal_density})
       FamilyLowering(context, family, part).run();

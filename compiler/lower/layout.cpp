@@ -2,6 +2,7 @@
 #include "compiler/lower/master.h"
 
 #include <functional>
+#include <optional>
 
 namespace vmodel::lower {
 
@@ -74,6 +75,52 @@ void for_each_group(const check::Block& block, bool of_proposal, const std::func
       of_proposal);
 }
 
+/// A size of a generic family in terms of its user's; nothing where it is not one of its size names alone.
+std::optional<Size> at_use(const Size& size, const Statement* group) {
+  if (!group)
+    return size;
+  const auto& replacements = group->distribution->sizes;
+  for (const auto& [key, atom] : size.atoms()) {
+    if (!replacements.contains(key))
+      return std::nullopt;
+  }
+  return size.substitute(replacements);
+}
+
+/// The draws that are mapped from a base by maps that have inverses.
+void lay_out_round_trips(FamilyLayout& layout) {
+  const auto add = [&](const Statement& s, const Statement* group) {
+    const DistributionExpr& d = *s.distribution;
+    if (d.kind != check::DistributionKind::transformed || check::without_direction(d.steps, false))
+      return;
+    check::Shape batch = d.batch;
+    if (s.target && s.target->kind == check::ExprKind::index) {
+      // Elements have the places that they have in the whole.
+      batch = s.target->operands[0]->declaration->type.shape;
+      batch.resize(batch.size() - d.event.size());
+    }
+    const std::optional<Size> events = at_use(element_count(batch), group),
+                              base = at_use(element_count(d.components[0]->event), group),
+                              image = at_use(element_count(d.event), group);
+    if (!events || !base || !image)
+      return;
+    layout.round_trips.push_back({&s, group, *events, *base, *image, layout.base, layout.image});
+    layout.base = layout.base + *events * *base;
+    layout.image = layout.image + *events * *image;
+  };
+  for_each_statement(layout.family->body, [&](const Statement& s) {
+    if (s.kind != StatementKind::draw)
+      return;
+    add(s, nullptr);
+    if (s.distribution->kind != check::DistributionKind::family)
+      return;
+    for_each_statement(s.distribution->family->body, [&](const Statement& inner) {
+      if (inner.kind == StatementKind::draw)
+        add(inner, &s);
+    });
+  });
+}
+
 FamilyLayout lay_out_family(const check::Family& family) {
   FamilyLayout result;
   result.family = &family;
@@ -124,6 +171,7 @@ FamilyLayout lay_out_family(const check::Family& family) {
     for (std::size_t k = 0; k < s.distribution->family->mixed.size(); ++k)
       mix(s.distribution->family->mixed[k], s.distribution->mixed[k], &s);
   });
+  lay_out_round_trips(result);
   return result;
 }
 
@@ -189,6 +237,14 @@ Layout lay_out(const check::Program& program, const ModelBody& body, SizeTable& 
       table.number(f.mix);
       for (const MixLayout& m : f.mixed)
         table.number(m.size);
+    }
+    if (!f.round_trips.empty()) {
+      table.number(f.base);
+      table.number(f.image);
+    }
+    for (const RoundTripLayout& r : f.round_trips) {
+      for (const Size* s : {&r.events, &r.base, &r.image, &r.base_offset, &r.image_offset})
+        table.number(*s);
     }
     for (const LearnableLayout& l : f.learnables) {
       number_shape(l.shape);

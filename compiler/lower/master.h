@@ -101,6 +101,15 @@ struct MixLayout {
   Size offset, size;
 };
 
+/// A draw that is mapped from a base, as its events lie in what the kernel FAMILY.round_trip maps forward and back;
+/// `group` is the draw whose template has it (null: the family itself).
+struct RoundTripLayout {
+  const Statement* statement = nullptr;
+  const Statement* group = nullptr;
+  Size events, base, image; // numbers: of events, and of an event before and after it is mapped
+  Size base_offset, image_offset;
+};
+
 struct FamilyLayout {
   const check::Family* family = nullptr;
   std::vector<LearnableLayout> learnables;
@@ -108,6 +117,8 @@ struct FamilyLayout {
   Size proposal; // where in phi begins what the proposal learns
   std::vector<MixLayout> mixed;
   Size mix; // coordinates of all that it mixes over
+  std::vector<RoundTripLayout> round_trips;
+  Size base, image; // numbers of all their events
 };
 
 struct Layout {

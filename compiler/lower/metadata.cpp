@@ -206,6 +206,18 @@ private:
                           {"mix", json::object()},
                           {"proposal", json::object()}};
     }
+    if (!f.round_trips.empty()) {
+      json draws = json::array();
+      for (const RoundTripLayout& r : f.round_trips) {
+        draws.push_back({{"name", r.group ? r.group->name : r.statement->name},
+                         {"events", number(r.events)},
+                         {"base", number(r.base)},
+                         {"image", number(r.image)},
+                         {"base_offset", number(r.base_offset)},
+                         {"image_offset", number(r.image_offset)}});
+      }
+      entry["round_trip"] = {{"base", number(f.base)}, {"image", number(f.image)}, {"draws", draws}};
+    }
     if (alone)
       add_gaussian(entry, *body[0]->distribution->family);
     return entry;

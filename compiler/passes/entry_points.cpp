@@ -166,6 +166,17 @@ public:
     keep(name, gradient(module_, *function, options, errors), errors);
   }
 
+  /// The function with the tangent of an output beside it; as it was where there is no derivative.
+  void add_tangent_to(const std::string& name, const LineariseOptions& options) {
+    Function* function = module_.find(name);
+    if (!function)
+      return;
+    std::vector<DerivativeError> errors;
+    Function with_tangent = linearise(module_, *function, options, errors);
+    if (errors.empty())
+      *function = std::move(with_tangent);
+  }
+
   void add_tangent(const std::string& name, const std::string& of, const LineariseOptions& options) {
     const Function* function = module_.find(of);
     if (!function || !is_wanted(name, wanted_))
@@ -226,6 +237,10 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
                              std::string("log_density") + irregular_suffix, options);
   }
   for (const std::string& family : families) {
+    LineariseOptions along;
+    along.inputs = {{"shift", "direction"}};
+    along.outputs = {{"image", "tangent"}};
+    derivatives.add_tangent_to(family + ".round_trip", along);
     if (const std::string mixed = family_of_kernel(family, ".proposal"); !mixed.empty()) {
       GradientOptions options;
       options.of = {{"log_q", "weight"}};

@@ -186,6 +186,10 @@ int fit_into(const Common& common, FitSettings settings, const std::string& outp
     session.out << label_report(settings, s);
   if (s.mixture)
     session.out << mixture_report(*s.mixture);
+  if (s.round_trip) {
+    session.out << "maps forward and back: at the start " << s.first_round_trip->text() << "; at the result "
+                << s.round_trip->text() << "\n";
+  }
   session.out << (s.mixture ? "ELBO at least " : "ELBO ") << brief(s.elbo, 8) << " (standard error "
               << brief(s.elbo_error, 2) << ")";
   if (s.particles > 0) {

@@ -66,6 +66,10 @@ Json labels_json(const FitState& s) {
   return labels;
 }
 
+Json round_trip_json(const RoundTrip& trip) {
+  return {{"residual", json_number(trip.residual)}, {"condition", json_number(trip.condition)}};
+}
+
 // Of semi-implicit families.
 Json mixture_json(const MixtureReport& m) {
   return {{"draws", m.draws},
@@ -133,6 +137,10 @@ void write_fit(const std::string& folder, const PreparedModel& model, const FitS
                       {"particles", s.particles},
                       {"halves_apart", json_number(s.halves_apart)},
                       {"problems", s.problems}};
+  if (s.round_trip) {
+    diagnostics["round_trip_at_start"] = round_trip_json(*s.first_round_trip);
+    diagnostics["round_trip_at_result"] = round_trip_json(*s.round_trip);
+  }
   if (s.mixture)
     diagnostics["mixture"] = mixture_json(*s.mixture);
   if (s.labels.count > 0) {

@@ -66,6 +66,23 @@ void judge_inner_samples(FitContext& fit) {
   }
 }
 
+// Whether the maps of the family take back what they made of their bases: log q at a given point, by which scores are
+// computed, is that of a draw there.
+void judge_round_trip(FitContext& fit) {
+  if (!fit.family.round_trip)
+    return;
+  const RoundTrip trip = round_trip(fit.model, fit.family, fit.state.phi, fit.settings.seed);
+  fit.state.round_trip = trip;
+  if (trip.is_exact())
+    return;
+  const std::string text = "the maps of " + trip.worst + " and their inverses are apart: " + trip.text() + " (limit " +
+                           brief(RoundTrip::most_residual) + ")";
+  if (trip.is_wrong())
+    fit.state.problems.push_back(text + ", more than rounding can be");
+  else
+    fit.state.notes.push_back(text);
+}
+
 // The ELBO of the result, and whether it can be relied on.
 void judge(FitContext& fit) {
   FitState& state = fit.state;
@@ -94,6 +111,7 @@ void judge(FitContext& fit) {
       state.notes.push_back("the ELBO is not a number, since the density at " + draws + " is not finite");
   }
   judge_draws(fit);
+  judge_round_trip(fit);
   if (static_cast<double>(state.skipped) > most_skipped * static_cast<double>(state.step)) {
     state.problems.push_back(std::to_string(state.skipped) + " of " + counted(state.step, "step") +
                              " were skipped, since a particle's density or gradient was not finite (limit 1 %)");
@@ -152,6 +170,8 @@ FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const
   need_kernels(model, family_of(model.metadata(), settings.family), settings.objective);
   FitContext fit(model, settings, observer);
   start(fit);
+  if (fit.family.round_trip)
+    fit.state.first_round_trip = round_trip(model, fit.family, fit.state.phi, settings.seed);
   if (settings.family == "laplace") {
     fit.state.estimator = "none";
     fit.state.last = fit.state.phi;

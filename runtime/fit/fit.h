@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/fit/mixture_report.h"
+#include "runtime/fit/round_trip.h"
 #include "runtime/fit/settings.h"
 #include "runtime/model/prepared_model.h"
 #include "runtime/objectives/objective.h"
@@ -65,6 +66,8 @@ struct FitState {
   double elbo = 0, elbo_error = 0;
   // Of semi-implicit families.
   std::optional<MixtureReport> mixture;
+  // Of families that map bases: at the start and at the result.
+  std::optional<RoundTrip> first_round_trip, round_trip;
   // Of objectives with labels: over all steps, and over those whose iterates are averaged (the last half without).
   LabelSizes labels, last_labels;
   // At the first step and at the result.

@@ -151,6 +151,16 @@ Family read_family(const Value& value) {
     result.mixture->mix_noise = noise("mix");
     result.mixture->proposal_noise = noise("proposal");
   }
+  if (const Value* round_trip = reader.find("round_trip")) {
+    const Reader inner(*round_trip);
+    result.round_trip = RoundTripSizes{inner.integer("base"), inner.integer("image"), {}};
+    inner.list("draws", [&](const Value& entry) {
+      const Reader draw(entry);
+      result.round_trip->draws.push_back({draw.text("name"), draw.integer("events"), draw.integer("base"),
+                                          draw.integer("image"), draw.integer("base_offset"),
+                                          draw.integer("image_offset")});
+    });
+  }
   if (const Value* gaussian = reader.find("gaussian")) {
     const Reader inner(*gaussian);
     result.gaussian_location = inner.text("location", "");

@@ -77,6 +77,18 @@ struct Mixture {
   std::optional<SizeNumber> mix_noise, proposal_noise;
 };
 
+// Draws that a family maps from a base, as FAMILY.round_trip has them.
+struct RoundTripDraw {
+  std::string name;
+  SizeNumber events = 0, base = 0, image = 0; // numbers: of events, of an event's before and after it is mapped
+  SizeNumber base_offset = 0, image_offset = 0;
+};
+
+struct RoundTripSizes {
+  SizeNumber base = 0, image = 0;
+  std::vector<RoundTripDraw> draws;
+};
+
 struct Family {
   std::string name;
   std::string kind; // family, mean_field, full_rank
@@ -86,6 +98,8 @@ struct Family {
   std::vector<std::string> capabilities;
   // Its densities are integrals; none: they are not.
   std::optional<Mixture> mixture;
+  // What it maps from bases, by maps that have inverses; none: nothing.
+  std::optional<RoundTripSizes> round_trip;
   // Of a Gaussian on the unconstrained scale: the learnables that play these roles, or empty.
   std::string gaussian_location, gaussian_scale, gaussian_scale_cholesky;
 
