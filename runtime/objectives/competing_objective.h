@@ -20,12 +20,12 @@ protected:
   CompetingObjective(const PreparedModel& model, const Family& family, int64_t particles,
                      ParticleBlocks::Gradient gradient, ThreadPool& pool)
       : size_(model.size(family.phi)), pool_(pool), blocks_(model, family, particles, gradient, pool),
-        sums_(blocks_.blocks(), size_) {}
+        sums_(blocks_.blocks(), blocks_.blocks() > 1 ? size_ : 0) {}
 
-  // The evaluation with this value, and sign times the sums of what add(block, worker, sums) adds as gradient. Weights
-  // that are not defined leave a gradient of NaN, and nothing is added.
-  template <typename Add>
-  Evaluation collect(const Weighing& w, double value, double sign, double* gradient, const Add& add) {
+  // The evaluation with this value, and as gradient sign times the sum over blocks of what backward(block, worker)
+  // gives: the derivative by phi of a kernel. Weights that are not defined leave a gradient of NaN, and nothing is run.
+  template <typename Backward>
+  Evaluation collect(const Weighing& w, double value, double sign, double* gradient, const Backward& backward) {
     Evaluation result;
     result.value = value;
     result.not_finite = w.not_finite;
@@ -37,14 +37,14 @@ protected:
       std::fill(gradient, gradient + size_, NAN);
       return result;
     }
-    const double* sums = sums_.run(pool_, add);
-    result.usable = scale(sign, sums, gradient, static_cast<size_t>(size_)) && result.usable;
+    const size_t size = static_cast<size_t>(size_);
+    // A single block is its own sum.
+    const double* sums =
+        blocks_.blocks() == 1 ? backward(0, 0).data() : sums_.run(pool_, [&](int64_t block, int worker, double* chunk) {
+          add(backward(block, worker).data(), chunk, size);
+        });
+    result.usable = scale(sign, sums, gradient, size) && result.usable;
     return result;
-  }
-
-  // Adds what a kernel gave by phi to the sums.
-  void add_to(double* sums, const AlignedVector<double>& d_phi) const {
-    add(d_phi.data(), sums, static_cast<size_t>(size_));
   }
 
   const int64_t size_;

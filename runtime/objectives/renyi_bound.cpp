@@ -31,10 +31,10 @@ Evaluation RenyiBound::evaluate(const double* phi, const vmodel_random& random, 
   const Weighing w = weigh_renyi(blocks_.log_p(), blocks_.log_q(), blocks_.particles(), alpha_, weight_.data());
   const double sign = minimised() ? -1 : 1;
   return collect(w, sign * w.value, sign, gradient,
-                 [&](int64_t block, int number, double* sums) { add_block(block, number, sums); });
+                 [&](int64_t block, int number) -> const AlignedVector<double>& { return backward(block, number); });
 }
 
-void RenyiBound::add_block(int64_t block, int number, double* sums) {
+const AlignedVector<double>& RenyiBound::backward(int64_t block, int number) {
   ParticleBlocks::Worker& worker = blocks_.worker(number);
   Reverse& reverse = *reverse_[static_cast<size_t>(number)];
   blocks_.bring_back(worker, block, true);
@@ -50,7 +50,7 @@ void RenyiBound::add_block(int64_t block, int number, double* sums) {
       gradient[i * lanes] = of_path == 0 ? 0.0 : of_path * gradient[i * lanes];
   }
   reverse.pathwise(blocks_.random(block));
-  add_to(sums, reverse.d_phi);
+  return reverse.d_phi;
 }
 
 ParticleRecord RenyiBound::last() const {

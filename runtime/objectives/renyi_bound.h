@@ -32,7 +32,7 @@ private:
     KernelCall pathwise;
   };
 
-  void add_block(int64_t block, int number, double* sums);
+  const AlignedVector<double>& backward(int64_t block, int number);
 
   int64_t dimension_;
   double alpha_;

@@ -29,7 +29,7 @@ Evaluation WeightedScore::evaluate(const double* phi, const vmodel_random& rando
                                          label_.data(), guide_.data())
                          : weigh_forward_kl(blocks_.log_p(), blocks_.log_q(), count, labelling_.low_variance,
                                             label_.data(), guide_.data());
-  return collect(w, -w.value, 1, gradient, [&](int64_t block, int number, double* sums) {
+  return collect(w, -w.value, 1, gradient, [&](int64_t block, int number) -> const AlignedVector<double>& {
     Reverse& reverse = *reverse_[static_cast<size_t>(number)];
     blocks_.bring_back(blocks_.worker(number), block, false);
     const int64_t first = block * blocks_.lanes(), active = blocks_.active(block);
@@ -38,7 +38,7 @@ Evaluation WeightedScore::evaluate(const double* phi, const vmodel_random& rando
       reverse.weight[static_cast<size_t>(l)] = l < active ? label_[k] - guide_[k] : 0.0;
     }
     reverse.score(blocks_.random(block));
-    add_to(sums, reverse.d_phi);
+    return reverse.d_phi;
   });
 }
 
