@@ -52,6 +52,8 @@ ir::Module shared_loops(ir::Module module);
 ir::Module shared_branches(ir::Module module);
 /// Memory that a map over all of it is the only one to accumulate to is stored to instead, and not zeroed.
 ir::Module first_writes(ir::Module module);
+/// Memory of adjoints that is copied to an output at the end is that output.
+ir::Module output_adjoints(ir::Module module);
 /// What a kernel is called that goes through the data where the kernel of the name before it uses
 /// sufficient statistics.
 inline constexpr const char* plain_suffix = ".plain";

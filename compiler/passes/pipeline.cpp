@@ -109,6 +109,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.optimise();
   pipeline.run("accumulations", accumulations);
   pipeline.run("first-writes", first_writes);
+  // What one map fills is stored to the output already.
+  pipeline.run("output-adjoints", output_adjoints);
   pipeline.run("logarithms", logarithms);
   // While quotients are written alike in all loops.
   pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), false); });

@@ -91,6 +91,7 @@ const std::vector<Pass>& all_passes() {
       plain("only-derivatives", "terms that are zero but for their derivative are left out", only_derivatives),
       plain("accumulations", "memory that only passes on what it is given does so at once", accumulations),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
+      plain("output-adjoints", "memory of adjoints that is copied to an output is that output", output_adjoints),
       plain("bounded-data", "comparisons that the declared bounds of data decide", bounded_data),
       plain("data-conditions", "what data alone make -inf is decided at load", static_cast<Whole>(data_conditions)),
       plain("combined-products", "products with one vector that are combined linearly become one",

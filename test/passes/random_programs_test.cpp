@@ -118,15 +118,15 @@ TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
 }
 TEST(RandomPrograms, FirstWrites) {
-  check_all({"inline", "simplify", "reductions", "fuse", "first-writes"});
+  check_all({"inline", "simplify", "reductions", "fuse", "first-writes", "output-adjoints"});
 }
 TEST(RandomPrograms, HoistToLoad) {
   check_all({"inline", "hoist-to-load"});
 }
 TEST(RandomPrograms, AllPasses) {
   check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
-             "inverses", "carry", "first-writes", "reciprocals", "hoist-loops", "invariant-addends", "sums",
-             "hoist-to-load", "simplify"});
+             "inverses", "carry", "first-writes", "output-adjoints", "reciprocals", "hoist-loops", "invariant-addends",
+             "sums", "hoist-to-load", "simplify"});
 }
 
 TEST(RandomPrograms, RoundTripThroughText) {
