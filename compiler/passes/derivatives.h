@@ -62,6 +62,9 @@ struct GradientOptions {
   /// Primal outputs that are still computed; all others are dropped.
   std::vector<std::string> keep;
   bool keep_all = true; // true: `keep` is not read
+  /// Recurrences also keep what is dear in the maps inside them, an array for each. That is worth its memory where
+  /// turns are few, as layers are.
+  bool keep_maps = false;
 };
 
 /// Reverse mode (vector-Jacobian product). Parameters: those of the function, without the dropped
@@ -71,7 +74,7 @@ ir::Function gradient(const ir::Module& module, const ir::Function& function, co
 
 /// Both for every function of a module, with the options as text:
 ///   gradient:  `of:value=d_value,jacobian;wrt:z=gradient;keep:value` (`drop` in place of `keep:`
-///              keeps none, without either all are kept)
+///              keeps none, without either all are kept; `keep-maps` is said alone)
 ///   linearise: `wrt:z=v;of:gradient=product;drop`
 ir::Module gradient_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors);
 ir::Module linearise_pass(ir::Module module, const std::string& argument, std::vector<std::string>& errors);

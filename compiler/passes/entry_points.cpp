@@ -245,6 +245,7 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       GradientOptions options;
       options.of = {{"log_q", "weight"}};
       options.wrt = {{"theta", "d_theta"}};
+      options.keep_maps = true;
       derivatives.add_gradient(family + ".score", mixed + whole_suffix, options);
       if (Function* score = derivatives.find(family + ".score"))
         move_parameter(*score, "weight", "log_q");
@@ -257,6 +258,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     options.of = {{"z", "d_z"}, {"log_q", "d_log_q"}, {"entropy", "d_entropy"}};
     options.wrt = {{"phi", "d_phi"}};
     options.keep_all = false;
+    // The layers of a flow are a recurrence of few turns.
+    options.keep_maps = true;
     derivatives.add_gradient(family + ".pathwise", family + ".draw", options);
 
     options = {};
@@ -269,6 +272,7 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     options = {};
     options.of = {{"log_q", "weight"}};
     options.wrt = {{"phi", "d_phi"}};
+    options.keep_maps = true;
     derivatives.add_gradient(family + ".score", family + ".log_density", options);
     if (Function* score = derivatives.find(family + ".score"))
       move_parameter(*score, "weight", "log_q");

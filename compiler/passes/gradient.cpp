@@ -118,6 +118,7 @@ Function gradient(const ir::Module&, const Function& function, const GradientOpt
     name.derivative = name.parameter + ".tangent";
   if (!options.keep_all)
     drop_outputs(function, {options.keep.begin(), options.keep.end()}, plan.dropped);
+  plan.keep_maps = options.keep_maps;
   Linearised linearised = linearise(function, plan);
   prune(linearised.function);
   find_missing(linearised.function, errors);
@@ -145,6 +146,8 @@ bool parse_gradient_options(const std::string& text, GradientOptions& options) {
       options.keep_all = false;
     } else if (part == "drop") {
       options.keep_all = false;
+    } else if (part == "keep-maps") {
+      options.keep_maps = true;
     } else {
       return false;
     }

@@ -136,9 +136,9 @@ bool Lineariser::emit(const Op& op) {
       scalar(op);
     return true;
   }
-  const auto kept = kept_.find(&op);
-  if (kept != kept_.end() && linear_depth_ > kept->second.depth) {
-    map_->set(op.results[0], builder_->load(kept->second.memory, {(*map_)(kept->second.index)}));
+  const Kept* kept = kept_to_read(op);
+  if (kept && op.opcode != Opcode::reduce_) {
+    map_->set(op.results[0], load_kept(*kept));
     if (with_tangents_ && activity_.active(op))
       scalar(op);
     return true;
@@ -168,8 +168,8 @@ bool Lineariser::emit(const Op& op) {
     break;
   default:
     map_->copy(op, false);
-    if (kept != kept_.end())
-      builder_->store(kept->second.memory, std::vector{(*map_)(kept->second.index)}, (*map_)(op.results[0]));
+    if (const Kept* filled = kept_to_fill(op))
+      store_kept(*filled, (*map_)(op.results[0]));
     if (op.results.size() == 1) {
       set_tangent(op.results[0], {});
       if (with_tangents_ && activity_.active(op.results[0]))

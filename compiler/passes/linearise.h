@@ -30,6 +30,7 @@ struct LinearisePlan {
   LinearForm form = LinearForm::joint;
   std::vector<DerivativeName> inputs, outputs; // all names given
   std::set<std::string> dropped;               // outputs that become local memory
+  bool keep_maps = false;                      // see GradientOptions
 };
 
 Linearised linearise(const ir::Function& function, const LinearisePlan& plan);

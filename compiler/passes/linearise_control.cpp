@@ -73,7 +73,7 @@ bool Lineariser::saves_inside(const Region& region) const {
   bool found = false;
   for (const Op& op : region.ops) {
     const auto saved = saved_.find(&op);
-    found = found || (saved != saved_.end() && linear_depth_ <= saved->second.depth);
+    found = found || (saved != saved_.end() && linear_depth_ <= saved->second.depth) || kept_to_fill(op);
     for (const Region& inner : op.regions)
       found = found || saves_inside(inner);
   }
@@ -131,9 +131,21 @@ void Lineariser::build(const Op& op) {
   set_tangent(op.results[0], t);
 }
 
+/// The primal value of a sum, which a recurrence around it may keep.
+void Lineariser::sum_primal(const Op& op) {
+  if (const Kept* kept = kept_to_read(op)) {
+    map_->set(op.results[0], load_kept(*kept));
+    set_tangent(op.results[0], {});
+    return;
+  }
+  copy_primal(op);
+  if (const Kept* kept = kept_to_fill(op))
+    store_kept(*kept, (*map_)(op.results[0]));
+}
+
 void Lineariser::reduce(const Op& op) {
   if (!with_tangents_ || !activity_.active(op))
-    return copy_primal(op);
+    return sum_primal(op);
   const std::vector<std::size_t> active = active_results(op);
   if (!active.empty() && op.symbol != "add")
     return reduce_extremum(op);
@@ -149,7 +161,7 @@ void Lineariser::reduce(const Op& op) {
   };
   if (apart()) {
     const Saves saves(*this, op);
-    copy_primal(op);
+    sum_primal(op);
     Region region = linear_region(body, map_->declare(body.arguments), {}, [&] {
       std::vector<ValueId> yields;
       collect(yields);
@@ -282,8 +294,7 @@ void Lineariser::loop(const Op& op) {
     operands.insert(operands.end(), initial.begin(), initial.end());
     tangents = append(Opcode::loop_, std::move(operands), std::vector<Type>(active.size(), real),
                       list(std::move(region)), {}, op.integer);
-    for (const Op& inner : body.ops)
-      kept_.erase(&inner);
+    forget_kept(body);
   } else {
     initial_tangents();
     std::vector<ValueId> operands = (*map_)(op.operands);

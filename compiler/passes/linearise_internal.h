@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace vmodel::passes {
@@ -77,6 +78,7 @@ private:
   void branch(const ir::Op& op);
   void while_loop(const ir::Op& op);
   void copy_primal(const ir::Op& op);
+  void sum_primal(const ir::Op& op);
   bool saves_inside(const ir::Region& region) const;
   void build_in_memory(const ir::Op& op);
   void primal_loop_with_saves(const ir::Op& op, std::vector<ir::ValueId>& saves);
@@ -95,6 +97,20 @@ private:
 
   // --- linearise_saves.cpp
   void plan_kept(const ir::Op& loop);
+  void plan_kept(const ir::Region& region, std::set<ir::ValueId>& varying, const std::vector<ir::Dim>& extents,
+                 const std::vector<ir::ValueId>& indices, std::size_t depth);
+  bool is_fixed(ir::ValueId extent, std::size_t depth) const;
+  void forget_kept(const ir::Region& region);
+  struct Kept {
+    ir::ValueId memory;               // of the new function, by the indices of the loop and of the maps inside it
+    std::vector<ir::ValueId> indices; // of the source
+    int depth;                        // linear depth at which it is filled
+  };
+  // What is kept of this operation, if the code that is made reads it (or else fills it).
+  const Kept* kept_to_read(const ir::Op& op) const;
+  const Kept* kept_to_fill(const ir::Op& op) const;
+  ir::ValueId load_kept(const Kept& kept);
+  void store_kept(const Kept& kept, ir::ValueId value);
   // A store in the body of a loop that keeps a carried value: that of the start of iteration i lies at index i + offset
   // of one axis.
   struct StoredCarried {
@@ -147,12 +163,7 @@ private:
   };
   std::map<const ir::Op*, Saved> saved_;
   std::map<const ir::Op*, const ir::Op*> read_back_; // definition -> store that holds its value
-  struct Kept {
-    ir::ValueId memory; // of the new function, by the index of the loop
-    ir::ValueId index;  // of the source
-    int depth;          // linear depth at which it is filled
-  };
-  std::map<const ir::Op*, Kept> kept_; // dear operations of a recurrence
+  std::map<const ir::Op*, Kept> kept_;               // dear operations of a recurrence
   std::vector<ir::Axis> axis_;
 };
 

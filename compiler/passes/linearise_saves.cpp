@@ -3,6 +3,7 @@
 #include "compiler/ir/typing.h"
 #include "compiler/passes/linearise_internal.h"
 
+#include <algorithm>
 #include <set>
 
 namespace vmodel::passes {
@@ -162,8 +163,12 @@ Lineariser::Saves::~Saves() {
 void Lineariser::plan_kept(const Op& loop) {
   const Region& body = loop.regions[0];
   std::set<ValueId> varying(body.arguments.begin(), body.arguments.end());
-  const Dim extent = builder_->dim((*map_)(loop.operands[0]));
-  for (const Op& op : body.ops) {
+  plan_kept(body, varying, {builder_->dim((*map_)(loop.operands[0]))}, {body.arguments[0]}, activity_.depth(loop));
+}
+
+void Lineariser::plan_kept(const Region& region, std::set<ValueId>& varying, const std::vector<Dim>& extents,
+                           const std::vector<ValueId>& indices, std::size_t depth) {
+  for (const Op& op : region.ops) {
     // Arrays that are not memory do not change; anything else that is not arithmetic may.
     bool varies = op.opcode == Opcode::load_ ? source_.type(op.operands[0]).reference : !ir::is_pure_scalar(op.opcode);
     for (ValueId v : op.operands)
@@ -171,11 +176,59 @@ void Lineariser::plan_kept(const Op& loop) {
     if (!varies)
       continue;
     varying.insert(op.results.begin(), op.results.end());
-    if (!is_dear(op.opcode) || axis_[op.results[0].id] == ir::Axis::load ||
+    const bool is_map = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_;
+    if (plan_.keep_maps && is_map &&
+        std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId e) { return is_fixed(e, depth); })) {
+      std::vector<Dim> inner_extents = extents;
+      for (ValueId e : op.operands)
+        inner_extents.push_back(builder_->dim(copy_index(e, depth)));
+      std::vector<ValueId> inner_indices = indices;
+      inner_indices.insert(inner_indices.end(), op.regions[0].arguments.begin(), op.regions[0].arguments.end());
+      plan_kept(op.regions[0], varying, inner_extents, inner_indices, depth);
+    }
+    // A sum inside of a map is a row of a product with a matrix.
+    const bool is_sum = plan_.keep_maps && op.opcode == Opcode::reduce_ && op.symbol == "add" &&
+                        op.results.size() == 1 && !ir::has_effects(op);
+    if ((!is_dear(op.opcode) && !is_sum) || axis_[op.results[0].id] == ir::Axis::load ||
         source_.type(op.results[0]).element != Element::f64)
       continue;
-    kept_[&op] = {builder_->alloc(std::span(&extent, 1), Element::f64, false), body.arguments[0], linear_depth_};
+    kept_[&op] = {builder_->alloc(extents, Element::f64, false), indices, linear_depth_};
   }
+}
+
+// The number of turns of a map does not depend on what changes in the loop around it.
+bool Lineariser::is_fixed(ValueId extent, std::size_t depth) const {
+  const Op* op = activity_.definition(extent);
+  if (activity_.depth(extent) <= depth)
+    return true;
+  return op && (op->opcode == Opcode::constant_ || ir::is_pure_scalar(op->opcode)) &&
+         std::all_of(op->operands.begin(), op->operands.end(), [&](ValueId v) { return is_fixed(v, depth); });
+}
+
+void Lineariser::forget_kept(const Region& region) {
+  for (const Op& op : region.ops) {
+    kept_.erase(&op);
+    for (const Region& inner : op.regions)
+      forget_kept(inner);
+  }
+}
+
+const Lineariser::Kept* Lineariser::kept_to_read(const Op& op) const {
+  const auto kept = kept_.find(&op);
+  return kept != kept_.end() && linear_depth_ > kept->second.depth ? &kept->second : nullptr;
+}
+
+const Lineariser::Kept* Lineariser::kept_to_fill(const Op& op) const {
+  const auto kept = kept_.find(&op);
+  return kept != kept_.end() && linear_depth_ <= kept->second.depth ? &kept->second : nullptr;
+}
+
+ValueId Lineariser::load_kept(const Kept& kept) {
+  return builder_->load(kept.memory, (*map_)(kept.indices));
+}
+
+void Lineariser::store_kept(const Kept& kept, ValueId value) {
+  builder_->store(kept.memory, (*map_)(kept.indices), value);
 }
 
 std::optional<std::int64_t> Lineariser::constant_index(ValueId v) const {

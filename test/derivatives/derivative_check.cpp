@@ -57,6 +57,10 @@ public:
         derived("forward", [&](auto& errors) { return linearise(module_, function_, forward, errors); });
     const Module adjoint =
         derived("reverse", [&](auto& errors) { return gradient(module_, function_, reverse, errors); });
+    // With what maps inside of recurrences keep, where there are any.
+    reverse.keep_maps = true;
+    const Module keeping =
+        derived("reverse, keeping", [&](auto& errors) { return gradient(module_, function_, reverse, errors); });
     if (!problem_.str().empty())
       return problem_.str();
 
@@ -85,6 +89,9 @@ public:
     const Arrays adjoints = evaluate(adjoint, function_.name, with_cotangent);
     for (const std::string& name : outputs_)
       compare("output " + name + " in reverse mode", adjoints.at(name).numbers, values.at(name).numbers, {});
+    const Arrays kept = evaluate(keeping, function_.name, with_cotangent);
+    for (const auto& [name, array] : adjoints)
+      compare(name + " in reverse mode, keeping", kept.at(name).numbers, array.numbers, {});
     const auto weighted = [&](const Arrays& at) {
       const Arrays result = evaluate(module_, function_.name, at);
       double sum = 0;
