@@ -203,6 +203,15 @@ private:
   // sums over lanes of all copies (emitter_lane_sums.cpp)
   void emit_lane_sums(const ir::Op& op);
   llvm::Value* sums_over_lanes(std::vector<llvm::Value*> rows);
+  std::vector<llvm::Value*> transposed(std::vector<llvm::Value*> rows);
+  /// A product with a factor that differs from copy to copy and one that is loaded for all of them.
+  struct LaneProduct {
+    const ir::Op* product = nullptr;
+    ir::ValueId factor;
+    const ir::Op* load = nullptr;
+  };
+  std::optional<LaneProduct> find_lane_product(const ir::Op& sum);
+  llvm::Value* sums_of_products(const LaneProduct& product, std::size_t first);
   std::optional<std::int64_t> stride_of_copies(ir::ValueId index);
   bool emit_row_sum(const ir::Op& op);
 

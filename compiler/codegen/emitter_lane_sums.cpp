@@ -2,10 +2,16 @@
 //
 // A weight's derivative is the sum over particles of a product. Alone it takes as many shuffles and additions as it has
 // halvings; with those of its neighbours it takes about two shuffles and one addition, and what they are added to lies
-// side by side.
+// side by side. Where the product has a factor that is the same for all copies and another one that is the same in all
+// turns of the loop around it, as in a layer of a net, the latter is transposed before that loop: rows then stand in
+// lanes, and a product and an addition for each particle give their sums without any shuffle.
 #include "compiler/codegen/emitter.h"
+#include "compiler/ir/rewrite.h"
+
+#include <llvm/IR/MDBuilder.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace vmodel::codegen {
 
@@ -42,20 +48,128 @@ Value* Emitter::sums_over_lanes(std::vector<Value*> rows) {
   return rows[0];
 }
 
+/// The vectors that hold the first numbers of all rows, the second ones, and so on: as many as there are rows.
+std::vector<Value*> Emitter::transposed(std::vector<Value*> rows) {
+  const int size = static_cast<int>(rows.size());
+  for (int distance = 1; distance < size; distance *= 2) {
+    std::vector<int> first, second;
+    for (int j = 0; j < size; ++j) {
+      const bool upper = (j & distance) != 0;
+      first.push_back(upper ? size + j - distance : j);
+      second.push_back(upper ? size + j : j + distance);
+    }
+    for (int i = 0; i < size; ++i) {
+      if ((i & distance) != 0)
+        continue;
+      Value*& low = rows[static_cast<std::size_t>(i)];
+      Value*& high = rows[static_cast<std::size_t>(i + distance)];
+      Value* joined = builder_.CreateShuffleVector(low, high, first);
+      high = builder_.CreateShuffleVector(low, high, second);
+      low = joined;
+    }
+  }
+  return rows;
+}
+
+/// The factors of a product whose sum over lanes `sum` is, in a loop that all copies share, if they can be summed by
+/// transposing; nothing: they cannot.
+std::optional<Emitter::LaneProduct> Emitter::find_lane_product(const ir::Op& sum) {
+  if (mask_ || rows_ || function_.type(sum.operands[0]).element != ir::Element::f64)
+    return std::nullopt;
+  if (!all_definitions_)
+    all_definitions_.emplace(function_.body);
+  const ir::Op* product = all_definitions_->of(sum.operands[0]);
+  if (!product || (product->opcode != Opcode::mul && product->opcode != Opcode::strong_mul_))
+    return std::nullopt;
+  const std::size_t differing = jam_->differs[product->operands[0].id] ? 0 : 1;
+  const ValueId factor = product->operands[differing];
+  const ir::Op* load = all_definitions_->of(product->operands[1 - differing]);
+  if (!jam_->differs[factor.id] || !is_varying(factor) || !load || load->opcode != Opcode::load_ ||
+      jam_->differs[load->results[0].id] || !memory(load->operands[0]).varying)
+    return std::nullopt;
+  for (const ir::Op* loop : jam_->shared) {
+    bool holds_sum = false, holds_factor = false, writes = false;
+    ir::for_each_op(loop->regions[0], [&](const ir::Op& op) {
+      holds_sum |= &op == &sum;
+      holds_factor |= std::find(op.results.begin(), op.results.end(), factor) != op.results.end();
+      writes |= (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_) &&
+                varying_->root[op.operands[0].id] == varying_->root[load->operands[0].id];
+    });
+    if (holds_sum)
+      return holds_factor || writes ? std::nullopt : std::optional(LaneProduct{product, factor, load});
+  }
+  return std::nullopt;
+}
+
+/// The sums over lanes of a product, of as many copies as there are lanes.
+Value* Emitter::sums_of_products(const LaneProduct& product, std::size_t first) {
+  const auto width = static_cast<std::size_t>(lanes_);
+  std::vector<Value*> rows;
+  for (copy_ = first; copy_ < first + width; ++copy_)
+    rows.push_back(widened(product.factor));
+  copy_ = 0;
+  const ir::Op& load = *product.load;
+  const Address at = address(load.operands[0], {load.operands.begin() + 1, load.operands.end()});
+  llvm::Type* real = builder_.getDoubleTy();
+  // Two sums, whose additions do not wait for each other. LLVM moves the transposition before the loop.
+  Value* sums[2] = {nullptr, nullptr};
+  const std::vector<Value*> lanes = transposed(rows);
+  for (std::size_t lane = 0; lane < width; ++lane) {
+    Value* pointer = builder_.CreateConstInBoundsGEP1_64(real, at.pointer, lane);
+    Value* number = annotate(builder_.CreateAlignedLoad(real, pointer, llvm::Align(8)), memory(load.operands[0]));
+    Value* term = builder_.CreateFMul(lanes[lane], widen(number));
+    Value*& sum = sums[lane % 2];
+    sum = sum ? builder_.CreateFAdd(sum, term) : term;
+  }
+  Value* sum = builder_.CreateFAdd(sums[0], sums[1]);
+  if (product.product->opcode != Opcode::strong_mul_)
+    return sum;
+  // Nothing that is infinite or no number was met where all sums are finite: then zeros made zeros by themselves.
+  Value* size = builder_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, sum);
+  Value* most = llvm::ConstantFP::get(size->getType(), std::numeric_limits<double>::max());
+  Value* unclear = builder_.CreateOrReduce(builder_.CreateFCmpUGT(size, most));
+  llvm::BasicBlock* before = builder_.GetInsertBlock();
+  llvm::BasicBlock* apart = block("unbounded");
+  llvm::BasicBlock* after = block("summed");
+  builder_.CreateCondBr(unclear, apart, after, llvm::MDBuilder(builder_.getContext()).createBranchWeights(1, 1000));
+  builder_.SetInsertPoint(apart);
+  Value* other = widened(load.results[0]);
+  const bool is_linear = product.product->operands[0] == product.factor;
+  for (Value*& row : rows) {
+    Value* zero = llvm::Constant::getNullValue(row->getType());
+    row = builder_.CreateSelect(builder_.CreateFCmpOEQ(is_linear ? row : other, zero), zero,
+                                builder_.CreateFMul(row, other));
+  }
+  Value* exact = sums_over_lanes(rows);
+  llvm::BasicBlock* end = builder_.GetInsertBlock();
+  builder_.CreateBr(after);
+  builder_.SetInsertPoint(after);
+  llvm::PHINode* result = builder_.CreatePHI(sum->getType(), 2);
+  result->addIncoming(sum, before);
+  result->addIncoming(exact, end);
+  return result;
+}
+
 /// The operation lane_sum for all copies.
 void Emitter::emit_lane_sums(const ir::Op& op) {
   const auto copies = static_cast<std::size_t>(jam_->copies);
   const auto width = std::min(copies, static_cast<std::size_t>(lanes_));
-  std::vector<Value*> rows;
-  for (copy_ = 0; copy_ < copies; ++copy_) {
-    Value* row = widened(op.operands[0]);
-    rows.push_back(mask_ ? builder_.CreateSelect(mask_, row, llvm::Constant::getNullValue(row->getType())) : row);
-  }
   std::vector<Value*>& sums = lane_sums_[op.results[0].id];
   sums.clear();
-  for (std::size_t first = 0; first < copies; first += width)
-    sums.push_back(sums_over_lanes({rows.begin() + static_cast<std::ptrdiff_t>(first),
-                                    rows.begin() + static_cast<std::ptrdiff_t>(first + width)}));
+  const std::optional<LaneProduct> product =
+      width == static_cast<std::size_t>(lanes_) ? find_lane_product(op) : std::nullopt;
+  for (std::size_t first = 0; first < copies; first += width) {
+    if (product) {
+      sums.push_back(sums_of_products(*product, first));
+      continue;
+    }
+    std::vector<Value*> rows;
+    for (copy_ = first; copy_ < first + width; ++copy_) {
+      Value* row = widened(op.operands[0]);
+      rows.push_back(mask_ ? builder_.CreateSelect(mask_, row, llvm::Constant::getNullValue(row->getType())) : row);
+    }
+    sums.push_back(sums_over_lanes(std::move(rows)));
+  }
   for (copy_ = 0; copy_ < copies; ++copy_)
     define(op.results[0], builder_.CreateExtractElement(sums[copy_ / width], builder_.getInt64(copy_ % width)));
   copy_ = 0;

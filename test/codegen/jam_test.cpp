@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace vmodel::test {
 
@@ -139,9 +141,10 @@ TEST(Jam, SumsOverTwoIndices) {
   });
 }
 
-// The derivatives of a layer of a net: sums over lanes of all rows at once, beside each other or far apart.
+// The derivatives of a layer of a net: sums over lanes of all rows at once, beside each other or far apart. An infinite
+// unit leaves alone what has an adjoint of zero.
 TEST(Jam, DerivativesByWeights) {
-  for (const bool beside : {true, false}) {
+  for (const auto& [beside, infinite] : {std::pair(true, false), {false, false}, {true, true}, {false, true}}) {
     const ir::Module module = module_of(
         {{"log_density", [&](Builder& b) {
             const auto array = [](bool output, std::vector<Dim> dims) {
@@ -159,7 +162,7 @@ TEST(Jam, DerivativesByWeights) {
             for (const auto& [memory, extent] : {std::pair(d_unit, k), std::pair(d_w, size), std::pair(d_shift, t)})
               b.for_each(std::vector{of(extent)},
                          [&, to = memory](Builder::Indices i) { b.store(to, i, b.constant(0)); });
-            b.for_each(std::vector{of(t)}, [&](Builder::Indices row) {
+            b.for_each(std::vector{of(t)}, [&, beside = beside](Builder::Indices row) {
               const ValueId e = b.load(adjoint, row);
               b.for_each(std::vector{of(k)}, [&](Builder::Indices j) {
                 const ValueId at = beside ? b.add(b.mul(j[0], t), row[0]) : b.add(b.mul(row[0], k), j[0]);
@@ -188,6 +191,11 @@ TEST(Jam, DerivativesByWeights) {
                            {"d_unit", numbers(k, 0)},
                            {"d_w", numbers(t * k, 0)},
                            {"d_shift", numbers(t, 0)}});
+        if (infinite) {
+          lanes[0].at("unit").numbers[1] = std::numeric_limits<double>::infinity();
+          for (std::size_t row = 0; row < t; row += 2)
+            lanes[0].at("adjoint").numbers[row] = 0;
+        }
         const std::vector<Arrays> together = compiled.run("log_density", lanes);
         std::vector<double> d_w(t * k), d_shift(t);
         for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
@@ -202,8 +210,13 @@ TEST(Jam, DerivativesByWeights) {
             EXPECT_NEAR(together[lane].at("d_unit").numbers[j], alone.at("d_unit").numbers[j], 64 * 2.2e-16);
         }
         // Eight numbers of at most 1 are added, in whatever order.
-        for (std::size_t i = 0; i < d_w.size(); ++i)
-          EXPECT_NEAR(together[0].at("d_w").numbers[i], d_w[i], 64 * 2.2e-16) << i;
+        for (std::size_t i = 0; i < d_w.size(); ++i) {
+          const double made = together[0].at("d_w").numbers[i];
+          if (std::isfinite(d_w[i]))
+            EXPECT_NEAR(made, d_w[i], 64 * 2.2e-16) << i;
+          else
+            EXPECT_EQ(made, d_w[i]) << i;
+        }
         for (std::size_t i = 0; i < t; ++i)
           EXPECT_NEAR(together[0].at("d_shift").numbers[i], d_shift[i], 64 * 2.2e-16) << i;
       }
