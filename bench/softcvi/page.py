@@ -6,6 +6,7 @@ import json
 import textwrap
 from pathlib import Path
 
+import claims
 import numpy as np
 from drawing import plt, save
 from metrics import LEVELS, coverage_error
@@ -14,6 +15,7 @@ from step_times import AIMS, YARDSTICK
 from tasks import METHODS, TASKS
 
 PUBLISHED = json.loads((Path(__file__).resolve().parent / "data" / "published.json").read_text())
+NOTES = Path(__file__).resolve().parent / "notes.md"  # what was found where our figures and the published ones differ
 COVERAGE_MARGIN = 0.01  # what the mean absolute coverage error may be above the published one
 TITLES = {"eight_schools": "Eight schools", "linear_regression": "Linear regression", "slcp": "SLCP", "garch": "GARCH"}
 COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00")
@@ -26,8 +28,15 @@ def write(results, target):
     pictures = target.parent / "pictures"
     pictures.mkdir(exist_ok=True)
     draw_coverage(summary, pictures / "softcvi_coverage.svg")
-    sections = [heading(results, summary), *(task_section(task, summary) for task in TASKS if task in summary), coverage_section(), step_section(results)]
-    write_whole(target, "\n\n".join(sections) + "\n")
+    sections = [
+        heading(results, summary),
+        *(task_section(task, summary) for task in TASKS if task in summary),
+        coverage_section(),
+        claims.section(summary),
+        NOTES.read_text().strip() if NOTES.exists() else None,
+        step_section(results),
+    ]
+    write_whole(target, "\n\n".join(section for section in sections if section) + "\n")
 
 
 def summarise(records):

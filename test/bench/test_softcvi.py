@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "softcvi"))
 
+import claims
 import metrics
 
 QUANTILES = [NormalDist().inv_cdf((k + 0.5) / 4000) for k in range(4000)]
@@ -47,6 +48,43 @@ class Mean(unittest.TestCase):
         reference = [[-1.0, 1.0], [0.0, 4.0]]
         self.assertAlmostEqual(metrics.mean_accuracy([[3.0], [2.0]], reference), -3.0)
         self.assertAlmostEqual(metrics.mean_accuracy([[3.0], [10.0]], reference), -5.0)
+
+
+class Claims(unittest.TestCase):
+    def value(self, log_q=0.0, accuracy=0.0, error=0.1, lift=0.0):
+        curve = [min(1.0, level / 100 + lift) for level in metrics.LEVELS]
+        return {"log_q": [log_q, log_q - 1, log_q + 1], "mean_accuracy": [accuracy, accuracy - 1, accuracy + 1], "coverage_error": error, "coverage_curve": curve}
+
+    def summary(self):
+        """One in which all claims hold."""
+        plain = {"softcvi(0.75)": self.value(1, 0, 0.01, 0.02), "softcvi(1)": self.value(0.9, 0, 0.05, -0.02), "snis_forward_kl": self.value(0, 0, 0.05, -0.02), "elbo": self.value(0, 0.5, 0.2, -0.1)}
+        return {task: dict(plain) for task in claims.TITLES}
+
+    def verdicts(self, summary):
+        return [line.rsplit("| ", 1)[1] for line in claims.section(summary).splitlines()[6:]]
+
+    def test_all_hold(self):
+        self.assertEqual(self.verdicts(self.summary()), ["yes |"] * 5)
+
+    def test_each_can_fail(self):
+        for number, (task, method, change) in enumerate(
+            [
+                ("slcp", "elbo", {"error": 0.001, "lift": -0.1}),
+                ("eight_schools", "elbo", {"lift": 0.1, "accuracy": 0.5}),
+                ("garch", "softcvi(1)", {"log_q": 2}),
+                ("slcp", "softcvi(1)", {"log_q": -2}),
+                ("garch", "softcvi(1)", {"accuracy": 2}),
+            ]
+        ):
+            summary = self.summary()
+            summary[task][method] = self.value(**{"log_q": 0, **change})
+            verdicts = self.verdicts(summary)
+            self.assertEqual(verdicts[number], "**no** |", number)
+
+    def test_nothing_of_a_part(self):
+        summary = self.summary()
+        del summary["garch"]
+        self.assertIsNone(claims.section(summary))
 
 
 if __name__ == "__main__":
