@@ -49,7 +49,7 @@ public:
   void set_workspace(llvm::Value* pointer) { workspace_ = pointer; }
   void set_random(llvm::Value* pointer) { random_ = pointer; }
   /// Loops may do several iterations at once: faster code, and more of it. `Jams::products`: only where a loop inside
-  /// is then shared by all of them, as in a product with a matrix.
+  /// is then shared by all of them, as in a product with a matrix, and in products of two vectors.
   enum class Jams { none, products, all };
   void allow_jams(Jams jams) { jams_ = jams; }
   /// Prepare: how memory is had instead, what a failed condition calls, and where outputs go. All loads are checked

@@ -16,6 +16,15 @@ using ir::Region;
 using ir::ValueId;
 using llvm::Value;
 
+namespace {
+
+/// A short sum is one whose additions are the longest part of it: so many at once are worth their code, and its
+/// iterations have no more operations than this, addresses included.
+constexpr int sums_of_product = 4;
+constexpr std::size_t longest_product = 16;
+
+} // namespace
+
 /// What a result is before the first iteration.
 Value* Emitter::identity_of(const ir::Op& reduce, ValueId result) {
   llvm::Type* type = element_type(function_.type(result).element);
@@ -184,8 +193,12 @@ std::optional<Jam> Emitter::plan(const ir::Op& op) const {
   if (jams_ == Jams::none || jam_)
     return std::nullopt;
   std::optional<Jam> jam = plan_jam(function_, *varying_, lanes_, target_, op, skipped_);
+  const bool is_sum = op.opcode == Opcode::reduce_ && !op.results.empty();
   const bool all = jams_ == Jams::all && op.opcode == Opcode::reduce_;
-  return jam && (all || !jam->shared.empty()) ? jam : std::nullopt;
+  // A product of two vectors: each of its additions would wait for the one before.
+  const bool is_product =
+      is_sum && lanes_ > 1 && jam && jam->sums >= sums_of_product && op.regions[0].ops.size() <= longest_product;
+  return jam && (all || is_product || !jam->shared.empty()) ? jam : std::nullopt;
 }
 
 /// As many iterations of the innermost index at once as the plan says, then the rest: in pairs where each of them goes

@@ -289,6 +289,7 @@ private:
     case Opcode::add:
     case Opcode::sub:
     case Opcode::mul:
+    case Opcode::idiv: // rows of a triangle
     case Opcode::min:
     case Opcode::max:
     case Opcode::reduce_: // as where rows of different lengths lie one after the other: a sum up to the index

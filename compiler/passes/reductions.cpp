@@ -24,7 +24,15 @@ public:
   /// `uses` of all values of the function.
   LoopAnalysis(const Function& function, const std::vector<int>& uses, const Op& loop)
       : function_(function), uses_(uses), body_(loop.regions[0]),
-        definitions_(ir::Definitions::directly_in(loop.regions[0])) {}
+        definitions_(ir::Definitions::directly_in(loop.regions[0])) {
+    const auto note = [&](const Region& region) { inside_.insert(region.arguments.begin(), region.arguments.end()); };
+    note(body_);
+    ir::for_each_op(body_, [&](const Op& op) {
+      inside_.insert(op.results.begin(), op.results.end());
+      for (const Region& region : op.regions)
+        note(region);
+    });
+  }
 
   Accumulation accumulation(std::size_t i) const {
     Accumulation result;
@@ -51,7 +59,7 @@ public:
   // Memory of the outside that is stored to, and also loaded, or stored to at indices that are not
   // the loop's own: then iterations may depend on each other. Accumulations commute.
   bool memory_carries() const {
-    std::set<ValueId> own, stored, touched;
+    std::set<ValueId> own, stored, moved, touched;
     bool carries = false;
     const std::function<void(const Region&)> walk = [&](const Region& region) {
       for (const Op& op : region.ops) {
@@ -60,11 +68,16 @@ public:
         case Opcode::store_: {
           if (own.contains(op.operands[0]))
             break;
-          bool by_index = false;
-          for (std::size_t i = 1; i + 1 < op.operands.size(); ++i)
+          bool by_index = false, shifted = false;
+          for (std::size_t i = 1; i + 1 < op.operands.size(); ++i) {
             by_index |= op.operands[i] == body_.arguments[0];
-          carries |= !by_index;
-          stored.insert(op.operands[0]);
+            shifted |= is_own_index(op.operands[i]);
+          }
+          carries |= !by_index && !shifted;
+          // Two such stores may meet in different iterations.
+          carries |= !stored.insert(op.operands[0]).second && (!by_index || moved.contains(op.operands[0]));
+          if (!by_index)
+            moved.insert(op.operands[0]);
           break;
         }
         case Opcode::accumulate_:
@@ -90,6 +103,23 @@ public:
   }
 
 private:
+  // The loop's index, or one that differs from it by what is the same in all iterations.
+  bool is_own_index(ValueId v) const {
+    if (v == body_.arguments[0])
+      return true;
+    const Op* op = definitions_.of(v);
+    if (!op || (op->opcode != Opcode::add && op->opcode != Opcode::sub))
+      return false;
+    return (is_own_index(op->operands[0]) && is_invariant(op->operands[1])) ||
+           (is_invariant(op->operands[0]) && is_own_index(op->operands[1]));
+  }
+
+  bool is_invariant(ValueId v) const {
+    if (const Op* op = definitions_.of(v))
+      return op->opcode == Opcode::constant_;
+    return !inside_.contains(v);
+  }
+
   bool accumulated_and_loaded(const std::set<ValueId>& own) const {
     std::set<ValueId> accumulated, loaded;
     ir::for_each_op(body_, [&](const Op& op) {
@@ -108,6 +138,7 @@ private:
   const std::vector<int>& uses_;
   const Region& body_;
   ir::Definitions definitions_;
+  std::set<ValueId> inside_; // what the loop defines
 };
 
 // The reduce adds (or compares) to the initial value afterwards.
