@@ -40,8 +40,8 @@ bool is_density(std::string_view kernel) {
 }
 
 bool is_step(std::string_view kernel) {
-  constexpr std::array<std::string_view, 7> endings = {
-      ".draw", ".pathwise", ".score", ".log_density_gradient", ".proposal.log_density", ".step", ".point"};
+  constexpr std::array<std::string_view, 8> endings = {
+      ".draw", ".pathwise", ".score", ".log_density_gradient", ".proposal.log_density", ".step", ".point", ".chain"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 

@@ -1,6 +1,7 @@
 #include "compiler/driver/kernels.h"
 
 #include "compiler/passes/passes.h"
+#include "compiler/passes/stages.h"
 #include "runtime/abi/objectives.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ bool is_hot(std::string_view kernel, unsigned needs) {
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
-  if (kernel.ends_with(".step") || kernel.ends_with(".point"))
+  if (kernel.ends_with(".step") || kernel.ends_with(".point") || kernel.ends_with(passes::chain_suffix))
     return true;
   if (kernel.ends_with(".proposal.score") || kernel.ends_with(".proposal.log_density"))
     return true;

@@ -158,12 +158,14 @@ public:
   Derivatives(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors)
       : module_(std::move(module)), wanted_(wanted), errors_(errors) {}
 
-  void add_gradient(const std::string& name, const std::string& of, const GradientOptions& options) {
+  // `part_of`: the kernel that errors name, which cannot do without this one.
+  void add_gradient(const std::string& name, const std::string& of, const GradientOptions& options,
+                    const std::string& part_of = "") {
     const Function* function = module_.find(of);
-    if (!function || !is_wanted_or_needed(name))
+    if (!function || !is_wanted_or_needed(part_of.empty() ? name : part_of))
       return;
     std::vector<DerivativeError> errors;
-    keep(name, gradient(module_, *function, options, errors), errors);
+    keep(name, gradient(module_, *function, options, errors), errors, part_of);
   }
 
   /// The function with the tangent of an output beside it; as it was where there is no derivative.
@@ -196,13 +198,14 @@ private:
       return is_wanted_or_needed("log_density_gradient") || is_wanted("log_density_gradient.plain", wanted_);
     return is_wanted(name, wanted_) || (name == "log_density_gradient" && is_wanted("hessian_vector", wanted_));
   }
-  void keep(const std::string& name, Function function, const std::vector<DerivativeError>& errors) {
+  void keep(const std::string& name, Function function, const std::vector<DerivativeError>& errors,
+            const std::string& part_of = "") {
     if (errors.empty()) {
       function.name = name;
       module_.functions.push_back(std::move(function));
     }
     for (DerivativeError error : errors) {
-      error.kernel = name;
+      error.kernel = part_of.empty() ? name : part_of;
       errors_.push_back(std::move(error));
     }
   }
@@ -265,9 +268,18 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     options = {};
     options.of = {{"log_q", ""}};
     options.wrt = {{"z", "gradient"}};
-    const std::string conditional = family + conditional_suffix;
-    derivatives.add_gradient(family + ".log_density_gradient",
-                             derivatives.find(conditional) ? conditional : family + ".log_density", options);
+    const std::string by_point = family + ".log_density_gradient", conditional = family + conditional_suffix;
+    if (derivatives.find(by_point + ".point")) {
+      GradientOptions chain;
+      chain.of = {{"point", "d_point"}};
+      chain.wrt = {{"z", "gradient"}};
+      chain.keep_all = false;
+      derivatives.add_gradient(by_point + chain_suffix, by_point + ".point", chain, by_point);
+      options.wrt.push_back({"point", "d_point"});
+    }
+    if (options.wrt.size() == 1 || derivatives.find(by_point + chain_suffix))
+      derivatives.add_gradient(by_point, derivatives.find(conditional) ? conditional : family + ".log_density",
+                               options);
 
     options = {};
     options.of = {{"log_q", "weight"}};

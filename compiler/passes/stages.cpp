@@ -207,10 +207,12 @@ public:
         split(function, name, "point", is_inner, more);
       } else if (const std::string mixed = family_of_kernel(name, ".log_density");
                  !mixed.empty() && has_mix(function)) {
-        // The derivative by the points goes through what depends on them.
+        // The derivative by the points goes through what depends on them: that of what is computed once for them is the
+        // chain rule's business, once for all inner samples.
         Function conditional = function;
         conditional.name = mixed + conditional_suffix;
         split(conditional, mixed + ".log_density_gradient", "step", is_particle, more);
+        split(conditional, mixed + ".log_density_gradient", "point", is_inner, more);
         more.push_back(std::move(conditional));
       }
     }

@@ -5,8 +5,41 @@
 #include "runtime/io/error.h"
 #include "runtime/model/family_draw.h"
 #include "runtime/objectives/lane_blocks.h"
+#include "runtime/objectives/semi_implicit.h"
 
 namespace vmodel::runtime {
+
+namespace {
+
+Json microseconds(const Times& t) {
+  return t.least * 1e-3;
+}
+
+// Of semi-implicit families: the inner samples of all particles, what is computed once for all of them, and a step of
+// the proposal.
+void add_mixture_times(const PreparedModel& model, const Family& family, const ObjectiveSettings& settings,
+                       const vmodel_random& random, AlignedVector<double>& phi, AlignedVector<double>& z,
+                       Json& result) {
+  const LaneBlocks blocks{settings.particles, model.lanes()};
+  AlignedVector<double> mix(static_cast<size_t>((model.size(family.mixture->size) + 1) * model.lanes()));
+  MixtureDensity density(model, family, phi.data(), z.data());
+  const Times stages = measure(1, [&] { density.step(); });
+  const Times samples = measure(1, [&] {
+    for (int64_t b = 0; b < blocks.count(); ++b)
+      density.estimate(settings.inner_sampling(), random, blocks.count() * blocks.lanes, mix.data());
+  });
+  result["us_stages"] = microseconds(stages);
+  result["us_inner_samples"] = microseconds(samples);
+  if (!settings.learns_proposal())
+    return;
+  ThreadPool pool(1);
+  ProposalScore score(model, family, settings.particles, pool);
+  std::vector<double> gradient(static_cast<size_t>(score.size()));
+  const Times learning = measure(1, [&] { score.evaluate(phi.data(), random, gradient.data()); });
+  result["us_proposal_step"] = microseconds(learning);
+}
+
+} // namespace
 
 int benchmark_step(const Session& session, const Options& options, const std::string& data) {
   for (const char* other : {"at", "lanes", "threads", "plain"}) {
@@ -52,7 +85,6 @@ int benchmark_step(const Session& session, const Options& options, const std::st
     for (int64_t b = 0; b < blocks; ++b)
       one();
   };
-  const auto microseconds = [](const Times& t) { return Json(t.least * 1e-3); };
   const Times draws = measure(1, [&] { of_all([&] { draw(random); }); });
   const Times values = measure(1, [&] { of_all([&] { density(random); }); });
   const Times backwards = measure(1, [&] { of_all([&] { reverse(random); }); });
@@ -66,18 +98,20 @@ int benchmark_step(const Session& session, const Options& options, const std::st
   adam_settings.clip = 10;
   Adam adam(n, adam_settings);
   const Times update = measure(1, [&] { adam.step(x.data(), g.data(), 1e-9, x.data()); });
-  const Json result = {{"model", session.model.metadata().model},
-                       {"objective", describe(settings)},
-                       {"family", fit.family},
-                       {"learned", n},
-                       {"lanes", lanes},
-                       {"blocks", blocks},
-                       {"us_draws", microseconds(draws)},
-                       {by_score ? "us_values" : "us_values_and_gradients", microseconds(values)},
-                       {"us_reverse_pass", microseconds(backwards)},
-                       {"us_evaluation", microseconds(evaluation)},
-                       {"us_adam", microseconds(update)},
-                       {"us_step", (evaluation.least + update.least) * 1e-3}};
+  Json result = {{"model", session.model.metadata().model},
+                 {"objective", describe(settings)},
+                 {"family", fit.family},
+                 {"learned", n},
+                 {"lanes", lanes},
+                 {"blocks", blocks},
+                 {"us_draws", microseconds(draws)},
+                 {by_score ? "us_values" : "us_values_and_gradients", microseconds(values)},
+                 {"us_reverse_pass", microseconds(backwards)},
+                 {"us_evaluation", microseconds(evaluation)},
+                 {"us_adam", microseconds(update)},
+                 {"us_step", (evaluation.least + update.least) * 1e-3}};
+  if (family.mixture)
+    add_mixture_times(*model, family, settings, random, phi, z, result);
   session.out << result.dump(1) << "\n";
   return done;
 }

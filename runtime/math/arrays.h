@@ -19,6 +19,9 @@ void multiply(const double* factors, const double* x, double* y, size_t size);
 // y[i] = start[i] + factors[i] x[i]
 void multiply_add(const double* factors, const double* x, const double* start, double* y, size_t size);
 
+// y[i] = exp(x[i]) to 3 ulp; below the normal numbers 0. NaN stays.
+void exponentials(const double* x, double* y, size_t size);
+
 double euclidean_norm(const double* x, size_t size);
 
 // The numbers of a step of Adam; Adam::step says where they come from.

@@ -18,6 +18,7 @@ public:
     make(model, name + ".step", 1, step_memory_, arguments, "step", step_);
     make(model, name + ".point", model.lanes(), point_memory_, arguments, "point", point_);
     kernel_ = model.call(name, model.lanes(), arguments);
+    arguments_ = std::move(arguments);
   }
   StagedKernel(StagedKernel&&) = default;
   StagedKernel& operator=(StagedKernel&&) = default;
@@ -34,6 +35,17 @@ public:
   }
   void operator()(const vmodel_random& random = {}) { kernel_(random); }
 
+  // Numbers of a lane that the stage of points computes; 0: there is none.
+  static int64_t point_size(const PreparedModel& model, const std::string& name) {
+    const auto size = model.metadata().stages.find(name + ".point");
+    return size == model.metadata().stages.end() ? 0 : model.size(size->second);
+  }
+  // Another kernel of these stages, which reads the same and `more`.
+  KernelCall other(const PreparedModel& model, const std::string& kernel, std::vector<Argument> more) const {
+    more.insert(more.end(), arguments_.begin(), arguments_.end());
+    return model.call(kernel, model.lanes(), more);
+  }
+
 private:
   static void make(const PreparedModel& model, const std::string& stage, int64_t lanes, AlignedVector<double>& memory,
                    std::vector<Argument>& arguments, const char* name, KernelCall& call) {
@@ -46,6 +58,7 @@ private:
   }
 
   AlignedVector<double> step_memory_, point_memory_;
+  std::vector<Argument> arguments_;
   KernelCall step_, point_, kernel_;
 };
 

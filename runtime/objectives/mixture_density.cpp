@@ -1,22 +1,14 @@
 #include "runtime/objectives/mixture_density.h"
 
+#include "runtime/math/arrays.h"
+
 #include <algorithm>
 #include <cmath>
 
 namespace vmodel::runtime {
-namespace {
-
-// log(exp(a) + exp(b))
-double log_add(double a, double b) {
-  const double most = std::max(a, b);
-  return most == -INFINITY ? most : most + std::log1p(std::exp(std::min(a, b) - most));
-}
-
-} // namespace
-
 StreamedMean::StreamedMean(int64_t size, int64_t lanes)
     : size_(size), lanes_(lanes), greatest_(static_cast<size_t>(lanes)), sum_(greatest_), squares_(greatest_),
-      vector_(static_cast<size_t>(size * lanes)), weight_(greatest_), shrink_(greatest_) {
+      vector_(static_cast<size_t>(size * lanes)), weight_(2 * greatest_.size()) {
   clear();
 }
 
@@ -27,37 +19,39 @@ void StreamedMean::clear() {
     std::fill(array->begin(), array->end(), 0.0);
 }
 
-void StreamedMean::add(const double* term, const double* vector) {
+void StreamedMean::add(const double* term, const double* vector, const double* factor) {
   ++count_;
+  double *weight = weight_.data(), *shrink = weight + lanes_;
   bool shrinks = false;
   for (int64_t l = 0; l < lanes_; ++l) {
+    double& greatest = greatest_[static_cast<size_t>(l)];
+    const bool more = term[l] > greatest;
+    shrink[l] = more ? greatest - term[l] : 0;
+    greatest = more ? term[l] : greatest;
+    // Also of NaN, which then is in every sum.
+    weight[l] = term[l] == -INFINITY ? -INFINITY : term[l] - greatest;
+    shrinks = shrinks || more;
+  }
+  exponentials(weight, weight, weight_.size());
+  for (int64_t l = 0; l < lanes_; ++l) {
     const size_t k = static_cast<size_t>(l);
-    weight_[k] = shrink_[k] = 1;
-    if (term[l] > greatest_[k]) {
-      shrink_[k] = std::exp(greatest_[k] - term[l]);
-      greatest_[k] = term[l];
-      shrinks = true;
-    } else {
-      // Also of NaN, which then is in every sum.
-      weight_[k] = term[l] == -INFINITY ? 0 : std::exp(term[l] - greatest_[k]);
-    }
-    sum_[k] = sum_[k] * shrink_[k] + weight_[k];
-    squares_[k] = squares_[k] * shrink_[k] * shrink_[k] + weight_[k] * weight_[k];
+    if (factor != nullptr)
+      weight[l] *= factor[l];
+    sum_[k] = sum_[k] * shrink[l] + weight[l];
+    squares_[k] = squares_[k] * shrink[l] * shrink[l] + weight[l] * weight[l];
   }
   double* at = vector_.data();
   if (shrinks) {
     for (int64_t i = 0; i < size_; ++i, at += lanes_) {
       for (int64_t l = 0; l < lanes_; ++l)
-        at[l] *= shrink_[static_cast<size_t>(l)];
+        at[l] *= shrink[l];
     }
     at = vector_.data();
   }
   for (int64_t i = 0; i < size_; ++i, at += lanes_, vector += lanes_) {
     // A vector without weight may be anything.
-    for (int64_t l = 0; l < lanes_; ++l) {
-      const double w = weight_[static_cast<size_t>(l)];
-      at[l] += w == 0 ? 0 : w * vector[l];
-    }
+    for (int64_t l = 0; l < lanes_; ++l)
+      at[l] += weight[l] == 0 ? 0 : weight[l] * vector[l];
   }
 }
 
@@ -93,11 +87,15 @@ PooledDensity pool_lanes(const StreamedMean& mean, int64_t lanes) {
 }
 
 MixtureDensity::MixtureDensity(const PreparedModel& model, const Family& family, double* phi, double* z)
-    : lanes_(model.lanes()), size_(model.size(family.mixture->size)), mean_(model.dimension(), model.lanes()) {
+    : lanes_(model.lanes()), size_(model.size(family.mixture->size)), dimension_(model.dimension()),
+      point_size_(StagedKernel::point_size(model, family.name + ".log_density_gradient")),
+      mean_(dimension_ + point_size_, lanes_) {
   const size_t w = static_cast<size_t>(lanes_);
   mix_.resize(static_cast<size_t>(size_ + 1) * w);
-  gradient_.resize(static_cast<size_t>(model.dimension() + 1) * w);
-  for (auto* array : {&log_joint_, &log_mix_, &log_proposal_, &unused_, &term_})
+  gradient_.resize(static_cast<size_t>(dimension_ + point_size_ + 1) * w);
+  by_point_.resize(static_cast<size_t>(point_size_ + 1) * w);
+  score_.resize(static_cast<size_t>(dimension_ + 1) * w);
+  for (auto* array : {&log_joint_, &log_mix_, &log_proposal_, &unused_, &term_, &factor_})
     array->resize(w);
   const std::string& name = family.name;
   from_prior_ = NoisyDraw(
@@ -119,7 +117,11 @@ MixtureDensity::MixtureDensity(const PreparedModel& model, const Family& family,
                          {"mix", mix_.data()},
                          {"log_q", log_joint_.data()},
                          {"log_mix", log_mix_.data()},
-                         {"gradient", gradient_.data()}});
+                         {"gradient", gradient_.data()},
+                         {"d_point", gradient_.data() + dimension_ * lanes_}});
+  if (point_size_ > 0)
+    chain_ = joint_.other(model, name + ".log_density_gradient.chain",
+                          {{"gradient", score_.data()}, {"d_point", by_point_.data()}});
 }
 
 void MixtureDensity::step() {
@@ -147,7 +149,7 @@ void MixtureDensity::estimate(const InnerSampling& sampling, const vmodel_random
     std::copy_n(own, size_ * lanes_, mix_.begin());
     if (learned && share < 1)
       proposal_density_();
-    add(learned, log_prior_share, log_learned_share);
+    add(learned, log_prior_share, log_learned_share, terms);
   }
   vmodel_random numbers = random;
   for (int64_t j = 0; j < drawn; ++j, numbers.first_particle += static_cast<uint32_t>(stride)) {
@@ -158,25 +160,69 @@ void MixtureDensity::estimate(const InnerSampling& sampling, const vmodel_random
     } else {
       from_proposal_(numbers);
     }
-    add(learned, log_prior_share, log_learned_share);
-    if (terms != nullptr)
-      terms->insert(terms->end(), term_.begin(), term_.end());
+    add(learned, log_prior_share, log_learned_share, terms);
+  }
+  find_score();
+}
+
+void MixtureDensity::replay(const InnerSampling& sampling, const vmodel_random& random, int64_t stride,
+                            const double* own, const std::function<void(int64_t)>& each) {
+  vmodel_random numbers = random;
+  for (int64_t j = 0; j < sampling.samples; ++j) {
+    if (j == 0 && sampling.own) {
+      std::copy_n(own, size_ * lanes_, mix_.begin());
+    } else {
+      from_prior_(numbers);
+      numbers.first_particle += static_cast<uint32_t>(stride);
+    }
+    each(j);
+  }
+}
+
+// The chain rule is linear: the weighted mean goes through it, in the place of every sample.
+void MixtureDensity::find_score() {
+  if (point_size_ > 0) {
+    for (int64_t i = 0; i < point_size_; ++i) {
+      for (int64_t l = 0; l < lanes_; ++l)
+        by_point_[static_cast<size_t>(i * lanes_ + l)] = mean_.mean(dimension_ + i, l);
+    }
+    chain_();
+  } else {
+    std::fill(score_.begin(), score_.end(), 0.0);
+  }
+  for (int64_t i = 0; i < dimension_; ++i) {
+    for (int64_t l = 0; l < lanes_; ++l)
+      score_[static_cast<size_t>(i * lanes_ + l)] += mean_.mean(i, l);
   }
 }
 
 // The sample in mix_, with the proposal's density at it.
-void MixtureDensity::add(bool learned, double log_prior_share, double log_learned_share) {
+void MixtureDensity::add(bool learned, double log_prior_share, double log_learned_share, std::vector<double>* terms) {
   joint_();
-  for (size_t l = 0; l < static_cast<size_t>(lanes_); ++l) {
-    const double log_mix = log_mix_[l];
-    // Against a mixture without one of its parts no logarithm is taken.
-    const double log_drawn = !learned || log_learned_share == -INFINITY ? log_mix
-                             : log_prior_share == -INFINITY
-                                 ? log_proposal_[l]
-                                 : log_add(log_prior_share + log_mix, log_learned_share + log_proposal_[l]);
-    term_[l] = log_joint_[l] - log_drawn;
+  const size_t lanes = static_cast<size_t>(lanes_);
+  // Against a mixture without one of its parts no exponential is taken.
+  if (!learned || log_learned_share == -INFINITY || log_prior_share == -INFINITY) {
+    const AlignedVector<double>& log_drawn = !learned || log_learned_share == -INFINITY ? log_mix_ : log_proposal_;
+    for (size_t l = 0; l < lanes; ++l)
+      term_[l] = log_joint_[l] - log_drawn[l];
+    mean_.add(term_.data(), gradient_.data());
+    if (terms != nullptr)
+      terms->insert(terms->end(), term_.begin(), term_.end());
+    return;
   }
-  mean_.add(term_.data(), gradient_.data());
+  // The mixture's density is exp(most) (1 + exp(least - most)).
+  for (size_t l = 0; l < lanes; ++l) {
+    const double of_prior = log_prior_share + log_mix_[l], of_learned = log_learned_share + log_proposal_[l];
+    const double most = std::max(of_prior, of_learned);
+    term_[l] = log_joint_[l] - most;
+    factor_[l] = std::min(of_prior, of_learned) - most;
+  }
+  exponentials(factor_.data(), factor_.data(), lanes);
+  for (size_t l = 0; l < lanes; ++l)
+    factor_[l] = 1 / (1 + factor_[l]);
+  mean_.add(term_.data(), gradient_.data(), factor_.data());
+  for (size_t l = 0; terms != nullptr && l < lanes; ++l)
+    terms->push_back(term_[l] + std::log(factor_[l]));
 }
 
 } // namespace vmodel::runtime

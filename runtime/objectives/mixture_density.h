@@ -5,6 +5,7 @@
 #include "runtime/model/prepared_model.h"
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace vmodel::runtime {
@@ -16,8 +17,9 @@ public:
   StreamedMean(int64_t size, int64_t lanes);
 
   void clear();
-  // A term and a vector of each lane, [element][lane]. A term of -inf adds nothing but to the count.
-  void add(const double* term, const double* vector);
+  // A term and a vector of each lane, [element][lane]. A term of -inf adds nothing but to the count. `factor`, where
+  // given, is one more of exp(term), between 0 and 1 and not too small.
+  void add(const double* term, const double* vector, const double* factor = nullptr);
 
   int64_t count() const { return count_; }
   // log(sum exp(term) / count)
@@ -34,7 +36,8 @@ public:
 private:
   int64_t size_, lanes_, count_ = 0;
   // Relative to exp(greatest).
-  std::vector<double> greatest_, sum_, squares_, vector_, weight_, shrink_;
+  // weight_: of the term, then by what sums shrink.
+  std::vector<double> greatest_, sum_, squares_, vector_, weight_;
 };
 
 // An estimate of a log density with its standard error.
@@ -71,18 +74,28 @@ public:
   void step();
   // Estimates by samples that are numbered from `random.first_particle` in steps of `stride`. `own`: with
   // InnerSampling::own, what the points were drawn by, [coordinate][lane]. `terms`, where given, gets log w of each
-  // sample appended, [sample][lane].
+  // sample appended, [sample][lane], the own first.
   void estimate(const InnerSampling& sampling, const vmodel_random& random, int64_t stride, const double* own,
                 std::vector<double>* terms = nullptr);
+  // Of the distribution of what is mixed over: the samples of `estimate` once more, one after the other in sample().
+  void replay(const InnerSampling& sampling, const vmodel_random& random, int64_t stride, const double* own,
+              const std::function<void(int64_t)>& each);
+  double* sample() { return mix_.data(); }
   const StreamedMean& result() const { return mean_; }
+  // The estimate of grad log q(z).
+  double score(int64_t element, int64_t lane) const { return score_[static_cast<size_t>(element * lanes_ + lane)]; }
 
 private:
-  void add(bool learned, double log_prior_share, double log_learned_share);
+  void add(bool learned, double log_prior_share, double log_learned_share, std::vector<double>* terms);
+  void find_score();
 
-  int64_t lanes_, size_;
-  AlignedVector<double> mix_, log_joint_, log_mix_, log_proposal_, gradient_, unused_, term_;
+  int64_t lanes_, size_, dimension_, point_size_;
+  // gradient_: by z, then by what the joint density reads of it from its stage of points.
+  AlignedVector<double> mix_, log_joint_, log_mix_, log_proposal_, gradient_, unused_, term_, factor_, by_point_,
+      score_;
   NoisyDraw from_prior_, from_proposal_;
   StagedKernel joint_, proposal_density_;
+  KernelCall chain_;
   StreamedMean mean_;
 };
 

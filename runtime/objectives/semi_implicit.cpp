@@ -104,7 +104,7 @@ void SemiImplicit::draw(Worker& k, int64_t block, const vmodel_random& base, dou
   std::copy_n(k.z.begin(), dimension_ * lanes_, z_.begin() + first * dimension_);
   for (int64_t i = 0; i < dimension_; ++i) {
     for (int64_t l = 0; l < lanes_; ++l)
-      score_[static_cast<size_t>(first * dimension_ + i * lanes_ + l)] = q.mean(i, l);
+      score_[static_cast<size_t>(first * dimension_ + i * lanes_ + l)] = k.mixture->score(i, l);
   }
 }
 
