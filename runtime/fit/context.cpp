@@ -61,15 +61,18 @@ Evaluation FitContext::elbo(const std::vector<double>& phi, int64_t draws, uint3
 double FitContext::elbo_terms(const std::vector<double>& phi, int64_t draws, uint32_t number,
                               std::vector<double>& terms) {
   const vmodel_random numbers = random(step_of_evaluation + number);
-  if (family.mixture)
-    return SemiImplicit(model, family, draws, evaluation_sampling(), pool).value(phi.data(), numbers, &terms).value;
-  return Elbo(model, family, draws, Estimator::total, pool).value(phi.data(), numbers, Estimator::total, &terms).value;
+  if (family.mixture) {
+    SemiImplicit objective(model, family, draws, evaluation_sampling(), pool);
+    objective.temper(power);
+    return objective.value(phi.data(), numbers, &terms).value;
+  }
+  Elbo objective(model, family, draws, Estimator::total, pool);
+  objective.temper(power);
+  return objective.value(phi.data(), numbers, Estimator::total, &terms).value;
 }
 
 int64_t FitContext::evaluation_draws(int64_t wanted) const {
-  const double each = family.mixture ? static_cast<double>(evaluation_sampling().samples) /
-                                           static_cast<double>(settings.objective.inner_sampling().samples)
-                                     : 1;
+  const double each = family.mixture ? 1 + static_cast<double>(evaluation_sampling().samples) : 1;
   return work.draws(0.1, each, 64, wanted);
 }
 

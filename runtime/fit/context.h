@@ -65,7 +65,8 @@ struct FitContext {
   // Steps in the metric of the curvature need one.
   bool settles() const { return settings.settling_steps() > 0 && !preconditioner.is_identity(); }
   bool has_elbo_gradient() const { return missing_needs(model, family, need_pathwise | need_density) == 0; }
-  // Each draw's log p - log q at phi; of a semi-implicit family log q is estimated. Not finite: a draw is not.
+  // Each draw's log p - log q at phi, with log p to the power that counts now; of a semi-implicit family log q is
+  // estimated. Not finite: a draw is not.
   double elbo_terms(const std::vector<double>& phi, int64_t draws, uint32_t number, std::vector<double>& terms);
   // Whether the objective is the ELBO: curvature, choice of the estimator and the last phase know no other.
   bool is_elbo() const { return settings.objective.method() == ObjectiveMethod::elbo; }
@@ -85,6 +86,8 @@ struct FitContext {
   Preconditioner preconditioner;
   // The curvature of the objective in the coordinates of the preconditioner.
   Curvature curvature;
+  // The power to which the model's density counts in comparisons: that of the first step while a start is chosen.
+  double power = 1;
   // The start is a mode with its curvature.
   bool started_at_mode = false;
   FitState state;

@@ -60,11 +60,25 @@ public:
                        std::to_string(largest_dense_dimension) + "; this posterior has dimension " +
                        std::to_string(fit_.model.dimension()) + ": fit another family, e.g. --family mean_field");
     }
+    if (!only_laplace_)
+      fit_.power = fit_.settings.power_at(0);
+    choose();
+    fit_.power = 1;
+  }
+
+private:
+  void choose() {
     // Nothing that comes from a density could set such a family.
     const bool settable = !fit_.family.mixture || !fit_.family.gaussian_location.empty();
     std::string refused = settable ? from_mode() : no_density;
-    if (refused.empty())
+    if (refused.empty()) {
+      // A tempered density with several modes is wider than any of them.
+      if (fit_.power < 1 && fit_.settings.start == StartChoice::automatic && from_wider_mean_field()) {
+        fit_.state.start = "mean field of the tempered density";
+        fit_.started_at_mode = false;
+      }
       return;
+    }
     if (only_laplace_) {
       throw NoFit("family laplace: the posterior has no proper mode on the unconstrained scale: " + refused +
                   "; fit another family, e.g. --family mean_field");
@@ -79,17 +93,17 @@ public:
       fit_.state.start = "mean field with its mean curvature (Laplace refused: " + refused + ")";
   }
 
-private:
   // Empty, or why not.
   std::string from_mode() {
     fit_.begin("Laplace start");
     // Asked for, it may take what it takes.
     const bool wanted = only_laplace_ || fit_.settings.start == StartChoice::laplace;
     const double most = wanted ? std::numeric_limits<double>::max() : mode_share * fit_.work.steps();
-    const Laplace laplace =
+    Laplace laplace =
         find_laplace(fit_.density, fit_.settings.seed, most, fit_.work.factorisation(), [this] { fit_.alive(); });
     if (!laplace.proper)
       return laplace.reason;
+    laplace.temper(fit_.power);
     std::vector<double> phi = fit_.state.phi;
     const bool gaussian = gaussian_start(fit_.model, fit_.family, laplace, phi);
     if (!wanted) {
@@ -149,7 +163,7 @@ private:
       } else {
         std::vector<double> plain;
         fit_.elbo_terms(fit_.state.phi, draws, 0, plain);
-        c = of_independent(plain, laplace.log_ratios(fit_.density, fit_.settings.seed, draws));
+        c = of_independent(plain, laplace.log_ratios(fit_.density, fit_.settings.seed, draws, fit_.power));
       }
       if (!std::isfinite(c.second))
         return "draws around the mode have no finite density";
@@ -161,15 +175,8 @@ private:
     return "its ELBO " + brief(c.second) + " is below the plain start's " + brief(c.first);
   }
 
-  // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
-  // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
-  bool from_mean_field() {
-    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
-    const PreconditionerEffort effort = fit_.preconditioner_effort();
-    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty() ||
-        effort.hessians == 0) {
-      return false;
-    }
+  // A short fit of the family mean_field to the density that the first step has.
+  FitState fit_mean_field() {
     FitSettings settings = fit_.settings;
     settings.family = "mean_field";
     settings.objective = {};
@@ -179,8 +186,45 @@ private:
     settings.start = StartChoice::plain;
     settings.steps = std::min<int64_t>(500, std::max<int64_t>(fit_.settings.steps / 4, 1));
     settings.settle = 0;
+    settings.temper = fit_.power;
+    settings.temper_share = std::numeric_limits<double>::infinity();
+    // A warm-up knows of no power, and the rate of a family of nets is another one.
+    if (fit_.power < 1) {
+      settings.warm_up = false;
+      settings.schedule = RateSchedule{};
+    }
     const FitObserver heartbeat = [this](const FitProgress&) { fit_.alive(); };
-    const FitState first = run_fit(fit_.model, settings, heartbeat).state;
+    return run_fit(fit_.model, settings, heartbeat).state;
+  }
+
+  // A Gaussian with the moments of that, where its ELBO is clearly better than the present start's.
+  bool from_wider_mean_field() {
+    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
+    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty())
+      return false;
+    fit_.begin("start by mean_field");
+    const FitState wide = fit_mean_field();
+    const PointBlocks points = draws_of(fit_.model, *mean_field, wide.phi, fit_.settings.seed, points_for(fit_.size));
+    std::vector<double> phi = fit_.state.phi;
+    if (!moment_start(fit_.model, fit_.family, points, phi))
+      return false;
+    const Comparison c = fit_.compare(fit_.state.phi, phi, fit_.evaluation_draws(few_draws), 0);
+    if (!c.second_is_sound() || !(c.difference > 4 * c.error))
+      return false;
+    fit_.state.phi = phi;
+    return true;
+  }
+
+  // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
+  // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
+  bool from_mean_field() {
+    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
+    const PreconditionerEffort effort = fit_.preconditioner_effort();
+    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty() ||
+        effort.hessians == 0) {
+      return false;
+    }
+    const FitState first = fit_mean_field();
     Laplace gaussian;
     if (!mean_precision(fit_.model, *mean_field, fit_.density, first.phi, fit_.settings.seed, 99, effort,
                         gaussian.precision, gaussian.factor)) {
@@ -194,6 +238,7 @@ private:
     }
     if (static_cast<int64_t>(gaussian.mode.size()) != fit_.model.dimension())
       return false;
+    gaussian.temper(fit_.power);
     std::vector<double> phi = fit_.state.phi;
     if (!gaussian_start(fit_.model, fit_.family, gaussian, phi) &&
         (fit_.family.mixture || !by_likelihood(gaussian, phi))) {

@@ -13,13 +13,18 @@ constexpr double operations = 16;
 // What may be spent however few the steps are: operations (less than a second), gradients.
 constexpr double least_operations = 1e9, least_gradients = 1000;
 
+// An inner sample of a density that is an integral costs about what a gradient does: it goes through what is learned.
+double inner_samples(const Family& family, const ObjectiveSettings& objective) {
+  return family.mixture ? static_cast<double>(objective.inner_sampling().samples) : 0;
+}
+
 } // namespace
 
 Work::Work(const PreparedModel& model, const Family& family, const FitSettings& settings) : lanes_(model.lanes()) {
   const double given = static_cast<double>(settings.objective.particles);
   const double particles = given > 0 ? given : usual_particles, settling = given > 0 ? given : usual_settling;
-  const double all =
-      static_cast<double>(settings.steps) * particles + static_cast<double>(settings.settling_steps()) * settling;
+  const double all = static_cast<double>(settings.steps) * particles * (1 + inner_samples(family, settings.objective)) +
+                     static_cast<double>(settings.settling_steps()) * settling;
   double numbers = static_cast<double>(model.dimension() + model.size(family.phi));
   for (const DataValue& value : model.data())
     numbers += static_cast<double>(value.integers.size() + value.reals.size());

@@ -169,14 +169,20 @@ double Laplace::draw(uint64_t seed, uint32_t particle, double* z) const {
   return normal.squaredNorm();
 }
 
-std::vector<double> Laplace::log_ratios(UnconstrainedDensity& density, uint64_t seed, int64_t draws) const {
+void Laplace::temper(double power) {
+  precision *= power;
+  factor /= std::sqrt(power);
+}
+
+std::vector<double> Laplace::log_ratios(UnconstrainedDensity& density, uint64_t seed, int64_t draws,
+                                        double power) const {
   const int64_t n = static_cast<int64_t>(mode.size());
   const double log_scale = factor.diagonal().array().log().sum();
   std::vector<double> z(static_cast<size_t>(n + 1)), result;
   for (int64_t k = 0; k < draws; ++k) {
     const double squares = draw(seed, static_cast<uint32_t>(k), z.data());
     const double log_q = -0.5 * (squares + static_cast<double>(n) * log_two_pi) - log_scale;
-    result.push_back(density.value(z.data()) - log_q);
+    result.push_back(power * density.value(z.data()) - log_q);
   }
   return result;
 }

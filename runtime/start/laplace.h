@@ -21,8 +21,10 @@ struct Laplace {
   // Negative Hessian, and the lower Cholesky factor of its inverse (the covariance).
   Eigen::MatrixXd precision, factor;
 
-  // log p - log q of `draws` draws; their mean estimates the ELBO of this Gaussian.
-  std::vector<double> log_ratios(UnconstrainedDensity& density, uint64_t seed, int64_t draws) const;
+  // The approximation of the density to this power.
+  void temper(double power);
+  // power log p - log q of `draws` draws; their mean estimates the ELBO of this Gaussian.
+  std::vector<double> log_ratios(UnconstrainedDensity& density, uint64_t seed, int64_t draws, double power = 1) const;
   // A draw: mode + factor * standard normal numbers, whose sum of squares is returned.
   double draw(uint64_t seed, uint32_t particle, double* z) const;
 };

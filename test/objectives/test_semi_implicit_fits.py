@@ -51,6 +51,26 @@ class SemiImplicitFits(unittest.TestCase):
             self.assertAlmostEqual(float(row[".log_weight"]), float(row["lp__"]) - float(row["log_q__"]), delta=1e-12)
         self.assertIn("of them", run([self.executable, "summary", draws, "--weighted"]).stdout)
 
+    def test_tempered_start_covers_all_modes(self):
+        """A start at one of four modes would hardly find the one across."""
+        executable = compile_model("test/objectives/models/mixed_modes.vmodel")
+        process = run([executable, "fit", "--output", self.folder / "modes", "--quiet"])
+        self.assertIn("start: mean field of the tempered density", process.stdout)
+        fit = json.loads((self.folder / "modes" / "fit.json").read_text())
+        # One mode alone: minus log 4.
+        self.assertGreater(fit["diagnostics"]["mixture"]["elbo_lower"], -0.3)
+        draws = self.folder / "modes.csv"
+        run([executable, "sample", "--fit", self.folder / "modes" / "fit.json", "--draws", 4000, "--output", draws, "--inner", 2])
+        with draws.open() as file:
+            points = [(float(r["z[1]"]), float(r["z[2]"])) for r in csv.DictReader(file)]
+        modes = [(3, 0), (0, 3), (-3, 0), (0, -3)]
+        counts = [0] * 4
+        for x, y in points:
+            counts[min(range(4), key=lambda k: (x - modes[k][0]) ** 2 + (y - modes[k][1]) ** 2)] += 1
+        for count in counts:
+            self.assertGreater(count, 600)
+            self.assertLess(count, 1600)
+
     def test_start_from_another_fit(self):
         process, fit = self.fit("second", "--run", "Second")
         self.assertIn("start: the fit First", process.stdout)
