@@ -5,6 +5,7 @@
 #include "compiler/codegen/link.h"
 #include "compiler/driver/kernels.h"
 #include "compiler/ir/print.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
@@ -174,6 +175,36 @@ void report_missing_derivatives(const check::Program& program, const std::vector
   }
 }
 
+/// Whether what a family mixes over is drawn from a distribution that depends on nothing that is learned or drawn.
+bool has_fixed_mix(const ir::Module& kernels, const std::string& family) {
+  const auto is_fixed = [&](const char* kernel) {
+    const ir::Function* function = kernels.find(family + kernel);
+    if (!function)
+      return true;
+    const std::vector<int> uses = ir::count_uses(*function);
+    return std::none_of(function->parameters.begin(), function->parameters.end(), [&](const ir::Parameter& parameter) {
+      return (parameter.name == "phi" || parameter.name == "z") && uses[parameter.value.id] > 0;
+    });
+  };
+  return kernels.find(family + ".mix.draw") && is_fixed(".mix.draw") && is_fixed(".mix.draw.step") &&
+         is_fixed(".mix.draw.point");
+}
+
+void report_learned_mixes(const check::Program& program, const ir::Module& kernels, DiagnosticEngine& engine) {
+  for (const check::Fit& fit : program.fits) {
+    const ObjectiveRow* row = fit.objective.empty() ? nullptr : find_objective(fit.objective);
+    if (!row || (row->needs & need_fixed_mix) == 0 || !kernels.find(fit.family + ".mix.draw") ||
+        has_fixed_mix(kernels, fit.family))
+      continue;
+    engine
+        .report(Code::objective_mismatch, fit.range,
+                "the objective '" + fit.objective +
+                    "' needs a fixed distribution of what is mixed over, and that of the family '" + fit.family +
+                    "' depends on what is learned or drawn")
+        .hint("objectives that do without: " + objectives_without(need_fixed_mix | need_density));
+  }
+}
+
 /// What each family can do, by the kernels that it has.
 void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernels) {
   for (auto& family : metadata["families"]) {
@@ -187,6 +218,8 @@ void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernel
       family["capabilities"].push_back("score");
     if (has(".pathwise"))
       family["capabilities"].push_back("pathwise");
+    if (has_fixed_mix(kernels, family["name"].get<std::string>()))
+      family["capabilities"].push_back("fixed_mix");
   }
 }
 
@@ -377,6 +410,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     kernels = passes::run_pipeline(std::move(lowered.module), pipeline, errors, noise);
     add_noise(metadata, noise);
     report_missing_derivatives(*program, errors, engine);
+    report_learned_mixes(*program, kernels, engine);
     if (engine.has_errors())
       return;
   }

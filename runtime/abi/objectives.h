@@ -20,10 +20,12 @@ enum ObjectiveNeed : unsigned {
   need_density = 8,
   // A family with `mix`, and the kernels of its proposal.
   need_mixture = 16,
+  // The distribution of what it mixes over does not depend on what is learned.
+  need_fixed_mix = 32,
 };
 
 // What computes it (runtime/objectives).
-enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi, semi_implicit };
+enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi, semi_implicit, surrogate_bound };
 
 struct ObjectivePreset {
   std::string_view setting, value; // as --set has them; no setting: none
@@ -73,6 +75,11 @@ inline constexpr ObjectiveRow objective_rows[] = {
      ObjectiveMethod::semi_implicit,
      need_pathwise | need_mixture,
      "semi-implicit inference, the score by samples of what is mixed over",
+     {{{"proposal", "prior"}, {}}}},
+    {"sivi",
+     ObjectiveMethod::surrogate_bound,
+     need_pathwise | need_score | need_mixture | need_fixed_mix,
+     "semi-implicit inference, the surrogate bound by samples of what is mixed over",
      {{{"proposal", "prior"}, {}}}},
 };
 
@@ -126,6 +133,14 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::semi_implicit, "optimizer.rate", "0.003"},
     {ObjectiveMethod::semi_implicit, "optimizer.clip", "10"},
     {ObjectiveMethod::semi_implicit, "average", "0.1"},
+    {ObjectiveMethod::surrogate_bound, "outer", "128"},
+    {ObjectiveMethod::surrogate_bound, "steps", "4000"},
+    {ObjectiveMethod::surrogate_bound, "settle", "0"},
+    {ObjectiveMethod::surrogate_bound, "warm_up", "off"},
+    {ObjectiveMethod::surrogate_bound, "temper", "0.1"},
+    {ObjectiveMethod::surrogate_bound, "optimizer.rate", "0.003"},
+    {ObjectiveMethod::surrogate_bound, "optimizer.clip", "10"},
+    {ObjectiveMethod::surrogate_bound, "average", "0.1"},
 };
 
 } // namespace vmodel

@@ -133,7 +133,7 @@ OtherFit other_fit(const Common& common, const FitSettings& settings, const std:
 // Of objectives in which particles compete: how many of them count, and how much of the gradient is noise.
 std::string label_report(const FitSettings& settings, const FitState& s) {
   const auto ratio = [](const GradientNoise& g) { return g.noise > 0 ? brief(g.signal / g.noise, 3) : "none"; };
-  const bool inner = settings.objective.method() == ObjectiveMethod::semi_implicit;
+  const bool inner = (settings.objective.needs() & need_mixture) != 0;
   return describe(settings.objective) + (inner ? "\ninner samples worth " : "\nlabels worth ") +
          brief(s.last_labels.mean(), 3) + " of " +
          (inner ? std::to_string(settings.objective.inner_sampling().samples) : counted(s.particles, "particle")) +

@@ -159,6 +159,11 @@ void need_kernels(const PreparedModel& model, const Family& family, const Object
                                      : "it is for families with `mix`, and the family " + family.name + " has none") +
                      (names.empty() ? "" : "; objectives for this family: " + names));
   }
+  if ((missing & need_fixed_mix) != 0) {
+    throw InputError("objective " + describe(objective) + ": the family " + family.name +
+                     " learns the distribution of what it mixes over, which this objective does not differentiate" +
+                     (names.empty() ? "" : "; objectives for this family: " + names));
+  }
   const char* what = (missing & need_pathwise) != 0 ? "pathwise derivatives"
                      : (missing & need_score) != 0  ? "the derivative of its density by what is learned"
                                                     : "the derivative of its density by the point";

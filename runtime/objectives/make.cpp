@@ -3,6 +3,7 @@
 #include "runtime/objectives/elbo.h"
 #include "runtime/objectives/renyi_bound.h"
 #include "runtime/objectives/semi_implicit.h"
+#include "runtime/objectives/surrogate_bound.h"
 #include "runtime/objectives/weighted_score.h"
 
 namespace vmodel::runtime {
@@ -34,6 +35,8 @@ unsigned missing_needs(const PreparedModel& model, const Family& family, unsigne
   look(need_score, ".score");
   look(need_density_gradient, ".log_density_gradient");
   missing |= needs & (family.mixture ? need_density : need_mixture);
+  if (family.mixture && !family.can("fixed_mix"))
+    missing |= needs & need_fixed_mix;
   return missing;
 }
 
@@ -59,6 +62,8 @@ std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Fami
                                         settings.estimator == EstimatorChoice::dreg, pool);
   case ObjectiveMethod::semi_implicit:
     return std::make_unique<SemiImplicit>(model, family, particles, settings.inner_sampling(), pool);
+  case ObjectiveMethod::surrogate_bound:
+    return std::make_unique<SurrogateBound>(model, family, particles, settings.inner, pool);
   }
   return nullptr;
 }

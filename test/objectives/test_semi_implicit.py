@@ -92,7 +92,7 @@ def moments(numbers):
 class SemiImplicit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly")
+        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly", "--objectives=aisivi,bsivi,sivi")
         cls.addClassCleanup(cls.place.close)
 
     def each(self, phi, text, seed=1):
@@ -185,8 +185,53 @@ class SemiImplicit(unittest.TestCase):
                         total += w[j] * (8 * (moved[1][k][j] - moved[-1][k][j]) - (moved[2][k][j] - moved[-2][k][j])) / (12 * h) / len(each)
                 self.assertAlmostEqual(gradient[i], total, delta=1e-8 * max(1, *map(abs, gradient)))
 
+    def test_bias_of_the_parameter_gradient(self):
+        """Against the closed form: it is that of the score, and falls with the number of inner samples. Exact proposals have none."""
+        G = [[0.5 * (PRECISION[i][j] - (1.0, 0.25)[i] * float(i == j)) for j in range(2)] for i in range(2)]
+        GA = product(G, A)
+        exact = [-(B[0] - 0.5), -(B[1] + 1) / 4, *(2 * x for row in GA for x in row), *(2 * G[i][i] * S[i] * -math.expm1(-S[i]) for i in range(2))]
+
+        def off(phi, text, repeats):
+            """The distance of the mean gradient from the exact one without what its noise adds, and the noise of that."""
+            result = self.place.objective(phi, text, "--repeats", repeats)["repeats"]
+            mean, deviation = ([x for part in result[name].values() for x in part][: len(exact)] for name in ("mean", "standard_deviation"))
+            errors = [d / math.sqrt(repeats) for d in deviation]
+            squares = sum((m - x) ** 2 for m, x in zip(mean, exact)) - sum(e * e for e in errors)
+            return squares, sum(e * e for e in errors)
+
+        squares, noise = off(exact_proposal(), "aisivi(outer = 512, inner = 2, prior_share = 0)", 400)
+        self.assertLess(abs(squares), 5 * noise)
+        for kind in ("aisivi", "bsivi"):
+            few, many = (off(poor_proposal(), f"{kind}(outer = 512, inner = {inner})", 400) for inner in (16, 256))
+            self.assertGreater(few[0], 5 * few[1])  # there is a bias
+            # In proportion to 1 / inner squares would fall by 256; at 16 samples higher orders count.
+            self.assertLess(many[0], few[0] / 32 + 5 * many[1])
+
+    def test_surrogate_bound_gradient(self):
+        """That of the estimate itself, through draws and densities."""
+        text, h = "sivi(outer = 9, inner = 5)", 1e-4
+        here = poor_proposal()
+        gradient = self.place.gradient(here, text, "--seed", 3)
+        for i in range(len(here)):
+            value = {t: self.place.objective([*here[:i], here[i] + t * h, *here[i + 1 :]], text, "--seed", 3)["value"] for t in (-2, -1, 1, 2)}
+            difference = (8 * (value[1] - value[-1]) - (value[2] - value[-2])) / (12 * h)
+            self.assertAlmostEqual(gradient[i], difference, delta=1e-8 * max(1, *map(abs, gradient)))
+
+    def test_surrogate_bound_rises(self):
+        """Below the ELBO for every K, and the nearer the more samples there are."""
+        values = []
+        for inner in (1, 16, 256):
+            each = self.each(poor_proposal(), f"sivi(outer = 4000, inner = {inner})")
+            mean, error = moments([log_q(e["at"]["z"]) - e["log_q"] for e in each])
+            self.assertLess(mean, 3 * error)
+            values.append(mean)
+        self.assertLess(values[0], values[1])
+        self.assertLess(values[1], values[2])
+        # The gap falls with 1 / K: by 16, of which a quarter is room for higher orders and noise.
+        self.assertGreater(values[2], values[1] / 4)
+
     def test_threads(self):
-        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)"):
+        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)", "sivi(outer = 50, inner = 12)"):
             results = {self.text(poor_proposal(), text, threads) for threads in (1, 2, 4)}
             self.assertEqual(len(results), 1)
 
