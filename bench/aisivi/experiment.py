@@ -14,7 +14,8 @@ from peers.vmodel import Model
 from targets import EXAMPLES, TARGETS, Posterior, circle
 
 DRAWS = 20_000
-DRAWS_WITH_DENSITY = 5_000  # of the fit; that of each is an integral
+# Draws of the fit whose density, an integral, is estimated: in the plane, of posteriors.
+DRAWS_WITH_DENSITY, DRAWS_OF_POSTERIOR = 5_000, 2_000
 # Inner samples of a density: so many that the bias of log q, half of the variance of its estimate, is on average below this share of the
 # divergence that is measured, or below this; found at some of the points.
 INNER = (512, 8_192)
@@ -114,7 +115,9 @@ class Density:
         """DRAWS draws, and log q of the first of them."""
         table = self.folder / "draws.csv"
         common = ("--fit", self.fit, "--output", table)
-        count = DRAWS_WITH_DENSITY if self.integral else DRAWS
+        count = DRAWS
+        if self.integral:
+            count = DRAWS_OF_POSTERIOR if isinstance(self.target, Posterior) else DRAWS_WITH_DENSITY
         self.model.command("sample", *common, "--draws", count, "--seed", seed, *(("--inner", INNER[1]) if self.integral else ()))
         draws, log_q = read_columns(table, self.target.parameter)
         if self.integral:
