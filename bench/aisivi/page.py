@@ -49,7 +49,7 @@ def write(results, target):
     for record in results["fits"].values():
         groups.setdefault(record["task"], {}).setdefault(record["method"], []).append(record)
     draw_toys(groups, pictures / "aisivi_toys.svg")
-    sections = [heading(results), *(section(name, groups[name]) for name in TARGETS if name in groups), pictures_section(groups)]
+    sections = [heading(results), missing(groups), *(section(name, groups[name]) for name in TARGETS if name in groups), pictures_section(groups)]
     write_whole(target, "\n\n".join(part for part in sections if part) + "\n")
 
 
@@ -66,6 +66,17 @@ def heading(results):
 
         Measured on: {machine.get("processor", "unknown")}, {machine.get("cores", "?")} cores, {results.get("jobs", "?")} fits at a time."""
     )
+
+
+def missing(groups):
+    """What the page lacks, and of how few seeds the rest is."""
+    targets = [title for name, title in TITLES.items() if name not in groups]
+    fits = [method.title for name, method in METHODS.items() if not any(name in methods for methods in groups.values())]
+    seeds = min((len(records) for methods in groups.values() for records in methods.values()), default=0)
+    lines = [f"No fit of these targets is in the results: {', '.join(targets)}."] if targets else []
+    lines += [f"None of these kinds of fits is: {', '.join(fits)}."] if fits else []
+    lines += ["Some figures are of a single seed, and say little of others."] if seeds == 1 else []
+    return "\n".join(lines)
 
 
 def cell(records, quantity, digits):
