@@ -367,7 +367,8 @@ private:
     case ExprKind::tuple: return "(" + list(e->operands) + ")";
     case ExprKind::tuple_element: return operand(0) + "." + std::to_string(e->position);
     case ExprKind::call: return e->function->name + sizes(e->sizes) + "(" + list(e->operands) + ")" + lifted(e);
-    case ExprKind::builtin: return e->builtin_name + "(" + list(e->operands) + (e->check_at_load ? "?)" : ")") + lifted(e);
+    case ExprKind::builtin:
+      return e->builtin_name + "(" + list(e->operands) + (e->check_at_load ? "?)" : ")") + lifted(e);
     case ExprKind::method: {
       static const char* const methods[] = {"log_density", "cdf",    "log_cdf", "log_ccdf",
                                             "quantile",    "sample", "entropy"};

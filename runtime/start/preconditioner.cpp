@@ -12,7 +12,8 @@ using Eigen::VectorXd;
 constexpr double half_root = 0.7071067811865476; // the curvature of log L_ii is 2
 
 // out += matrix in
-template <class Matrix> void add_product(const Matrix& matrix, const double* in, double* out) {
+template <class Matrix>
+void add_product(const Matrix& matrix, const double* in, double* out) {
 #ifndef __clang_analyzer__ // it takes the temporaries of Eigen's product for leaks
   Eigen::Map<VectorXd>(out, matrix.rows()).noalias() += matrix * Eigen::Map<const VectorXd>(in, matrix.cols());
 #endif
