@@ -175,6 +175,13 @@ private:
     return "its ELBO " + brief(c.second) + " is below the plain start's " + brief(c.first);
   }
 
+  // The family mean_field where a fit of it can be a start of this one, or nullptr.
+  const Family* other_mean_field() const {
+    const Family* found = fit_.model.metadata().find_family("mean_field");
+    const bool usable = found != nullptr && fit_.family.name != "mean_field" && !found->gaussian_location.empty();
+    return usable ? found : nullptr;
+  }
+
   // A short fit of the family mean_field to the density that the first step has.
   FitState fit_mean_field() {
     FitSettings settings = fit_.settings;
@@ -199,8 +206,8 @@ private:
 
   // A Gaussian with the moments of that, where its ELBO is clearly better than the present start's.
   bool from_wider_mean_field() {
-    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
-    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty())
+    const Family* mean_field = other_mean_field();
+    if (mean_field == nullptr)
       return false;
     fit_.begin("start by mean_field");
     const FitState wide = fit_mean_field();
@@ -218,12 +225,10 @@ private:
   // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
   // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
   bool from_mean_field() {
-    const Family* mean_field = fit_.model.metadata().find_family("mean_field");
+    const Family* mean_field = other_mean_field();
     const PreconditionerEffort effort = fit_.preconditioner_effort();
-    if (mean_field == nullptr || fit_.family.name == "mean_field" || mean_field->gaussian_location.empty() ||
-        effort.hessians == 0) {
+    if (mean_field == nullptr || effort.hessians == 0)
       return false;
-    }
     const FitState first = fit_mean_field();
     Laplace gaussian;
     if (!mean_precision(fit_.model, *mean_field, fit_.density, first.phi, fit_.settings.seed, 99, effort,

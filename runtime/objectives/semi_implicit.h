@@ -1,11 +1,7 @@
 // Semi-implicit variational inference: the reverse KL divergence of a family whose density is an integral.
 #pragma once
 
-#include "runtime/objectives/block_sums.h"
-#include "runtime/objectives/lane_blocks.h"
-#include "runtime/objectives/mixture_density.h"
-#include "runtime/objectives/objective.h"
-#include "runtime/objectives/thread_pool.h"
+#include "runtime/objectives/mixture_objective.h"
 
 #include <memory>
 #include <vector>
@@ -16,38 +12,17 @@ namespace vmodel::runtime {
 // grad log p(z) - grad log q(z), where the score of q is estimated (MixtureDensity) and constant. AISIVI samples what
 // is mixed over from the learned proposal (Pielok, Bischl and Rügamer 2025, algorithm 2), BSIVI from the prior, with
 // the value by which the particle was drawn (there, section 3).
-class SemiImplicit final : public Objective {
+class SemiImplicit final : public MixtureObjective {
 public:
   SemiImplicit(const PreparedModel& model, const Family& family, int64_t particles, const InnerSampling& inner,
                ThreadPool& pool);
-  ~SemiImplicit() override;
 
-  int64_t size() const override { return size_; }
-  // label_size: how many of the inner samples count, a mean over particles.
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
   // The value alone. `terms`, where given, gets each particle's contribution.
   Evaluation value(const double* phi, const vmodel_random& random, std::vector<double>* terms = nullptr);
-  ParticleRecord last() const override;
 
 private:
-  struct Worker;
-
-  template <typename Work>
-  Evaluation run(const double* phi, double* gradient, const Work& work);
-  void draw(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
-
-  int64_t size_, dimension_;
-  LaneBlocks blocks_;
-  int64_t lanes_;
-  InnerSampling inner_;
-  int64_t evaluation_ = 0;
-  ThreadPool& pool_;
-  AlignedVector<double> phi_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  // Of every particle of the last evaluation.
-  std::vector<double> log_p_, log_q_, effective_, z_, score_;
-  // The gradient, then value, squares, particles that are not finite, effective sizes.
-  BlockSums sums_;
+  std::vector<KernelCall> densities_; // without gradients, by worker
 };
 
 // Learns the proposal of what a semi-implicit family mixes over: maximum likelihood of pairs (e, z) that the family

@@ -1,13 +1,8 @@
 // The surrogate bound of semi-implicit variational inference (Yin and Zhou 2018).
 #pragma once
 
-#include "runtime/objectives/block_sums.h"
-#include "runtime/objectives/lane_blocks.h"
-#include "runtime/objectives/mixture_density.h"
-#include "runtime/objectives/objective.h"
-#include "runtime/objectives/thread_pool.h"
+#include "runtime/objectives/mixture_objective.h"
 
-#include <memory>
 #include <vector>
 
 namespace vmodel::runtime {
@@ -17,33 +12,27 @@ namespace vmodel::runtime {
 // The gradient is that of the estimate itself: by the draws and by what is learned in each density. Samples are drawn
 // twice, for their weights and for the derivative, so that memory does not grow with what is learned times their
 // number.
-class SurrogateBound final : public Objective {
+class SurrogateBound final : public MixtureObjective {
 public:
   // `samples`: K.
   SurrogateBound(const PreparedModel& model, const Family& family, int64_t particles, int64_t samples,
                  ThreadPool& pool);
-  ~SurrogateBound() override;
 
-  int64_t size() const override { return size_; }
-  // label_size: how many of the K + 1 count, a mean over particles.
   Evaluation evaluate(const double* phi, const vmodel_random& random, double* gradient) override;
-  ParticleRecord last() const override;
 
 private:
-  struct Worker;
+  // The derivative of the densities of a worker's particles by what is learned.
+  struct Reverse {
+    AlignedVector<double> weight, log_joint, log_mix;
+    std::vector<double> terms; // log q(z | e_k), [sample][lane]
+    KernelCall score;
+  };
 
-  void run_block(Worker& worker, int64_t block, const vmodel_random& random, double* sums);
+  void add_densities(Worker& worker, Reverse& reverse, int64_t block, const vmodel_random& random, double* sums);
+  // Whether a particle's value is finite.
+  bool counts(int64_t block, int64_t lane) const;
 
-  int64_t size_, dimension_;
-  LaneBlocks blocks_;
-  InnerSampling inner_;
-  int64_t evaluation_ = 0;
-  ThreadPool& pool_;
-  AlignedVector<double> phi_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  // Of every particle of the last evaluation.
-  std::vector<double> log_p_, log_q_, effective_, z_, score_;
-  BlockSums sums_;
+  std::vector<Reverse> reverses_;
 };
 
 } // namespace vmodel::runtime
