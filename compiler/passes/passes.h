@@ -62,6 +62,8 @@ inline constexpr const char* plain_suffix = ".plain";
 ir::Module bounded_data(ir::Module module);
 /// Terms of sums that a condition on data makes -inf: the condition becomes a question to all data.
 ir::Module data_conditions(ir::Module module);
+/// Terms of sums that are the same number wherever a condition on data holds: so many times that number.
+ir::Module invariant_branches(ir::Module module);
 /// Sums over data in `log_density` as functions of statistics that are computed once
 /// (sufficient_statistics.h). If there are any, the kernel as it was is kept as `log_density.plain`.
 ir::Module sufficient_statistics(ir::Module module);
@@ -90,6 +92,7 @@ ir::Function unroll(ir::Function function);
 ir::Function inverses(ir::Function function, const std::map<std::string, ir::Range>& data);
 ir::Function carry(ir::Function function);
 ir::Function data_conditions(ir::Function function);
+ir::Function invariant_branches(ir::Function function);
 ir::Function combined_products(ir::Function function);
 ir::Function picks(ir::Function function);
 /// `nested`: of loops in loops, too. Those of densities are better carried out several iterations at once, without

@@ -1,7 +1,7 @@
 // Costly functions of elements that a loop meets again and again are computed once for each element: a build before the
 // loop, of which the loop loads. Such are elements that an index from data picks, as in log(phi[word[n]]), and those
-// that a loop inside goes through for every turn of the one around it. The derivative follows: rows add to the adjoint
-// of the function's value, and the function is differentiated once for each element.
+// that a loop inside goes through for every turn of the one around it, as in log1p(-p[t]). The derivative follows: rows
+// add to the adjoint of the function's value, and the function is differentiated once for each element.
 //
 // The array may have more elements than are met. Each of them has cost a map, a prior and their derivatives already, so
 // the loss is bounded by a part of what the model does anyway; the gain is not.
@@ -11,9 +11,14 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
 
+#include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
+#include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace vmodel::passes {
 
@@ -44,22 +49,26 @@ public:
       const auto pick = picks_.find(&op);
       if (pick == picks_.end())
         return false;
-      const Op& load = *pick->second;
-      r.set(op.results[0],
-            r.builder().load(arrays_.at(key_of(op, load)), r({load.operands.begin() + 1, load.operands.end()})));
+      r.set(op.results[0], r.builder().load(arrays_.at(pick->second.key), r(pick->second.indices())));
       return true;
     });
   }
 
 private:
-  using Key = std::tuple<Opcode, ValueId>; // the function and the array
+  /// What is computed, but for the indices of elements: operations with their operands behind them, arrays, and values
+  /// from before the loop.
+  using Key = std::vector<std::tuple<Opcode, Element, std::string, std::int64_t, std::int64_t>>;
 
-  static Key key_of(const Op& op, const Op& load) { return {op.opcode, load.operands[0]}; }
+  /// A function of elements that are all at the same indices, of arrays of the same extents.
+  struct Pick {
+    Key key;
+    const Op* load = nullptr; // the first element
+    std::vector<ValueId> indices() const { return {load->operands.begin() + 1, load->operands.end()}; }
+  };
 
   void find(const Op& loop) {
-    const ir::Definitions inside(loop.regions[0]);
-    std::set<ValueId> indices;
-    visit(loop, loop, inside, indices);
+    const ir::Definitions& inside = inside_of_.emplace(&loop, loop.regions[0]).first->second;
+    visit(loop, loop, inside, {});
   }
 
   /// `indices`: of the loops around the operation, up to the loop of the top level.
@@ -82,13 +91,36 @@ private:
     if (!ir::is_unary(op.opcode) || cost(from_, op) < least_cost || axis_[op.results[0].id] == Axis::load ||
         from_.type(op.results[0]).element != Element::f64)
       return;
-    const Op* load = inside.as(op.operands[0], Opcode::load_);
-    if (!load || from_.type(load->operands[0]).reference || !outside_.contains(load->operands[0]) ||
-        !is_met_again(*load, inside, indices))
+    Pick pick;
+    if (!describe(op, inside, pick) || !pick.load || !is_met_again(*pick.load, inside, indices))
       return;
-    picks_[&op] = load;
-    if (known_.insert(key_of(op, *load)).second)
-      before_[&loop].push_back(key_of(op, *load));
+    if (expressions_.try_emplace(pick.key, &op, &inside_of_.at(&loop)).second)
+      before_[&loop].push_back(pick.key);
+    picks_[&op] = std::move(pick);
+  }
+
+  /// Adds an operation and all that it is made of to the pick's key; false where that is more than a function of
+  /// elements.
+  bool describe(const Op& op, const ir::Definitions& inside, Pick& pick) const {
+    if (op.opcode == Opcode::load_) {
+      if (from_.type(op.operands[0]).reference || !outside_.contains(op.operands[0]))
+        return false;
+      pick.load = pick.load ? pick.load : &op;
+      pick.key.emplace_back(op.opcode, Element::f64, "", op.operands[0].id, 0);
+      return op.operands.size() == pick.load->operands.size() &&
+             std::equal(op.operands.begin() + 1, op.operands.end(), pick.load->operands.begin() + 1) &&
+             from_.type(op.operands[0]).dims == from_.type(pick.load->operands[0]).dims;
+    }
+    if (!op.regions.empty() || !ir::is_pure_scalar(op.opcode))
+      return false;
+    pick.key.emplace_back(op.opcode, from_.type(op.results[0]).element, op.symbol, op.integer,
+                          std::bit_cast<std::int64_t>(op.number));
+    return std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId v) {
+      if (const Op* operand = inside.of(v))
+        return describe(*operand, inside, pick);
+      pick.key.emplace_back(Opcode::load_, Element::f64, "outside", v.id, 0);
+      return outside_.contains(v);
+    });
   }
 
   /// Whether an index comes from data, or some of the loops around have no part in the indices. What has no loop in its
@@ -113,21 +145,33 @@ private:
   }
 
   ValueId build(Rewriter& r, const Key& key) {
-    const auto& [opcode, array] = key;
+    const auto& [op, inside] = expressions_.at(key);
+    Pick pick;
+    describe(*op, *inside, pick);
     std::vector<Dim> extents;
-    for (const Dim& dim : from_.type(array).dims)
+    for (const Dim& dim : from_.type(pick.load->operands[0]).dims)
       extents.push_back(r(dim));
-    return r.builder().build(extents, Element::f64, [&](Builder::Indices at) {
-      return r.builder().unary(opcode, r.builder().load(r(array), at));
-    });
+    return r.builder().build(extents, Element::f64, [&](Builder::Indices at) { return compute(r, *op, *inside, at); });
+  }
+
+  /// The operation of the elements at some indices.
+  ValueId compute(Rewriter& r, const Op& op, const ir::Definitions& inside, Builder::Indices at) const {
+    if (op.opcode == Opcode::load_)
+      return r.builder().load(r(op.operands[0]), at);
+    for (const ValueId v : op.operands)
+      if (const Op* operand = inside.of(v))
+        r.set(v, compute(r, *operand, inside, at));
+    r.copy(op, false);
+    return r(op.results[0]);
   }
 
   const Function& from_;
   const std::vector<Axis> axis_;
-  std::set<ValueId> outside_;                    // values from before the loop that is looked at
-  std::map<const Op*, const Op*> picks_;         // by the function's operation, the load of its argument
-  std::set<Key> known_;                          // what is built before this or an earlier loop
-  std::map<const Op*, std::vector<Key>> before_; // looked up only, never walked
+  std::set<ValueId> outside_;                      // values from before the loop that is looked at
+  std::map<const Op*, ir::Definitions> inside_of_; // by loops of the top level
+  std::map<const Op*, Pick> picks_;
+  std::map<Key, std::pair<const Op*, const ir::Definitions*>> expressions_; // what is built, by its first occurrence
+  std::map<const Op*, std::vector<Key>> before_;                            // looked up only, never walked
   std::map<Key, ValueId> arrays_;
 };
 

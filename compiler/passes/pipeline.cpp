@@ -95,6 +95,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run_on_density("carry", [](ir::Function f) { return carry(std::move(f)); });
   pipeline.run("log-recurrences", [](ir::Module m) { return log_recurrences(std::move(m)); });
   pipeline.run_on_density("data-conditions", [](ir::Function f) { return data_conditions(std::move(f)); });
+  pipeline.run_on_density("invariant-branches", [](ir::Function f) { return invariant_branches(std::move(f)); });
   pipeline.run_on_density("combined-products", [](ir::Function f) { return combined_products(std::move(f)); });
   pipeline.run_on_density("picks", [](ir::Function f) { return simplify(picks(std::move(f))); });
   if (options.statistics)

@@ -94,6 +94,8 @@ const std::vector<Pass>& all_passes() {
       plain("output-adjoints", "memory of adjoints that is copied to an output is that output", output_adjoints),
       plain("bounded-data", "comparisons that the declared bounds of data decide", bounded_data),
       plain("data-conditions", "what data alone make -inf is decided at load", static_cast<Whole>(data_conditions)),
+      plain("invariant-branches", "terms that are the same wherever a condition on data holds are counted",
+            static_cast<Whole>(invariant_branches)),
       plain("combined-products", "products with one vector that are combined linearly become one",
             static_cast<Whole>(combined_products)),
       plain("picks", "costly functions of picked elements once for each element", static_cast<Whole>(picks)),

@@ -114,6 +114,9 @@ TEST(RandomPrograms, Carry) {
 TEST(RandomPrograms, SharedLoops) {
   check_all({"inline", "simplify", "reductions", "fuse", "hoist-loops", "shared-loops", "combined-products", "picks"});
 }
+TEST(RandomPrograms, InvariantBranches) {
+  check_all({"inline", "simplify", "reductions", "fuse", "invariant-branches", "simplify"});
+}
 TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
 }
