@@ -66,6 +66,9 @@ private:
     std::vector<ValueId> indices() const { return {load->operands.begin() + 1, load->operands.end()}; }
   };
 
+  /// The first occurrence of a function of elements.
+  using Expression = std::tuple<const Op*, const Op* /* the first element */, const ir::Definitions*>;
+
   void find(const Op& loop) {
     const ir::Definitions& inside = inside_of_.emplace(&loop, loop.regions[0]).first->second;
     visit(loop, loop, inside, {});
@@ -94,7 +97,7 @@ private:
     Pick pick;
     if (!describe(op, inside, pick) || !pick.load || !is_met_again(*pick.load, inside, indices))
       return;
-    if (expressions_.try_emplace(pick.key, &op, &inside_of_.at(&loop)).second)
+    if (expressions_.try_emplace(pick.key, &op, pick.load, &inside).second)
       before_[&loop].push_back(pick.key);
     picks_[&op] = std::move(pick);
   }
@@ -145,11 +148,9 @@ private:
   }
 
   ValueId build(Rewriter& r, const Key& key) {
-    const auto& [op, inside] = expressions_.at(key);
-    Pick pick;
-    describe(*op, *inside, pick);
+    const auto& [op, element, inside] = expressions_.at(key);
     std::vector<Dim> extents;
-    for (const Dim& dim : from_.type(pick.load->operands[0]).dims)
+    for (const Dim& dim : from_.type(element->operands[0]).dims)
       extents.push_back(r(dim));
     return r.builder().build(extents, Element::f64, [&](Builder::Indices at) { return compute(r, *op, *inside, at); });
   }
@@ -170,8 +171,8 @@ private:
   std::set<ValueId> outside_;                      // values from before the loop that is looked at
   std::map<const Op*, ir::Definitions> inside_of_; // by loops of the top level
   std::map<const Op*, Pick> picks_;
-  std::map<Key, std::pair<const Op*, const ir::Definitions*>> expressions_; // what is built, by its first occurrence
-  std::map<const Op*, std::vector<Key>> before_;                            // looked up only, never walked
+  std::map<Key, Expression> expressions_;        // what is built
+  std::map<const Op*, std::vector<Key>> before_; // looked up only, never walked
   std::map<Key, ValueId> arrays_;
 };
 
