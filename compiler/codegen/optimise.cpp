@@ -1,4 +1,5 @@
 #include "compiler/codegen/codegen.h"
+#include "compiler/codegen/divider.h"
 #include "compiler/codegen/machine.h"
 #include "compiler/ir/typing.h"
 
@@ -152,6 +153,8 @@ void optimise(llvm::Module& module, const Options& options, llvm::TargetMachine&
     const auto has = [&](const char* attribute) { return function.hasFnAttribute(attribute); };
     const bool vectorise = has(vectorise_attribute) && has_scalar_loop(function, functions);
     (has(cold_attribute) ? cold : vectorise ? vectorising : plain).run(function, functions);
+    if (options.target.lanes == 8 && !has(cold_attribute))
+      unload_divider(function);
     functions.clear(function, function.getName());
   }
   if (options.verify)

@@ -34,12 +34,16 @@ public:
   Optimiser(FitContext& fit, const Estimation& estimation)
       : fit_(fit), estimation_(estimation), n_(static_cast<size_t>(fit.size)), origin_(fit.state.phi),
         phi_(fit.state.phi), psi_(n_, 0.0), gradient_(n_ + 1), g_psi_(n_), units_(n_ + 1),
+        direct_(fit.preconditioner.is_identity() && !fit.settings.precondition &&
+                !fit.settings.objective.learns_proposal()),
         settling_(fit.settles() ? fit.settings.settling_steps() : 0), all_steps_(fit.settings.steps + settling_),
         stride_(std::max<int64_t>(1, all_steps_ / trace_rows)),
         left_(static_cast<double>(fit.settings.steps * estimation.particles + settling_ * estimation.settling)) {
     fit.trace.reserve(static_cast<size_t>(all_steps_ / stride_ + 2));
     if (fit.settings.objective.learns_proposal())
       proposal_.emplace(fit);
+    if (direct_)
+      origin_.swap(psi_);
   }
 
   void run() {
@@ -76,7 +80,8 @@ private:
       if (proposal_)
         learn_proposal(settings.objective.proposal_steps, static_cast<uint32_t>(step), rate / settings.schedule.rate);
       objective->temper(settings.power_at(step));
-      const Evaluation e = objective->evaluate(phi_.data(), fit_.random(static_cast<uint32_t>(step)), gradient_.data());
+      const Evaluation e = objective->evaluate(direct_ ? psi_.data() : phi_.data(),
+                                               fit_.random(static_cast<uint32_t>(step)), gradient_.data());
       double norm = NAN;
       if (proposal_ && e.label_size < collapsed_size() && held_in_a_row_ < most_held_in_a_row) {
         // The score is none: the proposal has to find the family again before it moves on.
@@ -87,10 +92,10 @@ private:
       } else if (e.usable) {
         held_in_a_row_ = 0;
         skipped_in_a_row = 0;
-        fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
         std::swap(psi_, sound);
-        norm = adam.step(sound.data(), g_psi_.data(), rate, psi_.data());
-        move();
+        norm = adam.step(sound.data(), pull_back(), rate, psi_.data());
+        if (!direct_)
+          move();
       } else {
         skip(e);
         ++skipped_in_a_row;
@@ -120,6 +125,7 @@ private:
       }
     }
     FitState& state = fit_.state;
+    move();
     state.last = phi_;
     state.first_moment = adam.first_moment();
     state.second_moment = adam.second_moment();
@@ -209,6 +215,14 @@ private:
     return std::min(collapsed_inner_size, collapsed_inner_share * samples);
   }
 
+  // The gradient by psi.
+  const double* pull_back() {
+    if (direct_)
+      return gradient_.data();
+    fit_.preconditioner.pull_back(gradient_.data(), g_psi_.data());
+    return g_psi_.data();
+  }
+
   // phi = origin + P psi
   void move() { fit_.preconditioner.place(origin_.data(), psi_.data(), phi_.data()); }
 
@@ -256,6 +270,9 @@ private:
   const Estimation& estimation_;
   const size_t n_;
   std::vector<double> origin_, phi_, psi_, gradient_, g_psi_, units_;
+  // Whether psi is phi, and the origin zero: then Adam moves phi itself. Of families with many learned numbers the
+  // arrays of a step are as large as the cache.
+  const bool direct_;
   const int64_t settling_, all_steps_, stride_;
   double left_; // evaluations of single particles
   int64_t smoothed_ = 0;
