@@ -137,7 +137,7 @@ def limit_of_aim(limits, plain):
     return "\n\n" + words(
         f"""
         **The aim of {aims.GRADIENT}x lies above the limit on this machine.** Hand-written AVX2 code, or its estimate, is {times(limit)} as fast as Stan Math over {len(both)} models (geometric mean), and VModel is {times(ours)} over the same ones.
-        What each model below {aims.GRADIENT}x waits for stands under *Below the aims*.
+        What each model below {aims.GRADIENT_GOAL}x waits for stands under *What stops each model*.
         """
     )
 
@@ -310,12 +310,12 @@ def limit_section(results):
 
 
 def below_section(results):
-    """The models that are below the aims for gradients, with what is known of the limit."""
+    """The models below what each could reach, with what is known of the limit."""
     rows, limits = [], aims.by_hand(results)
     for record in results["gradients"]:
         t, name = record["times"], record["model"]
         plain, one = ratio(t.get("stan"), t.get("vmodel_plain")), ratio(t.get("stanli"), t.get("vmodel_one_plain"))
-        few, slow = plain and plain.median < aims.GRADIENT, one and one.median < aims.SINGLE_LEAST
+        few, slow = plain and plain.median < aims.GRADIENT_GOAL, one and one.median < aims.SINGLE_LEAST
         if few or slow:
             nanoseconds, measured = limits.get(name, (None, True))
             limit = median(t["stan"]) / nanoseconds if nanoseconds and t.get("stan") else None
@@ -327,9 +327,9 @@ def below_section(results):
         return ""
     text = words(
         f"""
-        ## Below the aims
+        ## What stops each model
 
-        Models with less than {aims.GRADIENT} times Stan Math's throughput, or slower than stanli at one point, both without sufficient statistics. *By hand* is how many times faster than Stan Math hand-written AVX2 code is here; where a model has none, an estimate: what it is made of,
+        Models with less than {aims.GRADIENT_GOAL} times Stan Math's throughput, or slower than stanli at one point, both without sufficient statistics. *By hand* is how many times faster than Stan Math hand-written AVX2 code is here; where a model has none, an estimate: what it is made of,
         each kind of term at what it costs in the hand-written code that consists of it (*bound by* gives the shares of that estimate). Machines with wider vectors can be above it. *Known* is the measured ratio on another machine ({aims.LIMITS["machine"]}), with another build of Stan.
         """
     )

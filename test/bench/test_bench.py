@@ -397,7 +397,7 @@ class Report(unittest.TestCase):
             far = record["model"] != "garch11"
             record["times"].update(stan=[1000.0], vmodel_plain=[10.0 if far else 40.0], stanli=[20.0], vmodel_one_plain=[10.0])
         page = report.page(self.results)
-        below = page[page.index("## Below the aims") :]
+        below = page[page.index("## What stops each model") :]
         below = below[: below.index("## Agreement")]
         self.assertIn("| garch11 | - | latency from step to step (100%) | 25.0x |", below)
         others = [record["model"] for record in self.results["gradients"] if record["model"] != "garch11"]
@@ -448,7 +448,7 @@ class Report(unittest.TestCase):
         self.assertEqual(aims.bound_by("irt_2pl", results), f"{logistic['bound']} (97%)")
         self.assertEqual(aims.bound_by("arma11", results), units["steps of a recurrence"]["bound"])  # not measured: no share
         self.assertEqual(aims.bound_by("gp_regr", results), aims.LIMITS["bounds"]["gp_regr"])
-        self.assertEqual(aims.bound_by("nes", results), "")
+        self.assertEqual(aims.bound_by("no_such_model", results), "")
 
     def test_an_aim_above_the_limit_is_said(self):
         for record in self.results["gradients"]:
