@@ -302,12 +302,8 @@ private:
       const std::vector<Box> joined = merged(boxes);
       return std::any_of(joined.begin(), joined.end(), [&](const Box& candidate) { return contains(candidate, box); });
     };
-    if (is_given(available))
-      return;
-    std::vector<Box> with_other_turns = available;
-    with_other_turns.insert(with_other_turns.end(), of_other_turns_.begin(), of_other_turns_.end());
-    read_problem_ = Problem{box.range, text};
-    read_problem_->at_another_turn = !of_other_turns_.empty() && is_given(with_other_turns);
+    if (!is_given(available))
+      read_problem_ = Problem{box.range, text, !of_this_turn_.empty() && !is_given(of_this_turn_)};
   }
 
   void reads(const DistributionExpr* d, const std::vector<Box>& available) {
@@ -400,16 +396,17 @@ private:
         const Size here = Size::atom({index, s->declaration, nullptr});
         const std::vector<Box> own = collect(s->body);
         std::vector<Box> inside = available;
-        const std::size_t hidden = of_other_turns_.size();
-        for (const Box& box : own) {
-          const auto earlier = widen(box, index, from, here - Size::constant(1));
-          if (earlier)
-            (s->is_plate ? of_other_turns_ : inside).push_back(*earlier);
-          if (const auto later = widen(box, index, here + Size::constant(1), to); later && s->is_plate)
-            of_other_turns_.push_back(*later);
+        if (!s->is_plate) {
+          for (const Box& box : own) {
+            if (const auto earlier = widen(box, index, from, here - Size::constant(1)))
+              inside.push_back(*earlier);
+          }
         }
+        const std::vector<Box> around = of_this_turn_;
+        if (s->is_plate)
+          of_this_turn_ = own;
         walk(s->body, inside);
-        of_other_turns_.resize(hidden);
+        of_this_turn_ = around;
         for (const Box& box : own) {
           if (const auto all = widen(box, index, from, to))
             available.push_back(*all);
@@ -433,7 +430,7 @@ private:
   std::function<Size(const Expr*)> to_size_;
   std::function<bool(const Size&)> mentions_var_;
   bool reads_in_writes_only_ = false;
-  std::vector<Box> of_other_turns_; // of the plates around
+  std::vector<Box> of_this_turn_; // what a turn of the plate around gives
   std::optional<Problem> problem_, read_problem_;
 };
 

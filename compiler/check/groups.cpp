@@ -97,7 +97,7 @@ bool Checker::has_coordinates(const Part& part) {
     behind = true;
     if (index.kind == Index::Kind::all)
       continue;
-    not_supported_yet(part.elements->range, "coordinates of a slice",
+    not_supported_yet(part.elements->range, "a slice in a group of coordinates",
                       "a group holds parameters and what single positions of their first axes hold: x[i], x[i, :]");
     return false;
   }
