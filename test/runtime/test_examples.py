@@ -24,6 +24,7 @@ DATA = {
     "garch": "examples/garch.json",
     "mixture": "examples/mixture.json",
     "radon": "test/posteriordb/data/radon_mn.json",
+    "radon_blocks": "test/posteriordb/data/radon_mn.json",
     "wells": "test/posteriordb/data/wells_data.json",
     "zero_inflated": "examples/zero_inflated.json",
     "flows/eight_schools": "examples/eight_schools.json",
