@@ -354,6 +354,7 @@ private:
   int event_rank(const ast::Expression& e);
   bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
                            const Binding& binding);
+  const Expr* element_outside(const Expr* list, const Interval& limit, bool low);
   const Expr* hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch,
                    const Target& target);
   Support support_of(const DistributionExpr* d);

@@ -1,9 +1,10 @@
 """Plates in families: blocks of elements on both scales, generic families and bare learnables once a turn; and families given what was drawn."""
 
+import json
 import math
 import unittest
 
-from semantics_support import FamilyMeaning, dot, flatten, lognormal, multi_normal_cholesky, normal, normals
+from semantics_support import FamilyMeaning, dot, flatten, log_sum_exp, lognormal, multi_normal_cholesky, normal, normals, run
 
 MODEL = """model M { data J: int<lower=0>; data y: real[J]; param mu: real ~ normal(0, 1); param tau: real<lower=0> ~ exponential(1);
   param a: real[J] ~ normal(mu, tau); param b: real<lower=0>[J] ~ lognormal(0, 1); param c: real<lower=[mu - 1 + 0.1 * j for j in 1:J], upper=mu + 2>[J] ~ uniform();
@@ -126,21 +127,20 @@ class Plates(FamilyMeaning):
 
     def test_turns_that_do_not_begin_at_one(self):
         def log_q(f, p):
-            location, mean = flatten(f["a.location"]), rows(f["a+B.m"], 2)
-            spread = [matrix(r) for r in rows(f["a+B.L"], 2)]
-            first = flatten(f["a+B.2.location"])
-            return normals([p["a"][0], *p["B"][0]], first, 0.5) + math.fsum(multi_normal_cholesky([p["a"][j], *p["B"][j]], mean[j - 1], spread[j - 1]) for j in (1, 2)) if not location else math.nan
+            m, L = rows(f["a+B.m"], 2), [matrix(r) for r in rows(f["a+B.L"], 2)]
+            rest = math.fsum(multi_normal_cholesky([p["a"][j], *p["B"][j]], m[j - 1], L[j - 1]) for j in (1, 2))
+            return normals([p["a"][0], *p["B"][0]], flatten(f["a+B.2.location"]), 0.5) + rest
 
-        self.plates("plate j in 2:J { (a[j], B[j]) ~ full_rank(); } (a[1], B[1]) ~ normal(learn, 0.5);", lambda f, p: log_q({"a.location": [], **f}, p), {"a", "B"}, sizes=(3,))
+        self.plates("plate j in 2:J { (a[j], B[j]) ~ full_rank(); } (a[1], B[1]) ~ normal(learn, 0.5);", log_q, {"a", "B"}, sizes=(3,))
 
     def test_plates_in_plates(self):
         def log_q(f, p):
             J = len(p["a"])
-            mean, scale = rows(f["B.location"], J), rows(f["B.scale"], J)
-            return math.fsum(normal(p["B"][j][k], mean[j][k] + p["a"][j], scale[j][k]) for j in range(J) for k in range(2)) + math.fsum(normal(x, 0.1 * (j + 1)) for j, x in enumerate(p["a"]))
+            shift, scale = rows(f["shift"], J), rows(f["B.scale"], J)
+            inner = math.fsum(normal(p["B"][j][k], shift[j][k] + p["a"][j], scale[j][k]) for j in range(J) for k in range(2))
+            return inner + math.fsum(normal(x, 0.1 * (j + 1)) for j, x in enumerate(p["a"]))
 
-        self.plates("learn shift: real[J, 2]; plate j in 1:J { a[j] ~ normal(0.1 * j, 1); plate k in 1:2 { let here = a[j]; B[j, k] ~ transformed(normal(0, learn), affine(here + shift[j, k], 1)); } }",
-                    lambda f, p: log_q({**f, "B.location": f["shift"], "B.scale": next(v for k, v in f.items() if k.endswith(".scale"))}, p), {"a", "B"})
+        self.plates("learn shift: real[J, 2]; plate j in 1:J { a[j] ~ normal(0.1 * j, 1); plate k in 1:2 { let here = a[j]; B[j, k] ~ transformed(normal(0, learn), affine(here + shift[j, k], 1)); } }", log_q, {"a", "B"})
 
     def test_transformed(self):
         """Draws know their density, and densities of points take the maps back."""
@@ -162,7 +162,6 @@ class Plates(FamilyMeaning):
         self.at(3)
         executable = self.compiled(MODEL + "family F for M { (mu, tau) ~ full_rank(); plate j in 1:J { (a[j], b[j], c[j], d[j]) ~ affine_coupling(layers = 2, hidden = [3]); } rest ~ mean_field(); }", "--families=F")
         data = self.write("data.json", self.DATA)
-        from vmodel_testing import run
         folder = self.scratch / "fit"
         done = run([executable, "fit", "--data", data, "--output", folder, "--steps", 100, "--quiet", "--set", "start=plain"], status=None)
         self.assertIn(done.returncode, (0, 2), done.stderr)
@@ -184,11 +183,34 @@ class Plates(FamilyMeaning):
 
     def test_tuples_of_whole_parameters(self):
         def log_q(f, p):
-            m, L = flatten(f["mu+a+B.location"]), None
-            del L
+            m = flatten(f["mu+a+B.location"])
             return normals([p["mu"], *p["a"], *flatten(p["B"])], m, 0.7)
 
         self.plates("(mu, a, B) ~ normal(learn, 0.7);", log_q, {"mu", "a", "B"})
+
+    def test_mixed(self):
+        """Draws in plates that depend on what is mixed over, and a proposal in a plate: the density of draws is estimated."""
+        self.at(3)
+        body = ("mix e: real[J] ~ normal(0, 1); learn slope: real[J] = 0.5; plate j in 1:J { (a[j], B[j]) ~ normal([slope[j] * e[j], e[j]^2, tanh(e[j])], learn); }"
+                "proposal { learn u: real[J]; plate j in 1:J { e[j] ~ normal(u[j] * a[j], learn); } }" + " ".join(v for k, v in DRAWS.items() if k not in ("a", "B")))
+        executable = self.compiled(MODEL + "family F for M { " + body + " }\nfit { family = F; objective = aisivi(outer = 16, inner = 16); steps = 50; }", "--families=F")
+        data, folder = self.write("data.json", self.DATA), self.scratch / "fit"
+        done = run([executable, "fit", "--data", data, "--output", folder, "--quiet"], status=None)
+        self.assertIn(done.returncode, (0, 2), done.stderr)
+        run([executable, "sample", "--fit", folder / "fit.json", "--data", data, "--draws", 20, "--output", folder / "draws.csv"])
+        points = self.write("points.json", [self.POINT])
+        found = json.loads(run([executable, "log-q", "--fit", folder / "fit.json", "--data", data, "--at", points, "--inner", 4000]).stdout)[0]
+        learned = self.learnables(json.loads((folder / "fit.json").read_text()))
+        w, scale = flatten(learned["slope"]), rows(learned["a+B.scale"], 3)
+        total = math.fsum(v for k, v in densities(self.POINT).items() if k not in ("a", "B"))
+        for j in range(3):
+            # By the trapezoidal rule, which is exact to rounding for so smooth a function.
+            step = 0.01
+            grid = [-9 + step * k for k in range(1801)]
+            terms = [normal(e) + normals([self.POINT["a"][j], *self.POINT["B"][j]], [w[j] * e, e * e, math.tanh(e)], scale[j]) + math.log(step) for e in grid]
+            total += log_sum_exp(*terms)
+        self.assertLess(float(found["standard_error"]), 0.05)
+        self.close(float(found["log_q"]), total, "log q", 5 * float(found["standard_error"]) / max(1, abs(total)))
 
     def test_given(self):
         def log_q(f, p):
