@@ -61,6 +61,7 @@ void collect(const Expr* e, Reads& reads) {
     return;
   if (e->kind == check::ExprKind::name)
     reads.insert(e->declaration);
+  reads.insert(e->declarations.begin(), e->declarations.end()); // of which it is the coordinates
   if (e->kind == check::ExprKind::size)
     collect(e->size, reads);
   for (const check::Size& size : e->type.shape)

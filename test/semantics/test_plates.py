@@ -222,7 +222,7 @@ class Plates(FamilyMeaning):
             m, C, L = flatten(f["d.m"]), rows(f["d.C"], J), matrix(flatten(f["d.L"]))
             return total + multi_normal_cholesky([(x - p["mu"]) / p["tau"] for x in p["d"]], [m[j] + dot(C[j], p["a"]) for j in range(J)], L) - J * math.log(p["tau"])
 
-        self.plates("(a, b) ~ mean_field(given = [mu, log(tau)]); d ~ full_rank(given = a);", log_q, {"a", "b", "d"}, first=("mu", "tau"))
+        self.plates("(a, b) ~ mean_field(given = unconstrained(mu, tau)); d ~ full_rank(given = a);", log_q, {"a", "b", "d"}, first=("mu", "tau"))
 
     def test_given_in_plates(self):
         def log_q(f, p):
