@@ -194,7 +194,7 @@ Value FamilyLowering::flat_value(const Members& members, const std::function<Val
   const Value x = drawing_ ? sample() : gathered(members);
   if (drawing_) {
     // Coordinates of elements that are their values are stored with the whole of their parameter.
-    const bool all = std::none_of(members.begin(), members.end(), is_stored_as_values);
+    const bool all = !members.empty() && std::none_of(members.begin(), members.end(), is_stored_as_values);
     ValueId position = b_.index(0);
     for (const Members& part : all ? std::vector<Members>{members} : one_by_one(members)) {
       const ValueId start = position;
