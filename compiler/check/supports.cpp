@@ -317,8 +317,7 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
     if (const Expr* element = element_outside(argument, limit, low)) {
       error(Code::outside_support, argument->kind == ExprKind::array ? element->range : argument->range,
             what + " holds " + canonical(element) + ", and must be " + support_text(wanted, parameter.type.element))
-          .hint(std::string(low ? "the least" : "the largest") + " that can stand here is " +
-                canonical(bound));
+          .hint(std::string(low ? "the least" : "the largest") + " that can stand here is " + canonical(bound));
       return false;
     }
     const bool outside = low ? value.upper < limit.lower : value.lower > limit.upper;

@@ -6,7 +6,6 @@
 namespace vmodel::lower {
 
 using check::DistributionKind;
-using check::ExprKind;
 
 std::size_t single_positions(const Expr& elements) {
   std::size_t count = 0;
