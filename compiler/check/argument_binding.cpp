@@ -168,11 +168,14 @@ Checker::bind_call(const CallSite& site, const std::vector<const ast::Argument*>
 
 const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding,
                           const Shape& batch, const Target& target) {
-  if (context_->loop_depth > 0) {
+  if (static_cast<std::size_t>(context_->loop_depth) != context_->plates.size()) {
     error(Code::misplaced_learn, e.range, "a bare `learn` in a loop")
         .hint("declare an array above the loop: learn m: real[N];");
     return nullptr;
   }
+  const auto turns = turns_of_plates(e.range);
+  if (!turns)
+    return nullptr;
   Type type = instantiate(parameter.type, binding);
   if (type.element != Element::real) {
     error(Code::misplaced_learn, e.range,
@@ -180,12 +183,13 @@ const Expr* Checker::hole(const ast::LearnHole& e, const Declaration& parameter,
     return nullptr;
   }
   type.shape.insert(type.shape.begin(), batch.begin(), batch.end());
+  type.shape.insert(type.shape.begin(), turns->begin(), turns->end());
   Declaration* d = declare(DeclarationKind::learn, target.site + "." + parameter.name, type, e.range);
   Learnable l = learnable(d, nullptr, e.range);
   if (!l.declaration)
     return nullptr;
   context_->learnables->push_back(l);
-  return name_expr(d, e.range);
+  return at_this_turn(name_expr(d, e.range), e.range);
 }
 
 } // namespace vmodel::check

@@ -69,9 +69,10 @@ const std::vector<const Declaration*>& size_names_of(const Callable& callable);
 /// Where statements and expressions stand; decides what is allowed.
 enum class BlockKind : std::uint8_t { model, family, family_template, function, member, sampler, signature };
 
-/// A loop or comprehension variable in scope.
-struct OpenLoop {
-  const Declaration* index;
+/// A plate around what is checked; its body's scopes begin at `scope`.
+struct OpenPlate {
+  const Statement* statement;
+  std::size_t scope;
 };
 
 /// Names, facts and rules of the block that is being checked. Bodies of callables have their own.
@@ -84,8 +85,9 @@ struct Context {
   Callable* callable = nullptr; // function, member, ...
   bool in_quantity = false;
   int loop_depth = 0;
-  int conditional_depth = 0; // a loop's extreme index may not be reached
-  std::vector<Type> results; // of the function
+  int conditional_depth = 0;     // a loop's extreme index may not be reached
+  std::vector<OpenPlate> plates; // which count as loops, too
+  std::vector<Type> results;     // of the function
   std::string site_prefix;
   std::map<std::string, int> site_names;
   std::vector<Learnable>* learnables = nullptr; // of the family; holes become learnables of it
@@ -352,6 +354,7 @@ private:
   int event_rank(const ast::Expression& e);
   bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
                            const Binding& binding);
+  const Expr* element_outside(const Expr* list, const Interval& limit, bool low);
   const Expr* hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch,
                    const Target& target);
   Support support_of(const DistributionExpr* d);
@@ -379,6 +382,14 @@ private:
   void for_statement(const ast::For& s, Block& into);
   void if_statement(const ast::If& s, Block& into);
   void while_statement(const ast::While& s, Block& into);
+  // ---- plates (plates.cpp)
+  void plate(const ast::Plate& s, Block& into);
+  bool all_around_are_plates() const;
+  std::optional<Shape> turns_of_plates(SourceRange range);
+  const Expr* at_this_turn(const Expr* all, SourceRange range);
+  bool stays_in_turn(const Declaration* d, SourceRange range);
+  struct VersionedCall;
+  bool fits_plates(const VersionedCall& call, const Size& dimension, SourceRange range);
   void require(const ast::Require& s, Block& into);
   void return_statement(const ast::Return& s, Block& into);
   bool allowed(const ast::Statement& s);
@@ -411,14 +422,30 @@ private:
   void learn(const ast::Learn& s);
   Learnable learnable(const Declaration* declaration, const Expr* initial, SourceRange range);
   void draw(const ast::Sample& s, Block& into);
-  void draw_group(const ast::Sample& s, const std::vector<const Declaration*>& group, Block& into);
   const DistributionExpr* family_call(const ast::Expression& e, const Size& dimension);
+  bool choose_by_given(const ast::Call& call, std::vector<Callable*>& candidates);
   const DistributionExpr* family_expression(VersionedCall& call, const Size& dimension, SourceRange range);
-  std::optional<std::vector<const Declaration*>> group_of(const ast::Expression& e, DeclarationKind kind);
-  DeclarationKind drawn_kind() const;
   const ModelParameter* parameter_of(const Declaration* d) const;
   void check_family_order(const Family& family);
+  void report_two_scales(const ModelParameter& p, const std::vector<const Statement*>& draws);
   void report_family_coverage(const Family& family, const std::set<std::string>& targets, SourceRange range);
+
+  // ---- groups (groups.cpp)
+  DeclarationKind drawn_kind() const;
+  const Part* whole_part(const Declaration* d);
+  const Part* part_of_elements(const ast::Index& e, DeclarationKind kind);
+  bool is_drawn_here(const Declaration* d, DeclarationKind kind, SourceRange range);
+  bool splits_values(const Declaration& d, const Expr& elements);
+  bool gathers(const Expr& elements);
+  bool has_coordinates(const Part& part);
+  std::optional<std::vector<const Part*>> parts_of(const ast::Expression& e, DeclarationKind kind);
+  std::optional<std::vector<const Part*>> parts_of(const std::vector<ast::Argument>& list, DeclarationKind kind);
+  static bool has_elements(const std::vector<const Part*>& parts);
+  static Size dimension_of(const std::vector<const Part*>& parts);
+  void draw_group(const ast::Sample& s, bool generic, Block& into);
+  Statement* draw_of_parts(const ast::Sample& s, const std::vector<const Part*>& parts);
+  void draw_by_family(const ast::Sample& s, const std::vector<const Part*>& parts, Block& into);
+  void draw_values(const ast::Sample& s, const std::vector<const Part*>& parts, Block& into);
 
   // ---- semi-implicit families (mixes.cpp)
   void mix(const ast::Mix& s, Block& into);

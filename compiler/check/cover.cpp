@@ -20,6 +20,7 @@ struct Box {
 struct Problem {
   SourceRange range;
   std::string text;
+  bool at_another_turn = false; // of a plate: what is read
 };
 
 class Cover {
@@ -44,31 +45,35 @@ public:
   bool read_problem() const { return read_problem_.has_value(); }
 
 private:
-  bool is_write(const Statement& s) const {
-    if (s.kind != writes_)
-      return false;
-    if (writes_ == StatementKind::draw && !s.target) {
-      return std::find(s.declarations.begin(), s.declarations.end(), &name_) != s.declarations.end();
+  /// What the statement gives of the name; none if it gives nothing of it.
+  std::vector<Box> writes(const Statement& s) const {
+    if (s.kind != writes_ || (writes_ == StatementKind::prior && s.declaration))
+      return {};
+    std::vector<Box> boxes;
+    for (const Part* part : s.parts) {
+      if (part->whole == &name_)
+        boxes.push_back(part->elements ? index_box(*part->elements, s.range) : whole(s.range));
     }
-    if (!s.target || (writes_ == StatementKind::prior && s.declaration))
-      return false;
-    if (s.target->kind == ExprKind::unconstrained) {
-      return std::find(s.declarations.begin(), s.declarations.end(), &name_) != s.declarations.end();
+    if (!s.parts.empty())
+      return boxes;
+    if (!s.target || s.target->kind == ExprKind::unconstrained) {
+      if (std::find(s.declarations.begin(), s.declarations.end(), &name_) != s.declarations.end())
+        boxes.push_back(whole(s.range));
+      return boxes;
     }
-    const Expr* base = s.target->kind == ExprKind::index ? s.target->operands[0] : s.target;
-    return base->kind == ExprKind::name && base->declaration == &name_;
+    const bool elements = s.target->kind == ExprKind::index;
+    const Expr* base = elements ? s.target->operands[0] : s.target;
+    if (base->kind == ExprKind::name && base->declaration == &name_)
+      boxes.push_back(elements ? index_box(*s.target, s.target->range) : whole(s.range));
+    return boxes;
   }
 
-  Box write_box(const Statement& s) const {
-    const Size one = Size::constant(1);
+  Box whole(SourceRange range) const {
     Box box;
-    box.range = s.range;
-    if (!s.target || s.target->kind != ExprKind::index) {
-      for (const Size& n : name_.type.shape)
-        box.axes.emplace_back(one, n);
-      return box;
-    }
-    return index_box(*s.target, s.target->range);
+    box.range = range;
+    for (const Size& n : name_.type.shape)
+      box.axes.emplace_back(Size::constant(1), n);
+    return box;
   }
 
   Box index_box(const Expr& e, SourceRange range) const {
@@ -128,12 +133,12 @@ private:
   std::vector<Box> collect(const Block& block) {
     std::vector<Box> boxes;
     for (const Statement* s : block) {
-      if (is_write(*s)) {
-        boxes.push_back(write_box(*s));
-        for (const auto& [low, high] : boxes.back().axes) {
+      for (Box& box : writes(*s)) {
+        for (const auto& [low, high] : box.axes) {
           if (mentions_var_(low) || mentions_var_(high))
             fail(s->range, "the position reads a var");
         }
+        boxes.push_back(std::move(box));
       }
       if (s->kind == StatementKind::for_) {
         const Size from = to_size_(s->from), to = to_size_(s->to);
@@ -145,7 +150,13 @@ private:
           if (const auto wide = widen(box, s->declaration->name, from, to)) {
             boxes.push_back(*wide);
           } else {
-            fail(box.range, "the loop over '" + s->declaration->name + "' does not give one element after the other");
+            const bool again = std::none_of(box.axes.begin(), box.axes.end(), [&](const auto& axis) {
+              return axis.first.atoms().count(s->declaration->name) + axis.second.atoms().count(s->declaration->name) >
+                     0;
+            });
+            fail(box.range,
+                 std::string("the ") + (s->is_plate ? "plate" : "loop") + " over '" + s->declaration->name +
+                     (again ? "' gives the same at every turn" : "' does not give one element after the other"));
           }
         }
       }
@@ -287,11 +298,12 @@ private:
   void read(const Box& box, const std::vector<Box>& available, const std::string& text) {
     if (read_problem_)
       return;
-    for (const Box& candidate : merged(available)) {
-      if (contains(candidate, box))
-        return;
-    }
-    read_problem_ = Problem{box.range, text};
+    const auto is_given = [&](const std::vector<Box>& boxes) {
+      const std::vector<Box> joined = merged(boxes);
+      return std::any_of(joined.begin(), joined.end(), [&](const Box& candidate) { return contains(candidate, box); });
+    };
+    if (!is_given(available))
+      read_problem_ = Problem{box.range, text, !of_this_turn_.empty() && !is_given(of_this_turn_)};
   }
 
   void reads(const DistributionExpr* d, const std::vector<Box>& available) {
@@ -323,20 +335,17 @@ private:
     if (indexed) {
       read(index_box(*e, e->range), available, "is read before it is given");
     } else if (e->kind == ExprKind::name && e->declaration == &name_) {
-      Box box;
-      box.range = e->range;
-      for (const Size& n : name_.type.shape)
-        box.axes.emplace_back(Size::constant(1), n);
-      read(box, available, "is read before all of it is given");
+      read(whole(e->range), available, "is read before all of it is given");
+    }
+    for (const Part* part : e->parts) {
+      if (part->whole == &name_ && part->elements)
+        read(index_box(*part->elements, e->range), available, "is read before it is given");
+      else if (part->whole == &name_)
+        read(whole(e->range), available, "is read before all of it is given");
     }
     for (const Declaration* d : e->declarations) {
-      if (d != &name_)
-        continue;
-      Box box;
-      box.range = e->range;
-      for (const Size& n : name_.type.shape)
-        box.axes.emplace_back(Size::constant(1), n);
-      read(box, available, "is read before all of it is given");
+      if (d == &name_ && e->parts.empty())
+        read(whole(e->range), available, "is read before all of it is given");
     }
     for (const Generator& g : e->generators)
       facts_.add_bounds(g.index->name, {{to_size_(g.from)}, {to_size_(g.to)}});
@@ -354,25 +363,32 @@ private:
     reads(e->distribution, available);
   }
 
+  void reads_of_indices(const Expr& e, const std::vector<Box>& available) {
+    for (const Index& index : e.indices) {
+      reads(index.at, available);
+      reads(index.from, available);
+      reads(index.to, available);
+    }
+  }
+
   void walk(const Block& block, std::vector<Box>& available) {
     for (const Statement* s : block) {
-      if (!reads_in_writes_only_ || is_write(*s)) {
+      const std::vector<Box> given = writes(*s);
+      if (!reads_in_writes_only_ || !given.empty()) {
         reads(s->value, available);
         reads(s->from, available);
         reads(s->to, available);
         reads(s->distribution, available);
-        if (s->target && s->target->kind == ExprKind::index) {
-          for (const Index& index : s->target->indices) {
-            reads(index.at, available);
-            reads(index.from, available);
-            reads(index.to, available);
-          }
+        if (s->target)
+          reads_of_indices(*s->target, available);
+        for (const Part* part : s->parts) {
+          if (part->elements)
+            reads_of_indices(*part->elements, available);
         }
-        if (s->target && !is_write(*s))
+        if (s->target && given.empty())
           reads(s->target, available);
       }
-      if (is_write(*s))
-        available.push_back(write_box(*s));
+      available.insert(available.end(), given.begin(), given.end());
       if (s->kind == StatementKind::for_) {
         const std::string& index = s->declaration->name;
         const Size from = to_size_(s->from), to = to_size_(s->to);
@@ -380,11 +396,17 @@ private:
         const Size here = Size::atom({index, s->declaration, nullptr});
         const std::vector<Box> own = collect(s->body);
         std::vector<Box> inside = available;
-        for (const Box& box : own) {
-          if (const auto earlier = widen(box, index, from, here - Size::constant(1)))
-            inside.push_back(*earlier);
+        if (!s->is_plate) {
+          for (const Box& box : own) {
+            if (const auto earlier = widen(box, index, from, here - Size::constant(1)))
+              inside.push_back(*earlier);
+          }
         }
+        const std::vector<Box> around = of_this_turn_;
+        if (s->is_plate)
+          of_this_turn_ = own;
         walk(s->body, inside);
+        of_this_turn_ = around;
         for (const Box& box : own) {
           if (const auto all = widen(box, index, from, to))
             available.push_back(*all);
@@ -408,6 +430,7 @@ private:
   std::function<Size(const Expr*)> to_size_;
   std::function<bool(const Size&)> mentions_var_;
   bool reads_in_writes_only_ = false;
+  std::vector<Box> of_this_turn_; // what a turn of the plate around gives
   std::optional<Problem> problem_, read_problem_;
 };
 
@@ -433,13 +456,19 @@ void Checker::check_cover(const Block& block, StatementKind writes, const std::v
     if (!problem)
       continue;
     if (cover.read_problem()) {
-      error(writes == StatementKind::draw ? Code::drawn_too_late : Code::read_before_write, problem->range,
-            "'" + name->name + "' " + (writes == StatementKind::draw ? "is read before it is drawn" : problem->text))
+      const bool draws = writes == StatementKind::draw;
+      error(draws ? Code::drawn_too_late : Code::read_before_write, problem->range,
+            "'" + name->name + "' " +
+                (problem->at_another_turn ? "is read at another turn of the plate"
+                 : draws                  ? "is read before it is drawn"
+                                          : problem->text))
           .label(name->range, "declared here")
-          .hint(writes == StatementKind::assign
+          .hint(problem->at_another_turn
+                    ? "the turns of a plate are independent; a `for` loop draws one after the other"
+                : writes == StatementKind::assign
                     ? "each element may read earlier ones only; or give a fill value and assign again"
-                : writes == StatementKind::draw ? "draw it above"
-                                                : "each element may read earlier ones only");
+                : draws ? "draw it above"
+                        : "each element may read earlier ones only");
       continue;
     }
     const char* what = writes == StatementKind::assign  ? "the elements of '"
@@ -450,9 +479,11 @@ void Checker::check_cover(const Block& block, StatementKind writes, const std::v
               name->type.shape.empty() ? "'" + name->name + "' is not given exactly once: " + problem->text
                                        : what + name->name + "' do not cover it exactly once: " + problem->text);
     report.label(name->range, "declared here");
-    report.hint(writes == StatementKind::assign
-                    ? "give a fill value, var " + name->name + ": ... = 0;, or split the name"
-                    : "split the name");
+    report.hint(
+        writes == StatementKind::assign ? "give a fill value, var " + name->name + ": ... = 0;, or split the name"
+        : writes == StatementKind::draw
+            ? "every element is drawn once: positions, and the plates and loops around them, go from 1 to the end"
+            : "split the name");
   }
 }
 

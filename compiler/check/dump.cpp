@@ -203,6 +203,15 @@ private:
       statement(*s);
   }
 
+  std::string group(const std::vector<const Part*>& parts, const std::vector<const Declaration*>& declarations) {
+    if (parts.empty())
+      return names(declarations);
+    std::string text;
+    for (const Part* p : parts)
+      text += (text.empty() ? "(" : ", ") + (p->elements ? expr(p->elements) : p->whole->name);
+    return text + ")";
+  }
+
   std::string names(const std::vector<const Declaration*>& declarations) {
     std::string text = "(";
     for (std::size_t i = 0; i < declarations.size(); ++i)
@@ -222,7 +231,7 @@ private:
       break;
     case StatementKind::assign: line(expr(s.target) + (s.add ? " += " : " = ") + expr(s.value)); break;
     case StatementKind::for_:
-      line("for " + s.declaration->name + " in " + expr(s.from) + ":" + expr(s.to));
+      line((s.is_plate ? "plate " : "for ") + s.declaration->name + " in " + expr(s.from) + ":" + expr(s.to));
       nested(s.body);
       break;
     case StatementKind::if_:
@@ -250,7 +259,9 @@ private:
     case StatementKind::factor: line("factor " + s.name + ": " + expr(s.value)); break;
     case StatementKind::quantity: line("quantity " + declared() + " = " + expr(s.value)); break;
     case StatementKind::draw: {
-      std::string target = s.unconstrained_scale ? "unconstrained" + names(s.declarations) : expr(s.target);
+      std::string target = s.unconstrained_scale ? "unconstrained" + group(s.parts, s.declarations)
+                           : !s.parts.empty()    ? group(s.parts, s.declarations)
+                                                 : expr(s.target);
       line("draw " + s.name + ": " + target + " ~ " + distribution(s.distribution));
       break;
     }
@@ -375,7 +386,7 @@ private:
       return distribution(e->distribution) + "." + methods[static_cast<std::size_t>(e->method)] + "(" +
              list(e->operands) + ")";
     }
-    case ExprKind::unconstrained: return "unconstrained" + names(e->declarations);
+    case ExprKind::unconstrained: return "unconstrained" + group(e->parts, e->declarations);
     }
     return "?";
   }

@@ -242,6 +242,12 @@ void Checker::add_default_family(const std::string& name) {
       dimension = dimension + p.unconstrained_size;
       s->declarations.push_back(p.declaration);
     }
+    const bool needs_more =
+        std::any_of(callable->parameters.begin(), callable->parameters.end(), [&](const Declaration* p) {
+          return callable->defaults.count(p) == 0 && function_parameters_.count(p) == 0;
+        });
+    if (needs_more)
+      continue;
     auto call = versioned_call({}, {callable}, name, {});
     const DistributionExpr* d = call ? family_expression(*call, dimension, {}) : nullptr;
     if (!d)
@@ -349,14 +355,13 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
       report.hint("write " + name->name + "()");
     return nullptr;
   }
-  Callable* found = nullptr;
+  std::vector<Callable*> found;
   for (Callable* callable : find_callables(callee->name)) {
     if (callable->item->kind == ast::ItemKind::FamilyGeneric)
-      found = callable;
+      found.push_back(callable);
   }
-  if (!found) {
-    static const std::set<std::string> later{
-        "spline_autoregressive", "laplace", "low_rank", "affine_coupling", "coupling", "autoregressive", "implicit"};
+  if (found.empty()) {
+    static const std::set<std::string> later{"laplace", "coupling", "autoregressive", "implicit"};
     if (later.count(callee->name) != 0) {
       if (callee->name == "laplace") {
         not_supported_yet(e.range, "'laplace' inside of another family",
@@ -369,20 +374,48 @@ const DistributionExpr* Checker::family_call(const ast::Expression& e, const Siz
     report_unknown_callable(callee->name, callee->range, ast::ItemKind::FamilyGeneric);
     return nullptr;
   }
-  for (const ast::Argument& a : call->arguments) {
-    if (!a.name || a.name->text != "given")
-      continue;
-    not_supported_yet(a.range, "`given`", "write the regression by hand: theta ~ normal(m + w * mu, learn);");
+  if (!choose_by_given(*call, found))
     return nullptr;
-  }
-  auto versioned = versioned_call(call->arguments, {found}, callee->name, e.range);
+  auto versioned = versioned_call(call->arguments, found, callee->name, e.range);
   if (!versioned)
     return nullptr;
   return family_expression(*versioned, dimension, e.range);
 }
 
+/// Leaves those of one name that take `given`, what was drawn before, if the call has it, and else those that do not.
+bool Checker::choose_by_given(const ast::Call& call, std::vector<Callable*>& candidates) {
+  const auto given = std::find_if(call.arguments.begin(), call.arguments.end(),
+                                  [](const ast::Argument& a) { return a.name && a.name->text == "given"; });
+  const bool wanted = given != call.arguments.end();
+  std::vector<Callable*> chosen;
+  for (Callable* callable : candidates) {
+    if (!check_signature(*callable))
+      return false;
+    const bool takes = std::any_of(callable->parameters.begin(), callable->parameters.end(),
+                                   [](const Declaration* p) { return p->name == "given"; });
+    if (takes == wanted)
+      chosen.push_back(callable);
+  }
+  if (!chosen.empty()) {
+    candidates = std::move(chosen);
+    return true;
+  }
+  // A family of one's own may have it among its arguments whether it is wanted or not: the call says what is missing.
+  if (!wanted)
+    return true;
+  const std::string& name = ast::as<ast::NameReference>(*call.callee).name;
+  error(Code::wrong_arguments, given->range,
+        "what '" + name + "' draws depends on nothing that was drawn before: no `given`")
+      .hint("mean_field, full_rank, low_rank and student_mean_field have it; or write the dependence by hand: "
+            "unconstrained(...) ~ transformed(normal(0, 1), ..., affine(m + C @ g, learn));");
+  return false;
+}
+
 const DistributionExpr* Checker::family_expression(VersionedCall& call, const Size& dimension, SourceRange range) {
   const FamilyTemplate& family = *call.callable->family;
+  const auto turns = turns_of_plates(range);
+  if (!turns || !fits_plates(call, dimension, range))
+    return nullptr;
   DistributionExpr* d = make(DistributionKind::family, range);
   d->family = &family;
   d->arguments = call.arguments;
@@ -396,9 +429,9 @@ const DistributionExpr* Checker::family_expression(VersionedCall& call, const Si
     d->sizes[name->name] = call.binding.sizes.at(name->name);
   for (const Learnable& l : family.learnables) {
     Learnable& own = d->learnables.emplace_back(l);
-    Declaration* at = declare(DeclarationKind::learn, l.declaration->name,
-                              instantiate(l.declaration->type, call.binding), l.declaration->range);
-    own.declaration = at;
+    Type type = instantiate(l.declaration->type, call.binding);
+    type.shape.insert(type.shape.begin(), turns->begin(), turns->end());
+    own.declaration = declare(DeclarationKind::learn, l.declaration->name, type, l.declaration->range);
     own.unconstrained_size = instantiate(l.unconstrained_size, call.binding);
   }
   for (const ModelParameter& m : family.mixed)

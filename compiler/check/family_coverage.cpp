@@ -13,7 +13,7 @@ void Checker::report_family_coverage(const Family& family, const std::set<std::s
       if (s->kind == StatementKind::proposal)
         continue;
       if (s->kind == StatementKind::draw) {
-        for (const Declaration* d : s->declarations)
+        for (const Declaration* d : std::set<const Declaration*>(s->declarations.begin(), s->declarations.end()))
           draws[d].push_back(s);
       }
       visit(s->body);
@@ -35,7 +35,9 @@ void Checker::report_family_coverage(const Family& family, const std::set<std::s
     }
     const Statement* whole = nullptr;
     for (const Statement* s : own) {
-      const bool part = s->target && s->target->kind == ExprKind::index;
+      const bool part = (s->target && s->target->kind == ExprKind::index) ||
+                        std::any_of(s->parts.begin(), s->parts.end(),
+                                    [&](const Part* q) { return q->whole == p.declaration && q->elements; });
       if (!part && own.size() > 1)
         whole = s;
     }
@@ -55,7 +57,25 @@ void Checker::report_family_coverage(const Family& family, const std::set<std::s
       report.label(d->range, "'" + d->name + "' is declared here");
     report.hint("rest ~ mean_field(); draws what is left");
   }
+  for (const Declaration* d : elementwise)
+    report_two_scales(*parameter_of(d), draws[d]);
   check_cover(family.body, StatementKind::draw, elementwise);
+}
+
+/// The coordinates of a parameter are made of its values at the end, or its values of coordinates where these are
+/// drawn.
+void Checker::report_two_scales(const ModelParameter& p, const std::vector<const Statement*>& draws) {
+  if (!p.bijector && !p.noncentered)
+    return;
+  const auto other = std::find_if(draws.begin(), draws.end(), [&](const Statement* s) {
+    return s->unconstrained_scale != draws.front()->unconstrained_scale;
+  });
+  if (other == draws.end())
+    return;
+  error(Code::support_mismatch, (*other)->range,
+        "some elements of '" + p.declaration->name + "' are drawn themselves, and of others the coordinates")
+      .label(draws.front()->range, "the first")
+      .hint("draw all alike");
 }
 
 void Checker::check_family_order(const Family& family) {

@@ -34,7 +34,10 @@ Interval Checker::interval(const Expr* e) {
   case ExprKind::real_literal: return Interval::point(e->real);
   case ExprKind::int_literal: return Interval::point(static_cast<double>(e->integer));
   case ExprKind::to_real: return operand(0);
-  case ExprKind::size: return {0, infinity, true};
+  case ExprKind::size:
+    if (const auto value = e->size.as_constant())
+      return {static_cast<double>(*value), static_cast<double>(*value), true};
+    return {0, infinity, true};
   case ExprKind::name: {
     const Declaration& d = *e->declaration;
     if (const auto known = intervals_.find(&d); known != intervals_.end()) {

@@ -360,6 +360,8 @@ void names_in(const Expr* e, std::set<const Declaration*>& names) {
     names.insert(e->declaration);
   for (const Declaration* d : e->declarations)
     names.insert(d);
+  for (const Part* part : e->parts)
+    names_in(part->elements, names);
   for (const Expr* operand : e->operands)
     names_in(operand, names);
   for (const Index& index : e->indices) {

@@ -79,7 +79,11 @@ bool Checker::allowed(const ast::Statement& s) {
     return false;
   }
   case K::Plate:
-    not_supported_yet(s.range, "`plate`", "write the statements for whole arrays, or a for loop");
+    if (family)
+      return true;
+    if (!model)
+      return refuse("plate", "family");
+    not_supported_yet(s.range, "`plate` in a model", "write the statements for whole arrays, or a for loop");
     return false;
   case K::LocalFunction:
     not_supported_yet(s.range, "a function inside of a block", "declare it outside of the model");
@@ -149,6 +153,7 @@ void Checker::statement(const ast::Statement& s, Block& into) {
   case ast::StatementKind::Quantity: return quantity(ast::as<ast::Quantity>(s), into);
   case ast::StatementKind::Require: return require(ast::as<ast::Require>(s), into);
   case ast::StatementKind::For: return for_statement(ast::as<ast::For>(s), into);
+  case ast::StatementKind::Plate: return plate(ast::as<ast::Plate>(s), into);
   case ast::StatementKind::If: return if_statement(ast::as<ast::If>(s), into);
   case ast::StatementKind::While: return while_statement(ast::as<ast::While>(s), into);
   case ast::StatementKind::Return: return return_statement(ast::as<ast::Return>(s), into);
@@ -309,7 +314,7 @@ void Checker::assign(const ast::Assign& s, Block& into) {
   }
   const Expr* target = expression(*s.target);
   const Expr* value = expression(*s.value);
-  if (!d || !target || !value)
+  if (!d || !target || !value || !stays_in_turn(d, s.target->range))
     return;
   for (const Index& index : target->indices) {
     if (index.kind != Index::Kind::gather)

@@ -251,6 +251,25 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   return result;
 }
 
+/// Of a list that is written out the first number that is beyond the limit; null: none.
+const Expr* Checker::element_outside(const Expr* list, const Interval& limit, bool low) {
+  if (list->kind == ExprKind::name) {
+    const auto known = known_lists_.find(list->declaration);
+    return known == known_lists_.end() ? nullptr : element_outside(known->second, limit, low);
+  }
+  if (list->kind != ExprKind::array)
+    return nullptr;
+  for (const Expr* element : list->operands) {
+    const Expr* outside = element_outside(element, limit, low);
+    const Interval value = interval(element);
+    if (!outside && element->type.is_scalar() && (low ? value.upper < limit.lower : value.lower > limit.upper))
+      outside = element;
+    if (outside)
+      return outside;
+  }
+  return nullptr;
+}
+
 bool Checker::argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
                                   const Binding& binding) {
   const Support& wanted = parameter.type.support;
@@ -295,6 +314,12 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
       }
     }
     const Interval limit = interval(bound);
+    if (const Expr* element = element_outside(argument, limit, low)) {
+      error(Code::outside_support, argument->kind == ExprKind::array ? element->range : argument->range,
+            what + " holds " + canonical(element) + ", and must be " + support_text(wanted, parameter.type.element))
+          .hint(std::string(low ? "the least" : "the largest") + " that can stand here is " + canonical(bound));
+      return false;
+    }
     const bool outside = low ? value.upper < limit.lower : value.lower > limit.upper;
     if (outside) {
       const bool literal = value.lower == value.upper;

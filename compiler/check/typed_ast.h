@@ -27,6 +27,7 @@ struct FamilyTemplate;
 struct DistributionExpr;
 struct Bijector;
 struct BijectorStep;
+struct Part;
 
 // ---------------------------------------------------------------- types
 
@@ -180,6 +181,7 @@ struct Expr {
   const DistributionExpr* distribution = nullptr; // method
   Method method{};
   std::vector<const Declaration*> declarations; // unconstrained
+  std::vector<const Part*> parts;               // unconstrained: see Statement
 };
 
 // ---------------------------------------------------------------- distributions
@@ -217,6 +219,14 @@ struct ModelParameter {
   bool noncentered = false;                    // coordinate is (x - location) / scale
   const Expr* location = nullptr;
   const Expr* scale = nullptr;
+};
+
+/// What stands in a group: a parameter, or elements of one, `a[j]`.
+struct Part {
+  const Declaration* whole = nullptr;
+  const Expr* elements = nullptr; // an index expression; null: the whole
+  /// The map of the coordinates of these elements; its declaration has their type.
+  ModelParameter parameter;
 };
 
 struct DistributionExpr {
@@ -273,7 +283,7 @@ enum class StatementKind : std::uint8_t {
   let_tuple, // declarations = components of value
   var,       // declaration, value or null (no fill)
   assign,    // target (name or index expression into a var) = value; add: +=
-  for_,      // index over from:to, body
+  for_,      // index over from:to, body; is_plate: no turn reads what another one gives
   if_,       // condition (load-time outside of functions' selects), body, otherwise
   while_,    // condition, body; in sample() only
   require,   // value: load-time bool; text
@@ -281,7 +291,7 @@ enum class StatementKind : std::uint8_t {
   prior,     // target (param, or an element or slice of one) ~ distribution
   factor,    // value
   quantity,  // declaration = value
-  draw,      // family: target ~ distribution on the constrained scale; or group (declarations) ~ family
+  draw,      // family: target ~ distribution on the constrained scale; or group (declarations, parts) ~ distribution
   mix,       // family: declaration ~ distribution, which is integrated out
   proposal,  // family: body draws what is mixed over, given the parameters
   return_,   // value; last statement of a function or member
@@ -296,11 +306,17 @@ struct Statement {
   const Expr* value = nullptr;                  // value or condition
   const Expr* from = nullptr;                   // for_
   const Expr* to = nullptr;
-  bool add = false; // assign: +=
+  bool add = false;      // assign: +=
+  bool is_plate = false; // for_
   const DistributionExpr* distribution = nullptr;
   std::string text;                 // require: message
   std::string name;                 // observe, prior, factor, draw: name of the site, unique in the block
   bool unconstrained_scale = false; // draw: the target is unconstrained(...) or a group under a generic family
+  /// Draw of a group: in order, where it is one of values on the constrained scale, or one of them is of elements.
+  /// Their parameters, which may then be there twice, are the declarations.
+  std::vector<const Part*> parts;
+  /// Draw by a generic family in plates: their loops, outermost first. What it learns has an axis for each.
+  std::vector<const Statement*> plates;
   std::vector<const Statement*> body;
   std::vector<const Statement*> otherwise;
 };
@@ -436,6 +452,7 @@ struct Program {
   std::deque<Declaration> declarations;
   std::deque<DistributionExpr> distribution_expressions;
   std::deque<BijectorStep> bijector_steps;
+  std::deque<Part> parts;
   std::deque<Function> functions;
   std::deque<Distribution> distributions;
   std::deque<Bijector> bijectors;

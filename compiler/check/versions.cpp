@@ -238,8 +238,11 @@ bool Checker::bind_versioned(VersionedCall& call, const std::string& name, Sourc
     if (p->type.element == Element::real)
       a = to_real(a);
     if (a->type.element != p->type.element || a->type.rank() != p->type.rank() || !a->type.tuple.empty()) {
-      error(Code::wrong_arguments, a->range,
-            "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " + type_text(p->type));
+      auto report = error(Code::wrong_arguments, a->range,
+                          "argument '" + p->name + "' of '" + name + "' is " + type_text(a->type) + ", not " +
+                              type_text(p->type));
+      if (p->type.rank() == 1 && a->type.is_scalar())
+        report.hint("a list of one is [" + canonical(a) + "]");
       return false;
     }
     // What a generic family reads in its draws alone may vary: a context.

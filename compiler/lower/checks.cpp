@@ -129,6 +129,8 @@ private:
     }
     for (const Expr* e : {s.value, s.target, s.from, s.to})
       expression(e);
+    for (const check::Part* part : s.parts)
+      expression(part->elements);
     distribution(s.distribution, s.kind == StatementKind::observe ? s.target : nullptr);
     if (s.declaration && callee_depth_ == 0)
       declared(*s.declaration);
@@ -298,6 +300,8 @@ private:
     }
     for (const Expr* operand : e->operands)
       expression(operand);
+    for (const check::Part* part : e->parts)
+      expression(part->elements);
     for (const check::Index& i : e->indices) {
       for (const Expr* x : {i.at, i.from, i.to})
         expression(x);

@@ -1,5 +1,5 @@
 // Where every parameter, observed value and learnable stands in the flat arrays of the kernels.
-#include "compiler/lower/master.h"
+#include "compiler/lower/family.h"
 
 #include <functional>
 #include <optional>
@@ -104,9 +104,10 @@ void lay_out_round_trips(FamilyLayout& layout) {
                               image = at_use(element_count(d.event), group);
     if (!events || !base || !image)
       return;
-    layout.round_trips.push_back({&s, group, *events, *base, *image, layout.base, layout.image});
-    layout.base = layout.base + *events * *base;
-    layout.image = layout.image + *events * *image;
+    const Size all = turns_of(group ? *group : s) * *events;
+    layout.round_trips.push_back({&s, group, all, *base, *image, layout.base, layout.image});
+    layout.base = layout.base + all * *base;
+    layout.image = layout.image + all * *image;
   };
   for_each_statement(layout.family->body, [&](const Statement& s) {
     if (s.kind != StatementKind::draw)
@@ -134,7 +135,11 @@ FamilyLayout lay_out_family(const check::Family& family) {
     entry.name = prefix + learnable.declaration->name;
     entry.shape = at_use.declaration->type.shape;
     entry.phi_offset = result.phi;
-    entry.phi_size = learnable.bijector ? at_use.unconstrained_size : element_count(entry.shape);
+    const auto plates = static_cast<std::ptrdiff_t>(statement ? statement->plates.size() : 0);
+    const check::Shape turns(entry.shape.begin(), entry.shape.begin() + plates);
+    const check::Shape own(entry.shape.begin() + plates, entry.shape.end());
+    entry.phi_each = learnable.bijector ? at_use.unconstrained_size : element_count(own);
+    entry.phi_size = element_count(turns) * entry.phi_each;
     entry.offset = result.values;
     entry.size = element_count(entry.shape);
     result.phi = result.phi + entry.phi_size;

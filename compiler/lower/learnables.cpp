@@ -3,6 +3,8 @@
 #include "compiler/lower/master.h"
 #include "compiler/lower/reads.h"
 
+#include <algorithm>
+
 namespace vmodel::lower {
 
 using ir::Axis;
@@ -40,14 +42,34 @@ void bind_template(Master& master, const LearnableLayout& l) {
   Environment inner;
   for (const Declaration* name : generic.size_names)
     inner[name] = e.size(l.statement->distribution->sizes.at(name->name));
-  // An argument that varies is read by draws alone.
+  // An argument that varies, by particles or by turns of a plate, is read by draws alone.
   for (std::size_t k = 0; k < l.statement->distribution->arguments.size(); ++k) {
     const Expr& argument = *l.statement->distribution->arguments[k];
-    if (argument.load_time)
+    Reads reads;
+    collect(&argument, reads);
+    const auto is_turn = [&](const Declaration* d) {
+      return std::any_of(l.statement->plates.begin(), l.statement->plates.end(),
+                         [&](const Statement* plate) { return plate->declaration == d; });
+    };
+    const bool known = argument.load_time && std::all_of(reads.begin(), reads.end(), [&](const Declaration* d) {
+                         const bool own_index = d->kind == check::DeclarationKind::loop_index && !is_turn(d);
+                         return own_index || e.environment.count(d) > 0;
+                       });
+    if (known)
       inner[generic.parameters[k]] = e.expression(argument);
   }
   for (const auto& [name, value] : inner)
     e.environment[name] = value;
+}
+
+/// The extents of what is learned: axes for the plates around, then its own, which may be sizes of a generic family.
+std::vector<Dim> extents_of(Emitter& e, const LearnableLayout& l) {
+  const std::size_t plates = l.statement ? l.statement->plates.size() : 0;
+  std::vector<Dim> extents =
+      e.dims(check::Shape(l.shape.begin(), l.shape.begin() + static_cast<std::ptrdiff_t>(plates)));
+  for (const Dim& own : e.dims(l.learnable->declaration->type.shape))
+    extents.push_back(own);
+  return extents;
 }
 
 /// An array of draws; the last axes are an event's.
@@ -77,7 +99,7 @@ void lower_initial(MasterContext& context, const FamilyLayout& family) {
     const Environment outer = e.environment;
     bind_template(master, l);
     const check::Type& type = l.learnable->declaration->type;
-    const std::vector<Dim> shape = e.dims(type.shape);
+    const std::vector<Dim> shape = extents_of(e, l);
     const ValueId offset = e.size(l.phi_offset);
     const bool positive = type.support.kind == check::SupportKind::bounded && type.support.lower && !type.support.upper;
     if (l.learnable->start) {
@@ -114,7 +136,7 @@ void lower_learned(MasterContext& context, const FamilyLayout& family) {
   for (const LearnableLayout& l : family.learnables) {
     const Environment outer = e.environment;
     bind_template(master, l);
-    const std::vector<Dim> shape = e.dims(l.learnable->declaration->type.shape);
+    const std::vector<Dim> shape = extents_of(e, l);
     const Value value = master.forward(map_of(*l.learnable), shape, phi, e.size(l.phi_offset));
     const ValueId offset = e.size(l.offset);
     const auto store = [&](Indices i) {

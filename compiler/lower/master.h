@@ -90,6 +90,7 @@ struct LearnableLayout {
   std::string name;
   check::Shape shape; // in terms of the family's sizes
   Size phi_offset, phi_size;
+  Size phi_each;     // of a turn of the plates around the statement
   Size offset, size; // among the learned values
 };
 

@@ -61,6 +61,7 @@ void collect(const Expr* e, Reads& reads) {
     return;
   if (e->kind == check::ExprKind::name)
     reads.insert(e->declaration);
+  reads.insert(e->declarations.begin(), e->declarations.end()); // of which it is the coordinates
   if (e->kind == check::ExprKind::size)
     collect(e->size, reads);
   for (const check::Size& size : e->type.shape)
@@ -78,6 +79,16 @@ void collect(const Expr* e, Reads& reads) {
   for (const auto& [name, size] : e->sizes)
     collect(size, reads);
   collect(e->distribution, reads);
+  for (const check::Part* part : e->parts)
+    collect(*part, reads);
+}
+
+void collect(const check::Part& part, Reads& reads) {
+  collect(part.elements, reads);
+  for (const Expr* e : part.parameter.bijector_arguments)
+    collect(e, reads);
+  collect(part.parameter.location, reads);
+  collect(part.parameter.scale, reads);
 }
 
 void collect(const check::Block& block, Reads& reads) {
@@ -87,6 +98,8 @@ void collect(const check::Block& block, Reads& reads) {
     if (s->declaration)
       collect(s->declaration->type, reads);
     collect(s->distribution, reads);
+    for (const check::Part* part : s->parts)
+      collect(*part, reads);
     collect(s->body, reads);
     collect(s->otherwise, reads);
   }

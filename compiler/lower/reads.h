@@ -14,6 +14,7 @@ void collect(const check::Expr* e, Reads& reads);
 void collect(const check::Size& size, Reads& reads);
 void collect(const check::DistributionExpr* d, Reads& reads);
 void collect(const check::BijectorStep* step, Reads& reads);
+void collect(const check::Part& part, Reads& reads);
 void collect(const check::Type& type, Reads& reads);
 void collect(const check::Block& block, Reads& reads);
 

@@ -214,12 +214,14 @@ def rest():
 
 
 class FamilyMeaning(Meaning):
-    """Base of the tests of families: `self.family(statements, log_q)`."""
+    """Base of the tests of families: `self.family(statements, log_q)`, of a model M with its data at a point."""
+
+    MODEL, DATA, POINT = FAMILY_MODEL, FAMILY_DATA, FAMILY_POINT
 
     def family(self, body, log_q, before=""):
-        """The density of the family at FAMILY_POINT with its initial learnables, and derivatives of the objective."""
-        executable = self.compiled(before + FAMILY_MODEL + "family F for M { " + body + " }", "--families=F")
-        data, points = self.write("data.json", FAMILY_DATA), self.write("points.json", [FAMILY_POINT])
+        """The density of the family at the point after a few steps, by the point and the learned values, and that of its draws."""
+        executable = self.compiled(before + self.MODEL + "family F for M { " + body + " }", "--families=F")
+        data, points = self.write("data.json", self.DATA), self.write("points.json", [self.POINT])
         folder = self.scratch / "fit"
         done = run([executable, "fit", "--data", data, "--output", folder, "--family", "F", "--steps", 300, "--quiet", "--set", "start=plain", "--set", "precondition=off", "--set", "warm_up=off"], status=None)
         self.assertIn(done.returncode, (0, 2), done.stderr)
@@ -227,7 +229,7 @@ class FamilyMeaning(Meaning):
         values = self.learnables(learned)
         ours = json.loads(run([executable, "log-q", "--fit", folder / "fit.json", "--data", data, "--at", points]).stdout)
         ours = ours[0] if isinstance(ours, list) else ours
-        self.close(number(ours["log_q"]), log_q(values, FAMILY_POINT), "log q", 1e-11)
+        self.close(number(ours["log_q"]), log_q(values, self.POINT), "log q", 1e-11)
         run([executable, "sample", "--fit", folder / "fit.json", "--data", data, "--draws", 20, "--output", folder / "draws.csv"])
         self.consistent(executable, folder, data)
         return executable
@@ -236,7 +238,7 @@ class FamilyMeaning(Meaning):
         """log q of the draws equals the density of the family at these points."""
         with open(folder / "draws.csv", newline="") as file:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-        points = [{name: shaped(row, name, value) for name, value in FAMILY_POINT.items()} for row in rows]
+        points = [{name: shaped(row, name, value) for name, value in self.POINT.items()} for row in rows]
         found = json.loads(run([executable, "log-q", "--fit", folder / "fit.json", "--data", data, "--at", self.write("draws.json", points), "--scale", "unconstrained"]).stdout)
         for row, point in zip(rows, found):
             self.close(number(point["log_q"]), row["log_q__"], "log q of a draw", 1e-8)
