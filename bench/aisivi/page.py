@@ -63,7 +63,7 @@ def heading(results):
         `./dev bench aisivi` writes this page. The targets of Pielok, Bischl and Rügamer (2025) and of their rivals (`examples/aisivi/`), each fitted by a semi-implicit family with the defaults, by the same family without a proposal, by what was
         published as far as one core carries it, by a full-rank Gaussian and by a flow. Double precision, one thread a fit. Every cell: median (range) over seeds. KL(p, q) of the plane's targets is by quadrature, of the posteriors over 20,000 exact draws; KL(q, p) is of
         5,000 draws of a semi-implicit q (2,000 for posteriors) and of 20,000 of the others, distances of 20,000. Densities that are integrals are estimated with 2,048 inner samples for KL(q, p), of posteriors with 8,192, and for KL(p, q) with so many, 512 to 8,192, that half of the variance of log q, its bias, is
-        below a hundredth of the divergence. Seconds are of the processor, for the fit with its report of the result.
+        below a twentieth of the divergence or 0.00005. Seconds are of the processor, for the fit with its report of the result.
 
         Measured on: {machine.get("processor", "unknown")}, {machine.get("cores", "?")} cores, {results.get("jobs", "?")} fits at a time."""
     )
