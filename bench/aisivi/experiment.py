@@ -14,12 +14,13 @@ from peers.vmodel import Model
 from targets import EXAMPLES, TARGETS, Posterior, circle
 
 DRAWS = 20_000
-# Draws of the fit whose density, an integral, is estimated: in the plane, of posteriors.
-DRAWS_WITH_DENSITY, DRAWS_OF_POSTERIOR = 5_000, 2_000
+# Draws of the fit whose density, an integral, is estimated, and inner samples of each: in the plane, of posteriors.
+DRAWS_IN_PLANE, INNER_IN_PLANE = 5_000, 2_048
+DRAWS_OF_POSTERIOR, INNER_OF_POSTERIOR = 2_000, 8_192
 # Inner samples of a density: so many that the bias of log q, half of the variance of its estimate, is on average below this share of the
 # divergence that is measured, or below this; found at some of the points.
 INNER = (512, 8_192)
-BIAS_SHARE, BIAS = 0.01, 1e-5
+BIAS_SHARE, BIAS = 0.05, 5e-5
 PROBES = 200
 GRID = 100  # cells of a side: the midpoint rule of such functions converges faster than any power
 
@@ -109,16 +110,17 @@ class Density:
     def __init__(self, model, folder, target, method):
         self.model, self.folder, self.target, self.integral = model, folder, target, method.integral
         self.fit = folder / "fit.json"
-        self.inner = INNER[1] if method.integral else None  # of the draws: reverse divergences are biased downwards by few
 
     def of_draws(self, seed):
         """DRAWS draws, and log q of the first of them."""
         table = self.folder / "draws.csv"
         common = ("--fit", self.fit, "--output", table)
-        count = DRAWS
+        count, inner = DRAWS, ()
         if self.integral:
-            count = DRAWS_OF_POSTERIOR if isinstance(self.target, Posterior) else DRAWS_WITH_DENSITY
-        self.model.command("sample", *common, "--draws", count, "--seed", seed, *(("--inner", INNER[1]) if self.integral else ()))
+            posterior = isinstance(self.target, Posterior)
+            count = DRAWS_OF_POSTERIOR if posterior else DRAWS_IN_PLANE
+            inner = ("--inner", INNER_OF_POSTERIOR if posterior else INNER_IN_PLANE)  # reverse divergences are biased downwards by few
+        self.model.command("sample", *common, "--draws", count, "--seed", seed, *inner)
         draws, log_q = read_columns(table, self.target.parameter)
         if self.integral:
             self.model.command("sample", *common, "--draws", DRAWS - count, "--seed", seed + 1_000, "--inner", 2)
@@ -133,8 +135,8 @@ class Density:
         answers = json.loads(self.model.command("log-q", "--fit", self.fit, "--at", at, *options))
         return np.array([float(a["log_q"]) for a in answers]), np.array([float(a.get("standard_error", 0)) for a in answers])
 
-    def divergence(self, points, log_p, weights):
-        """sum w (log p - log q) with normalised weights, log q at all points with the number of inner samples that some of them ask for, and this number."""
+    def resolved(self, points, log_p, weights):
+        """log q at all points and its standard errors with the number of inner samples that some of them ask for, and this number."""
         w = weights / weights.sum()
         inner = INNER[0]
         probes = np.random.default_rng(0).choice(len(points), size=min(PROBES, len(points)), p=w)
@@ -143,7 +145,7 @@ class Density:
             if np.mean(error**2) / 2 <= max(BIAS, BIAS_SHARE * np.mean(log_p[probes] - log_q)):
                 break
             inner *= 2
-        return self.at(points, inner)[0], inner
+        return *self.at(points, inner), inner
 
 
 def read_columns(path, parameter):
@@ -163,12 +165,13 @@ def forward(target, density):
         # Cells without mass: together below 1e-9 of it.
         kept = log_p > log_p.max() - 28
         points, log_p = points[kept], log_p[kept]
-        log_q, inner = density.divergence(points, log_p, np.exp(log_p))
-        return {"forward_kl": metrics.forward_kl_on_grid(log_p, log_q, cell), "inner": inner}
+        log_q, error, inner = density.resolved(points, log_p, np.exp(log_p))
+        # Errors of log q at different cells are independent.
+        return {"forward_kl": metrics.forward_kl_on_grid(log_p, log_q, cell), "forward_kl_error": float(cell * np.linalg.norm(np.exp(log_p) * error)), "inner": inner}
     if isinstance(target, Posterior):
         x, log_weights = target.weighted_draws(DRAWS, np.random.default_rng(20_000), None if target.name == "diffusion" else 8)
         weights, log_p = np.exp(log_weights - log_weights.max()), target.log_density(x)
-        log_q, inner = density.divergence(x, log_p, weights)
+        log_q, _, inner = density.resolved(x, log_p, weights)
         mean, error = metrics.weighted_mean(log_p - log_q, weights)
         return {"forward_kl": mean, "forward_kl_error": error, "inner": inner}
     return {}

@@ -24,7 +24,7 @@ namespace {
   std::exit(1);
 }
 
-const vmodel_model& compile(const std::string& source) {
+const vmodel_model& compile(const std::string& source, const std::string& families) {
   std::string folder = (fs::temp_directory_path() / "bench-parts-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr)
     stop("no folder for temporary files");
@@ -32,7 +32,7 @@ const vmodel_model& compile(const std::string& source) {
   std::ofstream(model) << source;
   const fs::path compiler = fs::read_symlink("/proc/self/exe").parent_path() / "vmodelc";
   const std::string command =
-      "'" + compiler.string() + "' '" + model.string() + "' -o '" + executable.string() + "' --families=mean_field";
+      "'" + compiler.string() + "' '" + model.string() + "' -o '" + executable.string() + "' --families=" + families;
   const int status = std::system(command.c_str());
   std::string error = "vmodelc refused it:\n" + source;
   const vmodel_model* found = status == 0 ? load_payload(executable.string(), error) : nullptr;
@@ -44,8 +44,8 @@ const vmodel_model& compile(const std::string& source) {
 
 } // namespace
 
-PartModel::PartModel(const std::string& source, const std::string& data)
-    : compiled_(std::make_unique<CompiledModel>(compile(source))) {
+PartModel::PartModel(const std::string& source, const std::string& data, const std::string& families)
+    : compiled_(std::make_unique<CompiledModel>(compile(source, families))) {
   vmodel::json::Value value;
   vmodel::json::ParseError error;
   if (!vmodel::json::parse(data, value, error))

@@ -15,8 +15,9 @@ namespace bench {
 /// written here, not by users.
 class PartModel {
 public:
-  /// `source` is a model in the language, `data` JSON. Compiled by the vmodelc beside this program, for this machine.
-  PartModel(const std::string& source, const std::string& data);
+  /// `source` is a model in the language, `data` JSON, `families` those to compile. Compiled by the vmodelc beside this
+  /// program, for this machine.
+  PartModel(const std::string& source, const std::string& data, const std::string& families = "mean_field");
 
   int native_lanes() const { return compiled_->lanes(); }
   const vmodel::runtime::PreparedModel& prepared() const { return *prepared_; }

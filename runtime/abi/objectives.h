@@ -106,6 +106,12 @@ constexpr unsigned objective_needs(const ObjectiveRow& row, std::string_view est
 struct ObjectiveDefault {
   ObjectiveMethod method;
   std::string_view setting, value;
+  // Only of the objective of that name; such rows stand below those of the method. Empty: of all of the method.
+  std::string_view objective = {};
+
+  constexpr bool belongs_to(const ObjectiveRow& row) const {
+    return method == row.method && (objective.empty() || objective == row.name);
+  }
 };
 
 inline constexpr ObjectiveDefault objective_defaults[] = {
@@ -126,19 +132,27 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::renyi, "settle", "0"},
     {ObjectiveMethod::renyi, "optimizer.clip", "10"},
     {ObjectiveMethod::semi_implicit, "outer", "128"},
+    {ObjectiveMethod::semi_implicit, "inner", "128"},
     {ObjectiveMethod::semi_implicit, "steps", "4000"},
     {ObjectiveMethod::semi_implicit, "settle", "0"},
     {ObjectiveMethod::semi_implicit, "warm_up", "off"},
     {ObjectiveMethod::semi_implicit, "temper", "0.1"},
-    {ObjectiveMethod::semi_implicit, "optimizer.rate", "0.003"},
+    {ObjectiveMethod::semi_implicit, "temper_share", "0.6"},
+    {ObjectiveMethod::semi_implicit, "optimizer.rate", "0.006"},
     {ObjectiveMethod::semi_implicit, "optimizer.clip", "10"},
     {ObjectiveMethod::semi_implicit, "average", "0.1"},
+    // The proposal makes a few samples enough, and their score is as good with more particles and steps in their place.
+    {ObjectiveMethod::semi_implicit, "outer", "256", "aisivi"},
+    {ObjectiveMethod::semi_implicit, "inner", "32", "aisivi"},
+    {ObjectiveMethod::semi_implicit, "steps", "8000", "aisivi"},
     {ObjectiveMethod::surrogate_bound, "outer", "128"},
+    {ObjectiveMethod::surrogate_bound, "inner", "128"},
     {ObjectiveMethod::surrogate_bound, "steps", "4000"},
     {ObjectiveMethod::surrogate_bound, "settle", "0"},
     {ObjectiveMethod::surrogate_bound, "warm_up", "off"},
     {ObjectiveMethod::surrogate_bound, "temper", "0.1"},
-    {ObjectiveMethod::surrogate_bound, "optimizer.rate", "0.003"},
+    {ObjectiveMethod::surrogate_bound, "temper_share", "0.6"},
+    {ObjectiveMethod::surrogate_bound, "optimizer.rate", "0.006"},
     {ObjectiveMethod::surrogate_bound, "optimizer.clip", "10"},
     {ObjectiveMethod::surrogate_bound, "average", "0.1"},
 };

@@ -10,7 +10,7 @@
 namespace vmodel::runtime {
 namespace {
 
-constexpr int64_t most_draws = 4096;
+constexpr int64_t most_draws = 2048;
 constexpr int64_t shape_draws = 64, shape_samples = 1024;
 constexpr double heavy = 0.7;
 

@@ -247,7 +247,7 @@ void choose_objective(const T& name, S& settings) {
       found.word(settings, T(value));
   };
   for (const ObjectiveDefault& entry : objective_defaults) {
-    if (entry.method == row->method)
+    if (entry.belongs_to(*row))
       preset(entry.setting, entry.value);
   }
   for (const ObjectivePreset& entry : row->fixed) {

@@ -29,7 +29,7 @@ class SemiImplicitFits(unittest.TestCase):
     def test_bounds_and_draws(self):
         """The objective is aisivi without being named; bounds and evidence agree with a posterior whose evidence is 1."""
         process, fit = self.fit("bent")
-        self.assertIn("aisivi(outer = 128", process.stdout)
+        self.assertIn("aisivi(outer = 256", process.stdout)
         self.assertIn("start: laplace", process.stdout)
         m = fit["diagnostics"]["mixture"]
         self.assertLess(m["elbo_lower"], 5 * m["elbo_lower_standard_error"])

@@ -1,4 +1,5 @@
-// A step of Adam has the bits of its formula, whatever the width of vectors and however roots are computed.
+// A step of Adam has the bits of its formula, whatever the width of vectors and however roots are computed;
+// exponentials are as accurate as they are said to be.
 #include "runtime/math/arrays.h"
 
 #include <gtest/gtest.h>
@@ -81,6 +82,65 @@ TEST(Arrays, AdamPassesOnWhatIsNotFinite) {
   n.second[4] = std::numeric_limits<double>::quiet_NaN();
   n.first[5] = std::numeric_limits<double>::infinity();
   compare({0.9, 0.999, 1, 0.01, 1.7, 1e-8}, n);
+}
+
+std::vector<double> exponentials_of(const std::vector<double>& x) {
+  std::vector<double> y(x.size());
+  exponentials(x.data(), y.data(), x.size());
+  return y;
+}
+
+TEST(Arrays, ExponentialsAreRightToThreeUnits) {
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<double> all(-708, 709.7), near(-1, 1), tiny(-60, 0);
+  std::vector<double> x;
+  for (int i = 0; i < 200000; ++i) {
+    x.push_back(all(random));
+    x.push_back(near(random));
+    x.push_back(std::ldexp(i % 2 == 0 ? 1.0 : -1.0, static_cast<int>(tiny(random))));
+    // Next to where the power of two changes: r is largest there.
+    x.push_back((i % 2001 - 1000 + 0.5) * 0.69314718055994531);
+  }
+  const std::vector<double> y = exponentials_of(x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double exact = std::exp(static_cast<long double>(x[i]));
+    const double unit = std::nextafter(static_cast<double>(exact), INFINITY) - static_cast<double>(exact);
+    ASSERT_LE(std::fabs(static_cast<double>(y[i] - exact)), 3 * unit) << x[i];
+  }
+}
+
+TEST(Arrays, ExponentialsOfWhatIsSpecial) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const std::vector<double> y = exponentials_of(
+      {0, -0.0, -infinity, infinity, std::numeric_limits<double>::quiet_NaN(), -709, -1e300, 710, 1e300, 709.7});
+  EXPECT_EQ(y[0], 1);
+  EXPECT_EQ(y[1], 1);
+  EXPECT_EQ(y[2], 0);
+  EXPECT_EQ(y[3], infinity);
+  EXPECT_TRUE(std::isnan(y[4]));
+  EXPECT_EQ(y[5], 0); // below the normal numbers
+  EXPECT_EQ(y[6], 0);
+  EXPECT_EQ(y[7], infinity);
+  EXPECT_EQ(y[8], infinity);
+  EXPECT_TRUE(std::isfinite(y[9]));
+}
+
+// Ends of arrays and single elements go another way through the code than whole vectors do.
+TEST(Arrays, ExponentialsDoNotDependOnPlaceOrLength) {
+  std::mt19937_64 random(8);
+  std::normal_distribution<double> normal(-20, 15);
+  std::vector<double> x(40);
+  for (double& e : x)
+    e = normal(random);
+  const std::vector<double> whole = exponentials_of(x);
+  for (size_t size = 0; size < x.size(); ++size) {
+    for (size_t first = 0; first + size <= x.size() && first < 9; ++first) {
+      std::vector<double> part(x.begin() + static_cast<long>(first), x.begin() + static_cast<long>(first + size));
+      exponentials(part.data(), part.data(), size); // in place
+      for (size_t i = 0; i < size; ++i)
+        ASSERT_EQ(bits(part[i]), bits(whole[first + i])) << size << " from " << first;
+    }
+  }
 }
 
 } // namespace
