@@ -4,6 +4,7 @@
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/recompute.h"
 
 #include <algorithm>
 #include <limits>
@@ -123,6 +124,7 @@ private:
     for (ValueId v : op.operands)
       extents.push_back(b.dim(r(v)));
     const Region& body = op.regions[0];
+    const ir::Definitions definitions = ir::Definitions::directly_in(body);
     std::vector<ValueId> results;
     for (const Terms& terms : found->second) {
       if (terms.empty()) {
@@ -131,19 +133,12 @@ private:
       }
       // The least of ones and zeros is one where all conditions hold, and infinite where there are none.
       const ValueId least = b.reduce("min", extents, [&](Builder::Indices at) {
-        Rewriter copier(from_, b);
-        for (const ValueId outer : ir::free_values(from_, op))
-          if (r.has(outer))
-            copier.set(outer, r(outer));
         for (std::size_t i = 0; i < at.size(); ++i)
-          copier.set(body.arguments[i], at[i]);
-        for (const Op& inner : body.ops)
-          if (inner.regions.empty() && needed(inner, terms, body))
-            copier.copy(inner);
+          r.set(body.arguments[i], at[i]);
         ValueId all = b.boolean(true);
         for (const Op& inner : body.ops)
           if (const auto term = terms.find(&inner); term != terms.end()) {
-            const ValueId condition = copier(term->second.condition);
+            const ValueId condition = recompute(r, term->second.condition, definitions);
             all = b.logical_and(all, term->second.side == 0 ? condition : b.logical_not(condition));
           }
         return std::vector{b.select(all, b.constant(1), b.constant(0))};
@@ -157,23 +152,6 @@ private:
         r.set(op.results[i],
               b.select(results[i], r(op.results[i]), b.constant(-std::numeric_limits<double>::infinity())));
     return true;
-  }
-
-  /// Whether a condition of these terms is computed from the operation.
-  static bool needed(const Op& op, const Terms& terms, const Region& body) {
-    std::set<ValueId> wanted;
-    for (const auto& [conditional, term] : terms)
-      wanted.insert(term.condition);
-    for (auto inner = body.ops.rbegin(); inner != body.ops.rend(); ++inner) {
-      bool gives = false;
-      for (ValueId v : inner->results)
-        gives |= wanted.contains(v);
-      if (gives && &*inner == &op)
-        return true;
-      if (gives)
-        wanted.insert(inner->operands.begin(), inner->operands.end());
-    }
-    return false;
   }
 
   const Function& from_;

@@ -9,6 +9,7 @@
 #include "compiler/passes/cost.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/recompute.h"
 
 #include <algorithm>
 #include <map>
@@ -143,7 +144,7 @@ private:
     const ValueId count = b.sum(extents, [&](Builder::Indices at) {
       for (std::size_t k = 0; k < at.size(); ++k)
         r.set(body.arguments[k], at[k]);
-      const ValueId condition = compute(r, term.branches->operands[0], definitions);
+      const ValueId condition = recompute(r, term.branches->operands[0], definitions);
       return term.side == 0 ? b.select(condition, b.constant(1), b.constant(0))
                             : b.select(condition, b.constant(0), b.constant(1));
     });
@@ -156,16 +157,6 @@ private:
           return std::vector{b.mul(count, r(side.yields[0]))};
         },
         [&] { return std::vector{b.constant(0)}; })[0];
-  }
-
-  /// A value of a body, once more.
-  ValueId compute(Rewriter& r, ValueId v, const ir::Definitions& body) const {
-    if (const Op* op = body.of(v)) {
-      for (ValueId u : ir::free_values(from_, *op))
-        compute(r, u, body);
-      r.copy(*op, false);
-    }
-    return r(v);
   }
 
   const Function& from_;
