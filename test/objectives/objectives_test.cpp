@@ -15,7 +15,6 @@
 namespace vmodel::runtime {
 namespace {
 
-using test::FakeDefaults;
 using test::FakeModel;
 using test::Slots;
 
@@ -64,25 +63,13 @@ struct Holes {
 };
 
 template <typename Shape>
-struct Gauss : FakeDefaults {
+struct Gauss : test::WithoutData<dimension> {
   static constexpr const char *name = "Gauss", *source = "gauss.vmodel";
-  static constexpr int data_count = 0, extra_sizes = 0;
-  static std::vector<std::string> data_names() { return {}; }
-  static std::string data() { return "[]"; }
-  static std::string size_texts() { return ""; }
-  static void sizes(Slots, int64_t*) {}
-  static std::string parameters() { return "[]"; }
-  static int64_t dimension(Slots) { return runtime::dimension; }
-  static int64_t reported_parameters(Slots) { return runtime::dimension; }
-  static int64_t reported(Slots) { return runtime::dimension; }
-  static void data_shape(int, Slots, int64_t*) {}
   template <typename T>
   static void density(Slots, const T* z, T& value, T& jacobian) {
     value = Shape::density(z);
     jacobian = T(1.5);
   }
-  static void constrain(Slots, const double* z, double* x) { std::copy(z, z + runtime::dimension, x); }
-  static void unconstrain(Slots, const double* x, double* z) { std::copy(x, x + runtime::dimension, z); }
 };
 
 template <typename Shape = Plain>

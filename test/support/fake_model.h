@@ -24,6 +24,7 @@
 #include "runtime/model/philox.h"
 #include "test/support/dual.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <deque>
@@ -52,6 +53,23 @@ struct FakeDefaults {
   static bool in_support(Slots, int64_t) { return true; }
   static void likelihood(Slots, const double*, double*) {}
   static void prepare(vmodel_slot*, const vmodel_host*) {}
+};
+
+// The rest of a description without data, whose coordinates are reported as they are: what is left is a density.
+template <int size>
+struct WithoutData : FakeDefaults {
+  static constexpr int data_count = 0, extra_sizes = 0;
+  static std::vector<std::string> data_names() { return {}; }
+  static std::string data() { return "[]"; }
+  static std::string size_texts() { return ""; }
+  static void sizes(Slots, int64_t*) {}
+  static std::string parameters() { return "[]"; }
+  static int64_t dimension(Slots) { return size; }
+  static int64_t reported_parameters(Slots) { return size; }
+  static int64_t reported(Slots) { return size; }
+  static void data_shape(int, Slots, int64_t*) {}
+  static void constrain(Slots, const double* z, double* x) { std::copy(z, z + size, x); }
+  static void unconstrain(Slots, const double* x, double* z) { std::copy(x, x + size, z); }
 };
 
 template <typename M>

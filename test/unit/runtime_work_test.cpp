@@ -11,24 +11,13 @@
 namespace vmodel::runtime {
 namespace {
 
-using test::FakeDefaults;
 using test::FakeModel;
 using test::Slots;
 
 constexpr int dimension = 5;
 
-struct Standard : FakeDefaults {
+struct Standard : test::WithoutData<dimension> {
   static constexpr const char *name = "Standard", *source = "standard.vmodel";
-  static constexpr int data_count = 0, extra_sizes = 0;
-  static std::vector<std::string> data_names() { return {}; }
-  static std::string data() { return "[]"; }
-  static std::string size_texts() { return ""; }
-  static void sizes(Slots, int64_t*) {}
-  static std::string parameters() { return "[]"; }
-  static int64_t dimension(Slots) { return runtime::dimension; }
-  static int64_t reported_parameters(Slots) { return runtime::dimension; }
-  static int64_t reported(Slots) { return runtime::dimension; }
-  static void data_shape(int, Slots, int64_t*) {}
   template <typename T>
   static void density(Slots, const T* z, T& value, T& jacobian) {
     value = T(0);
@@ -36,8 +25,6 @@ struct Standard : FakeDefaults {
       value = value - z[i] * z[i] * 0.5;
     jacobian = T(0);
   }
-  static void constrain(Slots, const double* z, double* x) { std::copy(z, z + runtime::dimension, x); }
-  static void unconstrain(Slots, const double* x, double* z) { std::copy(x, x + runtime::dimension, z); }
 };
 
 class WorkOfFits : public testing::Test {
