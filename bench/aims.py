@@ -11,6 +11,7 @@ LIMITS = json.loads((Path(__file__).resolve().parent / "limits.json").read_text(
 
 COMPILE = 0.25  # seconds of user and system time, the median over all models
 COMPILE_MOST = 1.0
+COMPILE_OVER_LLVM = 2.5  # or, where that is missed, so many times LLVM's own share
 
 GRADIENT = 60  # times Stan Math without sufficient statistics, the geometric mean
 GRADIENT_LEAST = 5

@@ -38,10 +38,10 @@ class Compiler:
         machine.run([self.program, case.source, "-o", executable, *options])
         return executable
 
-    def usage(self, case, meter=None):
-        """Time and memory of one compilation, and the milliseconds of its phases as --time tells them."""
+    def usage(self, case, meter=None, core=None):
+        """Time and memory of one compilation, and the milliseconds of its phases as --time tells them; on one core they are its processor's."""
         with tempfile.TemporaryDirectory() as folder:
-            used = machine.run([self.program, case.source, "-o", Path(folder) / "model", "--time"], meter=meter)
+            used = machine.run([self.program, case.source, "-o", Path(folder) / "model", "--time"], meter=meter, core=core)
         return used, phases(used.errors + used.output)
 
 

@@ -382,6 +382,13 @@ class Report(unittest.TestCase):
         page = report.page(self.results)
         self.assertIn("| 40.0x (40.0 to 40.0) | 25.0x (20.0 to 30.0) |", page)
 
+    def test_compile_times_stand_beside_llvm_s_own_share(self):
+        for record, over in zip(self.results["vmodelc"], (1.5, 1.25, 1.75), strict=True):
+            record["over_llvm"] = [over, over + 1, over - 1]
+        page = report.page(self.results)
+        self.assertIn("the whole takes **1.50 times** as long as LLVM alone (median; at most 1.75 times)", page)
+        self.assertIn(" | 1.25x | ", page)
+
     def test_a_refused_peer_is_named_and_has_no_ratio(self):
         record = next(r for r in self.results["gradients"] if r["model"] == "garch11")
         for name in ("stan", "stan_tuned"):
