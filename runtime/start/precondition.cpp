@@ -300,7 +300,7 @@ private:
         continue;
       curvature.noalias() += rows.transpose() * rows / static_cast<double>(points);
     }
-    curvature.diagonal() += curvature_of_starts();
+    curvature.diagonal() += least_curvature();
     set_diagonal(curvature.diagonal());
     const VectorXd scale = result_.diagonal_;
     MatrixXd scaled = scale.asDiagonal() * curvature * scale.asDiagonal();
@@ -345,7 +345,7 @@ private:
       if (sum.allFinite())
         diagonal += sum.cwiseAbs2() / static_cast<double>(directions * lanes_);
     }
-    diagonal += curvature_of_starts();
+    diagonal += least_curvature();
     set_diagonal(diagonal);
   }
 
@@ -365,6 +365,28 @@ private:
     const VectorXd variance = (values.colwise() - mean).rowwise().squaredNorm() / static_cast<double>(starts - 1);
     return variance.unaryExpr([](double v) { return v > 0 ? 1 / (most_spreads * most_spreads * v) : 0.0; });
   }
+
+  // The scales on which draws follow learned numbers linearly at best, whatever the curvature at phi: one on a scale of
+  // logarithms or logits, where a number ceases to matter towards its ends (degrees of freedom of a Student t variable
+  // that is nearly normal, a weight near one), and for others the posterior's widest coordinate, or one (what is
+  // multiplied by a weight near zero). Without such a limit a step of a number that does not matter here leads to
+  // where it does.
+  VectorXd own_scales() const {
+    const VectorXd widths =
+        factor_.size() > 0 ? VectorXd(factor_.rowwise().norm()) : VectorXd(diagonal_.cwiseSqrt().cwiseInverse());
+    VectorXd scales = VectorXd::Ones(result_.size());
+    for (const LearnableValue& l : learnables_)
+      for (int64_t i = l.phi_offset; i < l.phi_offset + l.phi_size; ++i) {
+        const double raw = phi_[static_cast<size_t>(i)];
+        if (l.map == "identity" || l.map == "cov_cholesky")
+          scales[i] = std::max(1.0, widths.maxCoeff());
+        else if (l.map == "softplus" && raw > 0)
+          scales[i] = (std::log1p(std::exp(-raw)) + raw) * (1 + std::exp(-raw)); // its value over its slope
+      }
+    return scales;
+  }
+
+  VectorXd least_curvature() const { return curvature_of_starts() + own_scales().cwiseAbs2().cwiseInverse(); }
 
   void set_diagonal(const VectorXd& curvature) {
     for (int64_t i = 0; i < result_.size(); ++i)
