@@ -57,8 +57,11 @@ public:
     if (dimension_ == 0 || result_.size() == 0)
       return result_;
     const bool exact = effort_.hessians > 0 && mean_factor();
-    if (!exact && !mean_diagonal())
-      return result_;
+    if (!exact) {
+      factor_.resize(0, 0);
+      if (!mean_diagonal())
+        return result_;
+    }
     const GaussianParts parts = gaussian_parts();
     // Curvature by weights of nets that bend a density is no guide to their steps.
     if (parts.location == nullptr && family_.mixture)
