@@ -12,6 +12,8 @@ namespace vmodel::runtime {
 namespace {
 
 constexpr double most_halves_apart = 4;
+// Times the root of the dimension.
+constexpr double most_spreads = 10;
 constexpr double most_skipped = 0.01;
 constexpr int64_t most_last_draws = 4096;
 // Labels that are worth less than this share of what the classifier's are worth have collapsed (one particle: 0).
@@ -84,6 +86,16 @@ void judge_round_trip(FitContext& fit) {
 }
 
 // The ELBO of the result, and whether it can be relied on.
+// Where the ELBO is largest each coordinate adds about one to the variance of log p - log q, however poor the family.
+void judge_spread(FitContext& fit, const Evaluation& e) {
+  const double usual = std::sqrt(static_cast<double>(std::max<int64_t>(fit.model.dimension(), 1)));
+  if (!fit.is_elbo() || !std::isfinite(e.spread) || e.spread <= most_spreads * usual)
+    return;
+  fit.state.problems.push_back("the family is far from the posterior: log p - log q varies by " + brief(e.spread, 3) +
+                               " from draw to draw (standard deviation; about " + brief(usual, 3) +
+                               " is usual at an optimum); use more --steps, another start or family");
+}
+
 void judge(FitContext& fit) {
   FitState& state = fit.state;
   state.phase = "done";
@@ -110,6 +122,7 @@ void judge(FitContext& fit) {
     else
       state.notes.push_back("the ELBO is not a number, since the density at " + draws + " is not finite");
   }
+  judge_spread(fit, e);
   judge_draws(fit);
   judge_round_trip(fit);
   if (static_cast<double>(state.skipped) > most_skipped * static_cast<double>(state.step)) {

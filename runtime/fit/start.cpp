@@ -3,6 +3,7 @@
 #include "runtime/fit/context.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+#include "runtime/start/ascent.h"
 #include "runtime/start/family_start.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ namespace {
 
 // Draws of the comparison with the plain start; more where they do not tell.
 constexpr int64_t few_draws = 256, many_draws = 4096;
-constexpr double mode_share = 0.5;
+constexpr double mode_share = 0.5, way_share = 0.25;
 // Why a semi-implicit family of another form than the library's does not start at a density.
 constexpr const char* no_density = "its density is an integral, and it has no last map by location and factor "
                                    "(triangular_affine) that could be set to the moments of draws";
@@ -88,9 +89,23 @@ private:
     fit_.state.start = "plain (Laplace refused: " + refused + ")";
     if (!settable)
       return;
+    fit_.begin("start on the way up");
+    const IndependentNormals normals = best_on_the_way(fit_.density, fit_.settings.seed, fit_.power,
+                                                       way_share * fit_.work.steps(), [this] { fit_.alive(); });
+    if (from(normals))
+      fit_.state.start = "independent normals on the way up (Laplace refused: " + refused + ")";
     fit_.begin("start by mean_field");
-    if (from_mean_field())
+    if (from_mean_field(normals))
       fit_.state.start = "mean field with its mean curvature (Laplace refused: " + refused + ")";
+  }
+
+  bool from(const IndependentNormals& normals) {
+    std::vector<double> phi = fit_.state.phi;
+    if (normals.location.empty() || !independent_start(fit_.model, fit_.family, normals.location, normals.scale, phi) ||
+        !fit_.compare(fit_.state.phi, phi, few_draws, 0).second_is_sound())
+      return false;
+    fit_.state.phi = phi;
+    return true;
   }
 
   // Empty, or why not.
@@ -182,8 +197,8 @@ private:
     return usable ? found : nullptr;
   }
 
-  // A short fit of the family mean_field to the density that the first step has.
-  FitState fit_mean_field() {
+  // A short fit of the family mean_field to the density that the first step has, from these normals if there are any.
+  FitState fit_mean_field(const IndependentNormals& normals = {}) {
     FitSettings settings = fit_.settings;
     settings.family = "mean_field";
     settings.objective = {};
@@ -191,6 +206,13 @@ private:
     settings.objective.particles = 16;
     settings.adam.clip = 0;
     settings.start = StartChoice::plain;
+    const Family& mean_field = *other_mean_field();
+    OtherFit first{"", mean_field.name, plain_start(fit_.model, mean_field, settings.seed)};
+    if (!normals.location.empty() &&
+        independent_start(fit_.model, mean_field, normals.location, normals.scale, first.phi)) {
+      settings.start = StartChoice::other_fit;
+      settings.from = std::move(first);
+    }
     settings.steps = std::min<int64_t>(500, std::max<int64_t>(fit_.settings.steps / 4, 1));
     settings.settle = 0;
     settings.temper = fit_.power;
@@ -224,12 +246,12 @@ private:
 
   // Where there is no mode: a short fit of mean_field, whose mean and mean curvature make a Gaussian
   // that stands in for Laplace's. Kept only where its ELBO is better than the plain start's.
-  bool from_mean_field() {
+  bool from_mean_field(const IndependentNormals& normals) {
     const Family* mean_field = other_mean_field();
     const PreconditionerEffort effort = fit_.preconditioner_effort();
     if (mean_field == nullptr || effort.hessians == 0)
       return false;
-    const FitState first = fit_mean_field();
+    const FitState first = fit_mean_field(normals);
     Laplace gaussian;
     if (!mean_precision(fit_.model, *mean_field, fit_.density, first.phi, fit_.settings.seed, 99, effort,
                         gaussian.precision, gaussian.factor)) {

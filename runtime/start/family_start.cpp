@@ -39,31 +39,49 @@ std::vector<double> plain_start(const PreparedModel& model, const Family& family
 bool gaussian_start(const PreparedModel& model, const Family& family, const Laplace& laplace,
                     std::vector<double>& phi) {
   const auto learnables = model.learnables(family);
-  const LearnableValue* location = find(learnables, family.gaussian_location);
   const int64_t d = model.dimension();
-  if (location == nullptr || location->map != "identity" || location->phi_size != d)
+  std::vector<double> scale(static_cast<size_t>(d));
+  for (int64_t i = 0; i < d; ++i)
+    scale[static_cast<size_t>(i)] = 1 / std::sqrt(laplace.precision(i, i));
+  if (!independent_start(model, family, laplace.mode, scale, phi))
     return false;
-  const size_t at = static_cast<size_t>(location->phi_offset);
-  if (const LearnableValue* scale = find(learnables, family.gaussian_scale)) {
-    if (scale->phi_size != d || d + d != static_cast<int64_t>(phi.size()))
-      return false;
-    for (int64_t i = 0; i < d; ++i) {
-      phi[static_cast<size_t>(scale->phi_offset + i)] =
-          unconstrain_positive(scale->map, 1 / std::sqrt(laplace.precision(i, i)));
-    }
-  } else if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
-    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2)
-      return false;
+  if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
     size_t next = static_cast<size_t>(factor->phi_offset);
     for (int64_t i = 0; i < d; ++i) {
       for (int64_t j = 0; j < i; ++j)
         phi[next++] = laplace.factor(i, j);
       phi[next++] = std::log(laplace.factor(i, i));
     }
+  }
+  return true;
+}
+
+bool independent_start(const PreparedModel& model, const Family& family, const std::vector<double>& location,
+                       const std::vector<double>& scale, std::vector<double>& phi) {
+  const auto learnables = model.learnables(family);
+  const LearnableValue* mean = find(learnables, family.gaussian_location);
+  const int64_t d = model.dimension();
+  if (mean == nullptr || mean->map != "identity" || mean->phi_size != d)
+    return false;
+  if (const LearnableValue* scales = find(learnables, family.gaussian_scale)) {
+    if (scales->phi_size != d || d + d != static_cast<int64_t>(phi.size()))
+      return false;
+    for (int64_t i = 0; i < d; ++i)
+      phi[static_cast<size_t>(scales->phi_offset + i)] =
+          unconstrain_positive(scales->map, scale[static_cast<size_t>(i)]);
+  } else if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
+    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2)
+      return false;
+    size_t next = static_cast<size_t>(factor->phi_offset);
+    for (int64_t i = 0; i < d; ++i) {
+      std::fill_n(phi.begin() + static_cast<long>(next), i, 0.0);
+      next += static_cast<size_t>(i);
+      phi[next++] = std::log(scale[static_cast<size_t>(i)]);
+    }
   } else {
     return false;
   }
-  std::copy(laplace.mode.begin(), laplace.mode.end(), phi.begin() + static_cast<long>(at));
+  std::copy(location.begin(), location.end(), phi.begin() + static_cast<long>(mean->phi_offset));
   return true;
 }
 

@@ -15,6 +15,10 @@ std::vector<double> plain_start(const PreparedModel& model, const Family& family
 // deviations). False for other families.
 bool gaussian_start(const PreparedModel& model, const Family& family, const Laplace& laplace, std::vector<double>& phi);
 
+// The same for independent normals.
+bool independent_start(const PreparedModel& model, const Family& family, const std::vector<double>& location,
+                       const std::vector<double>& scale, std::vector<double>& phi);
+
 // Points on the unconstrained scale, in blocks as kernels read them: [block][D][lanes].
 struct PointBlocks {
   int64_t blocks = 0;
