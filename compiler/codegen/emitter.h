@@ -154,7 +154,8 @@ private:
                          const IndexedBody& body);
   std::vector<llvm::Value*> masked_region(const ir::Region& region, const std::vector<ir::ValueId>& results,
                                           llvm::Value* mask);
-  bool is_cheap(const ir::Region& region) const;
+  bool is_cheap(const ir::Region& region);
+  bool is_within(ir::ValueId index, const ir::Dim& extent);
   llvm::BasicBlock* block(const char* name);
 
   // reduces, several iterations at once (emitter_reduce.cpp)
@@ -245,6 +246,7 @@ private:
   bool is_again_ = false;                                                // while a number is loaded again
   std::map<std::uint32_t, std::vector<llvm::Value*>> lane_sums_;         // by value: of all copies, in vectors
   std::optional<ir::Definitions> all_definitions_;                       // made when it is needed
+  std::map<std::uint32_t, ir::ValueId> turns_;                           // of an index of a loop: how many there are
 
   // Iterations in lanes (rows.h).
   const Rows* rows_ = nullptr;                     // of the loop whose iterations are the lanes

@@ -1,5 +1,6 @@
 // Regions: loops, conditions, masks.
 #include "compiler/codegen/emitter.h"
+#include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 
 namespace vmodel::codegen {
@@ -15,6 +16,9 @@ namespace {
 
 /// Regions of more operations than this are skipped by a branch where no lane is active.
 constexpr std::size_t cheap_operations = 24;
+/// Of regions that reach into arrays, more instructions than this. Which lanes are active changes from turn to turn in
+/// a way that processors cannot guess, and a wrong guess costs some forty instructions.
+constexpr double cheap_instructions = 8;
 
 } // namespace
 
@@ -177,19 +181,47 @@ void Emitter::emit_uniform_if(const ir::Op& op) {
 }
 
 /// Only arithmetic that costs less than a branch, and nothing that could go wrong in lanes that do not want it.
-bool Emitter::is_cheap(const Region& region) const {
+bool Emitter::is_cheap(const Region& region) {
   if (region.ops.size() > cheap_operations)
     return false;
+  bool reaches = false;
+  double total = 0;
   for (const ir::Op& op : region.ops) {
     if (!op.regions.empty() || op.opcode == Opcode::random_)
       return false;
+    total += instructions(op.opcode);
+    if (op.opcode != Opcode::load_ && op.opcode != Opcode::accumulate_ && op.opcode != Opcode::store_)
+      continue;
     // An index that is right in the selected lanes only must not be read where there are none.
-    if (op.opcode == Opcode::load_ || op.opcode == Opcode::accumulate_ || op.opcode == Opcode::store_)
-      for (std::size_t i = 1; i < op.operands.size(); ++i)
-        if (function_.type(op.operands[i]).element == Element::index)
-          return false;
+    const std::vector<ir::Dim>& dims = function_.type(op.operands[0]).dims;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      reaches = true;
+      if (!is_within(op.operands[i + 1], dims[i]))
+        return false;
+    }
   }
-  return true;
+  return !reaches || total <= cheap_instructions;
+}
+
+/// Whether an index is within an extent wherever it is computed.
+bool Emitter::is_within(ValueId index, const ir::Dim& extent) {
+  if (rows_)
+    return false; // lanes are iterations, of which the last ones may not exist
+  if (!extent.value) {
+    const ir::Range range = ranges_(index);
+    return range.low >= 0 && range.high < static_cast<double>(extent.constant);
+  }
+  if (turns_.empty()) {
+    ir::for_each_op(function_.body, [&](const ir::Op& op) {
+      const bool is_nest = op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_;
+      for (std::size_t i = 0; is_nest && i < op.operands.size(); ++i)
+        turns_[op.regions[0].arguments[i].id] = op.operands[i];
+      if (op.opcode == Opcode::loop_)
+        turns_[op.regions[0].arguments[0].id] = op.operands[0];
+    });
+  }
+  const auto turns = turns_.find(index.id);
+  return turns != turns_.end() && turns->second == extent.value;
 }
 
 /// Runs a region for the lanes of a mask; with `branch`, not at all where there are none.

@@ -13,23 +13,6 @@ using ir::Opcode;
 using ir::Region;
 using ir::ValueId;
 
-namespace {
-
-// What a multiplication with addition takes until its result can be used, times how many of them a processor begins in
-// a cycle: so many independent ones keep it busy.
-constexpr double operations_in_flight = 8;
-// An iteration of more dependent operations than this is not hidden by the next ones, which the processor begins
-// before it ends.
-constexpr double long_chain = 40;
-// Instructions of all copies together; beyond, the code costs more time to compile than it saves.
-constexpr double max_instructions = 512;
-constexpr int max_copies = 8;
-// Of temporaries that an operation needs beside its operands: addresses, constants.
-constexpr int spare_registers = 2;
-// What the copies share in a loop inside of them: the parameter, the sum to which all add, a number from data.
-constexpr int inner_shared = 3;
-
-/// Instructions of an operation, roughly; inline functions are polynomials (docs/numerics.md).
 double instructions(Opcode opcode) {
   switch (opcode) {
   case Opcode::constant_:
@@ -48,6 +31,22 @@ double instructions(Opcode opcode) {
   default: return 1;
   }
 }
+
+namespace {
+
+// What a multiplication with addition takes until its result can be used, times how many of them a processor begins in
+// a cycle: so many independent ones keep it busy.
+constexpr double operations_in_flight = 8;
+// An iteration of more dependent operations than this is not hidden by the next ones, which the processor begins
+// before it ends.
+constexpr double long_chain = 40;
+// Instructions of all copies together; beyond, the code costs more time to compile than it saves.
+constexpr double max_instructions = 512;
+constexpr int max_copies = 8;
+// Of temporaries that an operation needs beside its operands: addresses, constants.
+constexpr int spare_registers = 2;
+// What the copies share in a loop inside of them: the parameter, the sum to which all add, a number from data.
+constexpr int inner_shared = 3;
 
 /// Functions that are calls: registers do not live through them, and nothing is gained by several.
 bool is_call(Opcode opcode) {

@@ -22,6 +22,9 @@
 
 namespace vmodel::codegen {
 
+/// Instructions of an operation, roughly; inline functions are polynomials (docs/numerics.md).
+double instructions(ir::Opcode opcode);
+
 /// How a reduce is carried out.
 struct Jam {
   int copies = 1;                              // iterations at once

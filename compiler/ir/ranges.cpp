@@ -171,9 +171,12 @@ private:
   void visit(const Op& op) {
     for (const Region& region : op.regions)
       if (op.opcode == Opcode::loop_) {
-        grow(region.arguments[0], positive);
+        grow(region.arguments[0], below(of(op.operands[0])));
         for (std::size_t i = 1; i < region.arguments.size(); ++i)
           grow(region.arguments[i], of(op.operands[i]));
+      } else if (op.opcode == Opcode::reduce_ || op.opcode == Opcode::build_) {
+        for (std::size_t i = 0; i < region.arguments.size(); ++i)
+          grow(region.arguments[i], below(of(op.operands[i])));
       } else {
         for (ValueId v : region.arguments)
           grow(v, op.opcode == Opcode::while_ ? all : positive);
@@ -216,6 +219,9 @@ private:
     for (ValueId v : op.results)
       grow(v, value(op));
   }
+
+  /// The indices of a loop with so many turns.
+  static Range below(Range turns) { return turns.is_empty() ? none : Range{0, std::max(turns.high - 1, 0.0)}; }
 
   // Operations with one result and without regions. Of an operand without values there is no result.
   Range value(const Op& op) {

@@ -103,30 +103,32 @@ FOR_EACH_WIDTH void adam_from(size_t begin, const AdamUpdate& update, const doub
 #ifdef __x86_64__
 #define WITH_AVX512 __attribute__((target("avx512f")))
 
-// The roots of eight numbers as the instruction gives them, which keeps the divider busy longer than the division that
-// follows: here other units do the work. 1 / sqrt(x) by Newton's method from 14 bits, a root within an ulp from that,
-// and a last correction by what it misses, which an FMA has exactly (Markstein 1990). A root r is rounded correctly if
-// x lies between the squares of r +- ulp / 2, that is |x - r^2| < r ulp. Else, and where squares may overflow or lose
-// bits, the instruction decides. Zeros, of what no draw has reached, are common.
-WITH_AVX512 inline __m512d roots(__m512d squares) {
-  const __mmask8 positive = _mm512_cmp_pd_mask(squares, _mm512_setzero_pd(), _CMP_NEQ_UQ);
-  const __m512d x = _mm512_mask_mov_pd(_mm512_set1_pd(1), positive, squares);
+// Of a number below the first the root vanishes beside an epsilon from the second on. Above, no square of a root loses
+// bits to underflow.
+constexpr double least_square = 0x1p-900, least_epsilon = 0x1p-390;
+
+// The roots of eight numbers from `least_square` on as the instruction gives them, which keeps the divider busy longer
+// than the division that follows: here other units do the work. From 14 bits of 1 / sqrt(x) a step of Newton's method
+// gives a root g and h = 1 / (2 sqrt(x)) to 27 bits, and two corrections by what g misses, which an FMA has exactly
+// (Markstein 1990), a root that is rounded correctly but for one in some ten millions. It is where x lies above the
+// product of g with the number below it, and not above that with the number above it (Tuckerman's test).
+// Where it is not, or x is not finite, the instruction decides.
+WITH_AVX512 inline __m512d roots(__m512d x) {
   const __m512d half = _mm512_set1_pd(0.5);
-  __m512d y = _mm512_rsqrt14_pd(x);
-  __m512d r = _mm512_mul_pd(x, y);
-  __m512d e = _mm512_fnmadd_pd(r, y, _mm512_set1_pd(1));
-  y = _mm512_fmadd_pd(_mm512_mul_pd(y, e), _mm512_fmadd_pd(e, _mm512_set1_pd(0.375), half), y);
-  r = _mm512_mul_pd(x, y);
-  e = _mm512_fnmadd_pd(r, y, _mm512_set1_pd(1));
-  const __m512d half_inverse = _mm512_mul_pd(half, y);
-  r = _mm512_fmadd_pd(_mm512_mul_pd(half, r), e, r);
-  r = _mm512_fmadd_pd(_mm512_fnmadd_pd(r, r, x), half_inverse, r);
-  const __m512d missing = _mm512_abs_pd(_mm512_fnmadd_pd(r, r, x));
-  const __m512d ulp = _mm512_scalef_pd(r, _mm512_sub_pd(_mm512_getexp_pd(r), _mm512_set1_pd(52))); // r times an ulp
-  const __mmask8 exact = _mm512_cmp_pd_mask(missing, ulp, _CMP_LT_OQ) &
-                         _mm512_cmp_pd_mask(x, _mm512_set1_pd(0x1p-900), _CMP_GT_OQ) &
-                         _mm512_cmp_pd_mask(x, _mm512_set1_pd(0x1p1000), _CMP_LT_OQ);
-  return __builtin_expect(exact == 0xff, 1) ? _mm512_maskz_mov_pd(positive, r) : _mm512_sqrt_pd(squares);
+  const __m512d y = _mm512_rsqrt14_pd(x);
+  __m512d g = _mm512_mul_pd(x, y), h = _mm512_mul_pd(half, y);
+  const __m512d e = _mm512_fnmadd_pd(h, g, half);
+  g = _mm512_fmadd_pd(g, e, g);
+  h = _mm512_fmadd_pd(h, e, h);
+  g = _mm512_fmadd_pd(_mm512_fnmadd_pd(g, g, x), h, g);
+  g = _mm512_fmadd_pd(_mm512_fnmadd_pd(g, g, x), h, g);
+  const __m512i bits = _mm512_castpd_si512(g);
+  const __m512d below = _mm512_castsi512_pd(_mm512_add_epi64(bits, _mm512_set1_epi64(-1))),
+                above = _mm512_castsi512_pd(_mm512_add_epi64(bits, _mm512_set1_epi64(1)));
+  const __m512d zero = _mm512_setzero_pd();
+  const __mmask8 enough = _mm512_cmp_pd_mask(_mm512_fnmadd_pd(g, below, x), zero, _CMP_GT_OQ);
+  const __mmask8 exact = _mm512_mask_cmp_pd_mask(enough, _mm512_fnmadd_pd(g, above, x), zero, _CMP_LE_OQ);
+  return __builtin_expect(exact == 0xff, 1) ? g : _mm512_sqrt_pd(x);
 }
 
 // As adam_from, of whole vectors; the first element that is left.
@@ -135,7 +137,8 @@ WITH_AVX512 size_t adam_of_eight(const AdamUpdate& update, const double* gradien
   const __m512d factor = _mm512_set1_pd(update.gradient_factor), rate = _mm512_set1_pd(update.rate),
                 beta1 = _mm512_set1_pd(update.beta1), rest1 = _mm512_set1_pd(1 - update.beta1),
                 beta2 = _mm512_set1_pd(update.beta2), rest2 = _mm512_set1_pd(1 - update.beta2),
-                correction = _mm512_set1_pd(update.correction), epsilon = _mm512_set1_pd(update.epsilon);
+                correction = _mm512_set1_pd(update.correction), epsilon = _mm512_set1_pd(update.epsilon),
+                least = _mm512_set1_pd(least_square);
   size_t i = 0;
   for (; i + 8 <= size; i += 8) {
     const __m512d g = _mm512_mul_pd(factor, _mm512_loadu_pd(gradient + i));
@@ -144,8 +147,9 @@ WITH_AVX512 size_t adam_of_eight(const AdamUpdate& update, const double* gradien
         _mm512_add_pd(_mm512_mul_pd(beta2, _mm512_loadu_pd(second + i)), _mm512_mul_pd(_mm512_mul_pd(rest2, g), g));
     _mm512_storeu_pd(first + i, m);
     _mm512_storeu_pd(second + i, v);
-    const __m512d step =
-        _mm512_div_pd(_mm512_mul_pd(rate, m), _mm512_add_pd(roots(_mm512_mul_pd(correction, v)), epsilon));
+    // Of a NaN the maximum is the second, the NaN. Zeros, of what no draw has reached, are common.
+    const __m512d square = _mm512_max_pd(least, _mm512_mul_pd(correction, v));
+    const __m512d step = _mm512_div_pd(_mm512_mul_pd(rate, m), _mm512_add_pd(roots(square), epsilon));
     _mm512_storeu_pd(to + i, _mm512_add_pd(_mm512_loadu_pd(from + i), step));
   }
   return i;
@@ -159,7 +163,7 @@ void adam_update(const AdamUpdate& update, const double* gradient, double* first
   size_t done = 0;
 #ifdef __x86_64__
   static const bool has_avx512 = __builtin_cpu_supports("avx512f") != 0;
-  if (has_avx512)
+  if (has_avx512 && update.epsilon >= least_epsilon)
     done = adam_of_eight(update, gradient, first, second, from, to, size);
 #endif
   adam_from(done, update, gradient, first, second, from, to, size);

@@ -37,6 +37,7 @@ public:
     if (!std::isfinite(r.value))
       return r;
     int small = 0;
+    std::deque<double> values{r.value}; // the last ones
     for (r.iterations = 0; r.iterations < settings_.iterations && r.evaluations < settings_.evaluations;
          ++r.iterations) {
       Vector direction = search_direction();
@@ -64,6 +65,14 @@ public:
         }
         pairs_.clear(); // once more along the gradient
         continue;
+      }
+      values.push_back(r.value);
+      if (values.size() > static_cast<size_t>(settings_.window) + 1)
+        values.pop_front();
+      if (settings_.negligible && values.size() > static_cast<size_t>(settings_.window) &&
+          values.front() - r.value < settings_.negligible()) {
+        r.end = LbfgsResult::End::converged;
+        return r;
       }
       small = before - r.value <= settings_.relative * std::fabs(before) ? small + 1 : 0;
       if (small >= 3) {

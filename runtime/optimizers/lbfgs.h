@@ -20,6 +20,9 @@ struct LbfgsSettings {
   double decrease = 1e-9;
   // ... or a step lowers the value by less than this share of |value|, three times in a row.
   double relative = 1e-14;
+  // ... or the last `window` steps together lower it by less than this, which is asked after each; empty: never.
+  std::function<double()> negligible;
+  int window = 10;
   // Length of the first step, in the Euclidean norm.
   double first_step = 1.0;
 };

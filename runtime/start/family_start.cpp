@@ -19,6 +19,9 @@ const LearnableValue* find(const std::vector<LearnableValue>& values, const std:
 
 // A step of the random stream of starts that is no other's.
 constexpr uint32_t step_of_draws = 300, step_of_initial = 301;
+// A likelihood is as good as its largest where it is this share of its standard error below: a hundredth of what other
+// points would change it by.
+constexpr double negligible_share = 0.01;
 
 } // namespace
 
@@ -137,18 +140,22 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const Po
                                  {"weight", weight.data()},
                                  {"log_q", log_q.data()},
                                  {"d_phi", d_phi.data()}});
+  double error = 0; // of the mean of log q over the points, at the last evaluation
   const Differentiable function = [&](const double* x, double* gradient) {
     std::copy(x, x + n, at.begin());
     std::fill(gradient, gradient + n, 0.0);
-    double value = 0;
+    double value = 0, squares = 0;
     for (int64_t b = 0; b < blocks; ++b) {
       std::copy_n(points.z.begin() + b * static_cast<int64_t>(block_size), block_size, block_z.begin());
       score();
-      for (double v : log_q)
+      for (double v : log_q) {
         value -= v / count;
+        squares += v * v / count;
+      }
       for (int64_t i = 0; i < n; ++i)
         gradient[i] -= d_phi[static_cast<size_t>(i)];
     }
+    error = std::sqrt(std::max(squares - value * value, 0.0) / count);
     return value;
   };
   std::vector<double> scratch(static_cast<size_t>(n + 1));
@@ -157,6 +164,7 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const Po
   LbfgsSettings settings;
   settings.iterations = 1000;
   settings.decrease = 1e-7;
+  settings.negligible = [&] { return negligible_share * error; };
   const LbfgsResult result = minimise_lbfgs(function, best, settings);
   if (!std::isfinite(result.value) || !(result.value < before || !std::isfinite(before))) {
     return false;

@@ -128,4 +128,18 @@ TEST(Ranges, Reductions) {
   EXPECT_EQ(reduce("min"), (Range{0, infinity}));
 }
 
+// Indices lie below the number of turns, where that is bounded.
+TEST(Ranges, Indices) {
+  const auto last = [](const std::string& extent) {
+    return range_of(
+        "func @f(%n: index load) -> index {\n%3 = constant 3 : index\n%5 = constant 5 : index\n"
+        "%m = min %n, %5 : index\n%s = reduce max (%i < " +
+        extent + ") -> index {\nyield %i\n}\n%r = loop (%k < " + extent +
+        ") carry (%c = %3) -> index {\nyield %k\n}\n%t = max %s, %r : index\n%u = max %t, %3 : index\nyield %u\n}\n");
+  };
+  EXPECT_EQ(last("%5"), (Range{3, 4}));
+  EXPECT_EQ(last("%m"), (Range{3, 4}));
+  EXPECT_EQ(last("%n"), (Range{3, infinity}));
+}
+
 } // namespace

@@ -60,12 +60,12 @@ class Splines(Meaning):
   param m: real ~ normal(0, 1);
   let xs = spline_knots(u, -2, 3);
   let ys = spline_knots(v, -2, 3);
-  let slopes = spline_slopes(d);
+  let slopes = [spline_slope(d[i]) for i in 1:6];
   var forward: real[40, 2];
   var back: real[40, 2];
   for i in 1:40 {
-    let (y, log_slope) = spline_forward(at[i] + 0 * m, xs, ys, slopes);
-    let (x, other) = spline_inverse(values[i] + 0 * m, xs, ys, slopes);
+    let (y, log_slope) = spline_value(at[i] + 0 * m, u, v, d, -2, 3);
+    let (x, other) = spline_place(values[i] + 0 * m, u, v, d, -2, 3);
     forward[i, 1] = y;
     forward[i, 2] = log_slope;
     back[i, 1] = x;

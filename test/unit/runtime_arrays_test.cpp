@@ -66,8 +66,9 @@ void compare(const AdamUpdate& u, Numbers n) {
 }
 
 TEST(Arrays, AdamHasTheBitsOfItsFormula) {
-  // The root alone decides: its share of the sum is all.
-  compare({0.9, 1, 1, 1, 1, 0}, numbers(600000));
+  // The root alone decides: its share of the sum is all, but of the smallest numbers.
+  compare({0.9, 1, 1, 1, 1, 0x1p-390}, numbers(600000));
+  compare({0.9, 1, 1, 1, 1, 0}, numbers(60000));
   compare({0.9, 0.999, 0.25, 0.01, 1.7, 1e-8}, numbers(60000));
 }
 

@@ -1,5 +1,6 @@
 // The linear algebra of starts and preconditioners against Eigen's.
 
+#include "runtime/optimizers/lbfgs.h"
 #include "runtime/start/laplace.h"
 #include "runtime/start/triangular.h"
 
@@ -84,6 +85,35 @@ TEST(InverseOfLower, OfSeveralBlocks) {
   MatrixXd lower = random_lower(200, 6) / 20;
   lower.diagonal().setOnes();
   EXPECT_LT((lower * inverse_of_lower(lower) - MatrixXd::Identity(200, 200)).cwiseAbs().maxCoeff(), 1e-11);
+}
+
+// A search ends with the first ten steps that together gain less than is negligible, and not before.
+TEST(Lbfgs, EndsWhereTheGainIsNegligible) {
+  constexpr int size = 40;
+  const Differentiable function = [](const double* x, double* gradient) {
+    double value = 0;
+    for (int i = 0; i < size; ++i) {
+      const double scale = std::pow(10.0, 0.1 * i), distance = x[i] - i;
+      value += scale * (std::cosh(distance) - 1);
+      gradient[i] = scale * std::sinh(distance);
+    }
+    return value;
+  };
+  const auto value_after = [&](int steps) {
+    LbfgsSettings settings;
+    settings.iterations = steps;
+    std::vector<double> x(size, 0.0);
+    return minimise_lbfgs(function, x, settings).value;
+  };
+  LbfgsSettings settings;
+  settings.negligible = [] { return 0.01; };
+  std::vector<double> x(size, 0.0);
+  const LbfgsResult found = minimise_lbfgs(function, x, settings);
+  EXPECT_EQ(found.end, LbfgsResult::End::converged);
+  const int steps = found.iterations + 1;
+  EXPECT_EQ(found.value, value_after(steps));
+  EXPECT_LT(value_after(steps - 10) - found.value, 0.01);
+  EXPECT_GE(value_after(steps - 11) - value_after(steps - 1), 0.01);
 }
 
 } // namespace
