@@ -105,6 +105,8 @@ const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& targe
         .hint("for two components: mixture([w, 1 - w], ...)");
     return nullptr;
   }
+  if (!vector_in_support(weights, {SupportKind::simplex, nullptr, nullptr}, "argument 'weights' of 'mixture'"))
+    return nullptr;
   const Size count = weights->type.shape.back();
   const auto event = static_cast<std::ptrdiff_t>(rank);
   if (target.known && static_cast<std::ptrdiff_t>(target.shape.size()) < event) {
