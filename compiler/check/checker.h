@@ -354,6 +354,9 @@ private:
   int event_rank(const ast::Expression& e);
   bool argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
                            const Binding& binding);
+  void warn_of_bounded_values(const DistributionExpr* sorted, const Declaration& parameter);
+  bool vector_in_support(const Expr* argument, const Support& wanted, const std::string& what);
+  bool shares_in_support(const Expr* list, const std::string& what);
   const Expr* element_outside(const Expr* list, const Interval& limit, bool low);
   const Expr* hole(const ast::LearnHole& e, const Declaration& parameter, const Binding& binding, const Shape& batch,
                    const Target& target);

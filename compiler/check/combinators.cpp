@@ -66,9 +66,13 @@ const DistributionExpr* Checker::base_over_event(const ast::Call& e, Distributio
     return nullptr;
   }
   if (kind == DistributionKind::sorted) {
-    bool identical = base->kind == DistributionKind::named && base->event.empty();
-    for (const Expr* a : base->arguments)
+    // One distribution, truncated or not, with the same arguments and limits for all positions.
+    const DistributionExpr* whole = base->kind == DistributionKind::truncated ? base->components[0] : base;
+    bool identical = whole->kind == DistributionKind::named && base->event.empty();
+    for (const Expr* a : whole->arguments)
       identical = identical && a->type.rank() == 0;
+    for (const Expr* limit : {base->lower, base->upper})
+      identical = identical && (!limit || limit->type.rank() == 0);
     if (!identical) {
       error(Code::wrong_arguments, inner.range,
             "'sorted' takes one scalar distribution, from which all values are drawn")
@@ -101,6 +105,8 @@ const DistributionExpr* Checker::mixture(const ast::Call& e, const Target& targe
         .hint("for two components: mixture([w, 1 - w], ...)");
     return nullptr;
   }
+  if (!vector_in_support(weights, {SupportKind::simplex, nullptr, nullptr}, "argument 'weights' of 'mixture'"))
+    return nullptr;
   const Size count = weights->type.shape.back();
   const auto event = static_cast<std::ptrdiff_t>(rank);
   if (target.known && static_cast<std::ptrdiff_t>(target.shape.size()) < event) {

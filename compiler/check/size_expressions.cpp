@@ -399,7 +399,7 @@ std::set<std::string> Checker::roots_of(const Expr* e, const Context& context) c
   for (const Declaration* d : names) {
     if (d->load_time)
       continue;
-    const auto& known = context.dependencies.of(d->name);
+    const auto& known = context.dependencies.of(d->name, d->range);
     if (known.empty()) {
       roots.insert(d->name);
     } else {

@@ -269,7 +269,7 @@ void Checker::var(const ast::Var& s, Block& into) {
   }
   Declaration* d = declare(DeclarationKind::var, s.name.text, t, s.name.range);
   d->write_once = !s.value;
-  d->load_time = !context_->dependencies.varying(s.name.text);
+  d->load_time = !context_->dependencies.varying(s.name);
   if (!good)
     poisoned_.insert(d);
   if (value)

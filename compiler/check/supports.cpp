@@ -2,6 +2,9 @@
 #include "compiler/check/checker.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
 
 namespace vmodel::check {
 
@@ -108,6 +111,20 @@ const Expr* Checker::tighter(const char* builtin, const Expr* a, const Expr* b) 
   return result;
 }
 
+/// The coordinates of ordered values know no limits but 0 from below.
+void Checker::warn_of_bounded_values(const DistributionExpr* sorted, const Declaration& parameter) {
+  const Support base = support_of(sorted->components[0]);
+  const bool positive = parameter.type.support.kind == SupportKind::positive_ordered;
+  if (!base.upper && (positive || !base.lower))
+    return;
+  diagnostics_
+      .report(Code::possibly_outside_support, sorted->range,
+              "the values of '" + parameter.name + "' are drawn over " + support_text(base, sorted->element) +
+                  ", which they may leave: the density is 0 there")
+      .label(parameter.range, "'" + parameter.name + "' is declared here")
+      .hint("a fit needs a density on the whole support; shares of a simplex, summed up, are ordered within limits");
+}
+
 const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const Declaration& parameter, SourceRange range,
                                              bool family) {
   const Support declared = parameter.type.support;
@@ -139,14 +156,19 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
   const std::string on_the_line =
       "unconstrained(" + parameter.name + ") ~ normal(learn, learn) draws it on the whole line";
   if (joint_kind(declared.kind) || joint_kind(own.kind)) {
-    if (declared.kind == own.kind)
+    if (declared.kind == own.kind) {
+      if (d->kind == DistributionKind::sorted)
+        warn_of_bounded_values(d, parameter);
       return d;
+    }
     if (family)
       return mismatch(on_the_line);
     switch (declared.kind) {
     case SupportKind::simplex: return mismatch("over simplexes there is dirichlet(alpha)");
-    case SupportKind::ordered:
     case SupportKind::positive_ordered:
+      return mismatch("sorted(truncated(d, lower = 0)) draws positive values from d and sorts them; "
+                      "unnormalised(d) is the kernel without its factor");
+    case SupportKind::ordered:
       return mismatch(
           "sorted(d) draws the values from d and sorts them; unnormalised(d) is the kernel without its factor");
     case SupportKind::cov_cholesky: return mismatch("use flat() or unnormalised(...)");
@@ -270,6 +292,70 @@ const Expr* Checker::element_outside(const Expr* list, const Interval& limit, bo
   return nullptr;
 }
 
+/// Whether an array can stand where a simplex, a factor of a covariance and the like is expected.
+bool Checker::vector_in_support(const Expr* argument, const Support& wanted, const std::string& what) {
+  const Expr* list = argument->kind == ExprKind::to_real ? argument->operands[0] : argument;
+  if (wanted.kind == SupportKind::simplex && list->kind == ExprKind::array)
+    return shares_in_support(list, what);
+  // A plain array that is declared somewhere is not a simplex; a computed one may be.
+  // A factor of a correlation matrix is one of a covariance.
+  const SupportKind own = argument->type.support.kind;
+  const bool narrower = wanted.kind == SupportKind::cov_cholesky && own == SupportKind::corr_cholesky;
+  if (argument->kind != ExprKind::name || own == wanted.kind || narrower)
+    return true;
+  const DeclarationKind kind = argument->declaration->kind;
+  const std::string type = support_text(wanted, Element::real);
+  const std::string hint = "declare '" + argument->declaration->name + "' as " + type + "<...>";
+  if (kind == DeclarationKind::param || kind == DeclarationKind::learn) {
+    error(Code::outside_support, argument->range, what + " is " + type_text(argument->type) + ", not " + type)
+        .label(argument->declaration->range, "declared here")
+        .hint(hint);
+    return false;
+  }
+  // Data of the right values are right, but nothing would look at them.
+  if (kind == DeclarationKind::data) {
+    diagnostics_
+        .report(Code::possibly_outside_support, argument->range,
+                what + " is " + type_text(argument->type) + ", and nothing says that it is " + type)
+        .label(argument->declaration->range, "declared here")
+        .hint(hint + ": then it is checked when the data are loaded");
+  }
+  return true;
+}
+
+/// Of a list that is written out: shares are within [0, 1], and constant ones sum to 1.
+bool Checker::shares_in_support(const Expr* list, const std::string& what) {
+  double sum = 0;
+  for (const Expr* element : list->operands) {
+    if (!element->type.is_scalar())
+      return true;
+    const Interval value = interval(element);
+    if (value.upper < 0 || value.lower > 1) {
+      error(Code::outside_support, element->range, what + " holds " + canonical(element) + ", which is no share")
+          .hint("shares are from 0 to 1");
+      return false;
+    }
+    if (value.tight && !element->load_time && (value.lower < 0 || value.upper > 1)) {
+      auto report =
+          diagnostics_.report(Code::possibly_outside_support, element->range,
+                              what + " holds a share that may be " + (value.lower < 0 ? "negative" : "above 1"));
+      if (element->kind == ExprKind::name)
+        report.label(element->declaration->range, "'" + element->declaration->name + "' is declared here");
+      report.hint("shares are from 0 to 1: declare it as real<lower=0, upper=1>");
+      return true;
+    }
+    sum += value.lower == value.upper ? value.lower : std::numeric_limits<double>::quiet_NaN();
+  }
+  // As exact as the check of simplexes in data.
+  if (std::abs(sum - 1) > 1e-8) {
+    std::ostringstream text;
+    text << sum;
+    error(Code::outside_support, list->range, what + " sums to " + text.str() + ", not to 1");
+    return false;
+  }
+  return true;
+}
+
 bool Checker::argument_in_support(const Expr* argument, const Declaration& parameter, const std::string& callee,
                                   const Binding& binding) {
   const Support& wanted = parameter.type.support;
@@ -277,20 +363,7 @@ bool Checker::argument_in_support(const Expr* argument, const Declaration& param
     return true;
   const std::string what = "argument '" + parameter.name + "' of '" + callee + "'";
   if (wanted.kind != SupportKind::bounded) {
-    // A plain array that is declared somewhere is not a simplex; a computed one may be.
-    // A factor of a correlation matrix is one of a covariance.
-    const SupportKind own = argument->type.support.kind;
-    const bool narrower = wanted.kind == SupportKind::cov_cholesky && own == SupportKind::corr_cholesky;
-    if (argument->kind != ExprKind::name || own == wanted.kind || narrower)
-      return true;
-    const DeclarationKind kind = argument->declaration->kind;
-    if (kind != DeclarationKind::param && kind != DeclarationKind::learn)
-      return true;
-    auto report = error(Code::outside_support, argument->range,
-                        what + " is " + type_text(argument->type) + ", not " + support_text(wanted, Element::real));
-    report.label(argument->declaration->range, "declared here");
-    report.hint("declare '" + argument->declaration->name + "' as " + support_text(wanted, Element::real) + "<...>");
-    return false;
+    return vector_in_support(argument, wanted, what);
   }
   const Interval value = interval(argument);
   for (const bool low : {true, false}) {

@@ -16,19 +16,34 @@ namespace {
 // Weights worth fewer draws than these give no figures.
 constexpr double least_worth = 100;
 
-// Weights exp(.log_weight) divided by the greatest; empty when there are none.
-std::vector<double> weights_of(const Draws& draws) {
+struct Weights {
+  std::vector<double> values;  // exp(.log_weight) divided by the greatest; empty when there are none
+  int64_t without_density = 0; // draws whose log density is not a number: their weight is 0
+  std::string why;             // why there are none
+};
+
+Weights weights_of(const Draws& draws) {
+  Weights result;
   const std::vector<double>* logs = draws.find(".log_weight");
-  if (logs == nullptr ||
-      std::any_of(logs->begin(), logs->end(), [](double x) { return std::isnan(x) || x == INFINITY; })) {
-    return {};
+  result.why = "the column .log_weight is missing or empty: sample with --data";
+  if (logs == nullptr || logs->empty())
+    return result;
+  double most = -INFINITY;
+  for (double x : *logs) {
+    if (std::isnan(x))
+      ++result.without_density;
+    else
+      most = std::max(most, x);
   }
-  const double most = *std::max_element(logs->begin(), logs->end());
-  if (!std::isfinite(most))
-    return {};
-  std::vector<double> result;
+  // A missing number and one that is none read alike.
+  if (result.without_density == draws.count())
+    return result;
+  if (!std::isfinite(most)) {
+    result.why = most > 0 ? "the density of a draw is infinite: weights say nothing" : "no draw has a density above 0";
+    return result;
+  }
   for (double x : *logs)
-    result.push_back(std::exp(x - most));
+    result.values.push_back(std::isnan(x) ? 0 : std::exp(x - most));
   return result;
 }
 
@@ -41,11 +56,11 @@ int command_summary(const Session& session, const Arguments& arguments) {
   options.parse(arguments);
   const std::string path = options.need("draws");
   const Draws draws = read_draws(path);
-  const std::vector<double> weights = weights_of(draws);
+  const Weights found = weights_of(draws);
+  const std::vector<double>& weights = found.values;
   const bool weighted = options.has("weighted");
-  if (weighted && weights.empty()) {
-    throw InputError(path + ": the column .log_weight is missing or empty: sample with --data");
-  }
+  if (weighted && weights.empty())
+    throw InputError(path + ": " + found.why);
   size_t width = 8;
   std::vector<size_t> chosen;
   for (size_t i = 0; i < draws.names.size(); ++i) {
@@ -85,6 +100,9 @@ int command_summary(const Session& session, const Arguments& arguments) {
                 << (worth < 100 ? brief(worth, 3) : std::to_string(std::llround(worth))) << " of them";
   }
   session.out << (weighted ? ", weighted" : ", taken as independent") << "\n";
+  if (!weights.empty() && found.without_density > 0) {
+    session.note("the log density of " + counted(found.without_density, "draw") + " is not a number: weight 0");
+  }
   if (weighted && worth < least_worth) {
     session.note("weights worth fewer than " + brief(least_worth, 3) +
                  " draws: the table says little of the posterior; the family is far from it");

@@ -118,7 +118,8 @@ void judge(FitContext& fit) {
     const std::string draws = std::to_string(e.not_finite) + " of " + std::to_string(last_draws) + " draws";
     // A posterior may end at a wall, which single draws are beyond.
     if (fit.is_elbo() && static_cast<double>(e.not_finite) > most_skipped * static_cast<double>(last_draws))
-      state.problems.push_back("the objective at the result is not finite (" + draws + ")");
+      state.problems.push_back("the objective at the result is not finite (" + draws +
+                               "); `check` with the same data says what has no density");
     else
       state.notes.push_back("the ELBO is not a number, since the density at " + draws + " is not finite");
   }

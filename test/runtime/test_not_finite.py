@@ -44,6 +44,17 @@ class NotFinite(unittest.TestCase):
             self.assertRegex(done.stderr, r"note: the ELBO is not a number, since the density at \d+ of 4096 draws is not finite\n")
             self.assertIn("ELBO nan", done.stdout)
 
+    def test_an_impossible_observation_is_found(self):
+        # Zero is in the data's support and a point without density of a lognormal distribution.
+        executable = compile_model("test/runtime/models/impossible.vmodel")
+        with tempfile.TemporaryDirectory() as scratch:
+            data = pathlib.Path(scratch) / "data.json"
+            data.write_text('{"N": 3, "y": [1, 0, 2]}')
+            done = run([executable, "fit", "--data", data, "--output", scratch, "--steps", "20"], status=2)
+            self.assertIn("the objective at the result is not finite (4096 of 4096 draws); `check` with the same data says what has no density", done.stderr)
+            done = run([executable, "check", "--data", data], status=2)
+            self.assertIn("observed y[2] has log density -inf (lognormal at ", done.stdout)
+
     def test_unbounded_and_improper_posteriors_are_not_to_be_relied_on(self):
         executable = compile_model("test/runtime/models/no_noise.vmodel")
         # All of y equal: the residuals of the least-squares fit are those of rounding. No data: every value is as good as another.

@@ -202,6 +202,11 @@ class Supports(Meaning):
     def test_sorted(self):
         self.model("param c: ordered<3> ~ sorted(normal(0, 2)); observe y ~ normal(c[1] + c[3], 1);", {"N": 5, "y": Y}, {"c": [-1, 0.3, 0.9]}, lambda d, p: normals(p["c"], 0, 2) + math.log(6) + normals(Y, -0.1))
 
+    def test_sorted_truncated(self):
+        # Three draws of a normal distribution above 0, put in order.
+        self.model("param c: positive_ordered<3> ~ sorted(truncated(normal(1, 2), lower = 0)); observe y ~ normal(c[1] + c[3], 1);", {"N": 5, "y": Y}, {"c": [0.2, 0.3, 0.9]},
+                   lambda d, p: normals(p["c"], 1, 2) - 3 * math.log(normal_cdf(0.5)) + math.log(6) + normals(Y, 1.1))
+
     def test_array_of_ordered(self):
         self.model("param c: ordered<3>[2] ~ sorted(normal(0, 2)); observe y ~ normal(c[1, 1] + c[2, 3], 1);", {"N": 5, "y": Y}, {"c": [[-1, 0.3, 0.9], [0, 1, 2]]},
                    lambda d, p: normals(flatten(p["c"]), 0, 2) + 2 * math.log(6) + normals(Y, 1))

@@ -202,6 +202,23 @@ TEST_F(CommandLine, SampleWithAndWithoutData) {
             "error: " + without + ": the column .log_weight is missing or empty: sample with --data\n");
 }
 
+TEST_F(CommandLine, SummaryOfDrawsWithoutDensity) {
+  const std::string csv = folder_ + "/outside.csv";
+  const auto summary_of = [&](const std::string& rows) {
+    std::ofstream(csv) << ".chain,.iteration,.draw,lp__,log_q__,.log_weight,a\n" << rows;
+    return run({"summary", "--weighted", csv});
+  };
+  // Weights 1, 1, 0 and 0 of the values 1, 3, 9 and 9.
+  const Outcome some = summary_of("1,1,1,-2,-1,-1,1\n1,2,2,-2,-1,-1,3\n1,3,3,nan,-1,nan,9\n1,4,4,-inf,-1,-inf,9\n");
+  EXPECT_EQ(some.status, 0);
+  EXPECT_NE(some.out.find("a                  2"), std::string::npos) << some.out;
+  EXPECT_NE(some.out.find("4 draws, importance weights worth 2 of them"), std::string::npos) << some.out;
+  EXPECT_NE(some.err.find("note: the log density of 1 draw is not a number: weight 0"), std::string::npos) << some.err;
+  EXPECT_EQ(summary_of("1,1,1,-inf,-1,-inf,1\n").err, "error: " + csv + ": no draw has a density above 0\n");
+  EXPECT_EQ(summary_of("1,1,1,inf,-1,inf,1\n").err,
+            "error: " + csv + ": the density of a draw is infinite: weights say nothing\n");
+}
+
 TEST_F(CommandLine, LogQAgreesWithDraws) {
   const std::string csv = folder_ + "/q.csv";
   ASSERT_EQ(run({"sample", "--fit", fit_, "--draws", "9", "--output", csv}).status, 0);
