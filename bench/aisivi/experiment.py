@@ -42,6 +42,7 @@ METHODS = {
     method.name: method
     for method in (
         Method(UNNAMED, "semi-implicit, defaults", True),
+        Method("LearnedProposal", "the same, its proposal learned alone", True),
         Method("PriorSamples", "the same by bsivi", True),
         Method("Published", "as published", True),
         Method("Gaussian", "full rank"),

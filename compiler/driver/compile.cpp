@@ -117,6 +117,8 @@ constexpr NeedText need_texts[] = {
     {need_score, ".score", "the derivative of log q by what is learned, and the density of the family '"},
     {need_density_gradient, ".log_density_gradient",
      "the derivative of log q by the point, and the density of the family '"},
+    {need_mix_gradient, ".by_mix",
+     "the derivative of its density by what is mixed over, and the density of the family '"},
 };
 
 /// The objectives that need none of these.
@@ -435,6 +437,12 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   unsigned needs = needs_of(objectives);
   if (std::any_of(program->families.begin(), program->families.end(), check::is_mixed))
     needs |= find_objective(default_mixture_objective)->needs;
+  // What one objective alone wants, and nobody asked for.
+  if ((needs & need_mix_gradient) == 0)
+    std::erase_if(kernels.functions, [](const ir::Function& kernel) {
+      // Data may have this name, too.
+      return kernel.name.ends_with(".by_mix") && !kernel.name.starts_with("data_");
+    });
   code.kernels = kernel_code(kernels, target, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;

@@ -26,7 +26,7 @@ std::string family_of_kernel(const std::string& name, const std::string& ending)
 
 bool is_step_kernel(const std::string& name) {
   return !family_of_kernel(name, ".draw").empty() || !family_of_kernel(name, ".pathwise").empty() ||
-         !family_of_kernel(name, ".score").empty();
+         !family_of_kernel(name, ".score").empty() || !family_of_kernel(name, ".by_mix").empty();
 }
 
 namespace {
@@ -109,7 +109,8 @@ private:
       policy.rules.push_back({SiteKind::prior, SiteAction::sum, "log_q"});
       policy.rules.push_back({SiteKind::prior, SiteAction::sum, "log_mix"});
     }
-    add(family + ".log_density", master, policy, {family + ".log_density_gradient", family + ".score"});
+    add(family + ".log_density", master, policy,
+        {family + ".log_density_gradient", family + ".score", family + ".by_mix"});
   }
 
   static bool has_site(const Region& region, SiteKind kind) {
@@ -288,6 +289,14 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
     derivatives.add_gradient(family + ".score", family + ".log_density", options);
     if (Function* score = derivatives.find(family + ".score"))
       move_parameter(*score, "weight", "log_q");
+
+    if (!derivatives.find(family + ".mix.draw"))
+      continue;
+    options = {};
+    options.of = {{"log_q", ""}};
+    options.wrt = {{"mix", "gradient"}};
+    options.keep_maps = true;
+    derivatives.add_gradient(family + ".by_mix", family + ".log_density", options);
   }
   std::erase_if(derivatives.module().functions, [&](const Function& function) {
     if (const std::string family = family_of_kernel(function.name, ".noise"); !family.empty())

@@ -22,10 +22,12 @@ enum ObjectiveNeed : unsigned {
   need_mixture = 16,
   // The distribution of what it mixes over does not depend on what is learned.
   need_fixed_mix = 32,
+  // The derivative of the density of a point and of what is mixed over, together, by the latter.
+  need_mix_gradient = 64,
 };
 
 // What computes it (runtime/objectives).
-enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi, semi_implicit, surrogate_bound };
+enum class ObjectiveMethod { elbo, softcvi, snis_forward_kl, renyi, semi_implicit, surrogate_bound, posterior_score };
 
 struct ObjectivePreset {
   std::string_view setting, value; // as --set has them; no setting: none
@@ -81,6 +83,8 @@ inline constexpr ObjectiveRow objective_rows[] = {
      need_pathwise | need_score | need_mixture | need_fixed_mix,
      "semi-implicit inference, the surrogate bound by samples of what is mixed over",
      {{{"proposal", "prior"}, {}}}},
+    {"uivi", ObjectiveMethod::posterior_score, need_pathwise | need_mixture | need_mix_gradient,
+     "semi-implicit inference, the score by Hamiltonian Monte Carlo of what is mixed over"},
 };
 
 // The objective of a fit that names none: by whether its family has `mix`.
@@ -155,6 +159,16 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::surrogate_bound, "optimizer.rate", "0.006"},
     {ObjectiveMethod::surrogate_bound, "optimizer.clip", "10"},
     {ObjectiveMethod::surrogate_bound, "average", "0.1"},
+    {ObjectiveMethod::posterior_score, "outer", "128"},
+    {ObjectiveMethod::posterior_score, "inner", "5"},
+    {ObjectiveMethod::posterior_score, "steps", "4000"},
+    {ObjectiveMethod::posterior_score, "settle", "0"},
+    {ObjectiveMethod::posterior_score, "warm_up", "off"},
+    {ObjectiveMethod::posterior_score, "temper", "0.1"},
+    {ObjectiveMethod::posterior_score, "temper_share", "0.6"},
+    {ObjectiveMethod::posterior_score, "optimizer.rate", "0.006"},
+    {ObjectiveMethod::posterior_score, "optimizer.clip", "10"},
+    {ObjectiveMethod::posterior_score, "average", "0.1"},
 };
 
 } // namespace vmodel

@@ -59,7 +59,12 @@ void judge_inner_samples(FitContext& fit) {
   }
   const int64_t samples = fit.settings.objective.inner_sampling().samples;
   const double wanted = std::min(least_inner_size, 0.5 * static_cast<double>(samples));
-  if (state.last_labels.mean() < wanted) {
+  if (state.last_labels.mean() < wanted && fit.settings.objective.method() == ObjectiveMethod::posterior_score) {
+    state.problems.push_back("the chains of what is mixed over stand still: on average " +
+                             brief(state.last_labels.mean(), 3) + " of " + std::to_string(samples) +
+                             " transitions are accepted, so that gradients cannot be relied on; use another start, "
+                             "more leapfrogs or fewer variables");
+  } else if (state.last_labels.mean() < wanted) {
     state.problems.push_back(
         "the inner samples have collapsed: on average " + brief(state.last_labels.mean(), 3) + " of " +
         std::to_string(samples) +
@@ -179,8 +184,10 @@ void need_kernels(const PreparedModel& model, const Family& family, const Object
                      (names.empty() ? "" : "; objectives for this family: " + names));
   }
   const char* what = (missing & need_pathwise) != 0 ? "pathwise derivatives"
-                     : (missing & need_score) != 0  ? "the derivative of its density by what is learned"
-                                                    : "the derivative of its density by the point";
+                     : (missing & need_mix_gradient) != 0
+                         ? "the derivative of its density by what is mixed over (vmodelc --objectives=uivi)"
+                     : (missing & need_score) != 0 ? "the derivative of its density by what is learned"
+                                                   : "the derivative of its density by the point";
   throw InputError("objective " + describe(objective) + ": it needs " + what + ", which the family " + family.name +
                    " does not have" + (names.empty() ? "" : "; objectives for this family: " + names));
 }

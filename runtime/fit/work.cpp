@@ -15,7 +15,7 @@ constexpr double least_operations = 1e9, least_gradients = 1000;
 
 // An inner sample of a density that is an integral costs about what a gradient does: it goes through what is learned.
 double inner_samples(const Family& family, const ObjectiveSettings& objective) {
-  return family.mixture ? static_cast<double>(objective.inner_sampling().samples) : 0;
+  return family.mixture ? static_cast<double>(objective.inner_evaluations()) : 0;
 }
 
 } // namespace

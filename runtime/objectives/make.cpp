@@ -1,6 +1,7 @@
 #include "runtime/objectives/make.h"
 
 #include "runtime/objectives/elbo.h"
+#include "runtime/objectives/posterior_score.h"
 #include "runtime/objectives/renyi_bound.h"
 #include "runtime/objectives/semi_implicit.h"
 #include "runtime/objectives/surrogate_bound.h"
@@ -25,6 +26,10 @@ InnerSampling ObjectiveSettings::inner_sampling() const {
   return result;
 }
 
+int64_t ObjectiveSettings::inner_evaluations() const {
+  return method() == ObjectiveMethod::posterior_score ? (burn_in + inner) * leapfrogs : inner_sampling().samples;
+}
+
 unsigned missing_needs(const PreparedModel& model, const Family& family, unsigned needs) {
   unsigned missing = 0;
   const auto look = [&](ObjectiveNeed need, const char* kernel) {
@@ -34,6 +39,7 @@ unsigned missing_needs(const PreparedModel& model, const Family& family, unsigne
   look(need_pathwise, ".pathwise");
   look(need_score, ".score");
   look(need_density_gradient, ".log_density_gradient");
+  look(need_mix_gradient, ".by_mix");
   missing |= needs & (family.mixture ? need_density : need_mixture);
   if (family.mixture && !family.can("fixed_mix"))
     missing |= needs & need_fixed_mix;
@@ -64,6 +70,9 @@ std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Fami
     return std::make_unique<SemiImplicit>(model, family, particles, settings.inner_sampling(), pool);
   case ObjectiveMethod::surrogate_bound:
     return std::make_unique<SurrogateBound>(model, family, particles, settings.inner, pool);
+  case ObjectiveMethod::posterior_score:
+    return std::make_unique<PosteriorScore>(model, family, particles,
+                                            ChainSettings{settings.burn_in, settings.inner, settings.leapfrogs}, pool);
   }
   return nullptr;
 }

@@ -33,12 +33,16 @@ struct ObjectiveSettings {
   // Steps by which the proposal is learned: before all others, and before each of them; and their rate.
   int64_t pretrain = 300, proposal_steps = 1;
   double proposal_rate = 0.003;
+  // Of chains for what is mixed over, whose states after `burn_in` transitions are the inner samples.
+  int64_t burn_in = 5, leapfrogs = 5;
 
   const ObjectiveRow& row() const { return *find_objective(name); }
   ObjectiveMethod method() const { return row().method; }
   // With the estimator counted in.
   unsigned needs() const;
   InnerSampling inner_sampling() const;
+  // Densities of a point and what is mixed over that a particle takes.
+  int64_t inner_evaluations() const;
   bool learns_proposal() const {
     return method() == ObjectiveMethod::semi_implicit && proposal == InnerSampling::Proposal::learned;
   }

@@ -179,6 +179,18 @@ void MixtureDensity::replay(const InnerSampling& sampling, const vmodel_random& 
   }
 }
 
+void MixtureDensity::begin() {
+  mean_.clear();
+  joint_.point();
+}
+
+void MixtureDensity::add(const double* mix) {
+  std::copy_n(mix, size_ * lanes_, mix_.begin());
+  joint_();
+  std::fill(term_.begin(), term_.end(), 0.0);
+  mean_.add(term_.data(), gradient_.data());
+}
+
 // The chain rule is linear: the weighted mean goes through it, in the place of every sample.
 void MixtureDensity::find_score() {
   if (point_size_ > 0) {

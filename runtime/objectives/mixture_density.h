@@ -81,6 +81,11 @@ public:
   void replay(const InnerSampling& sampling, const vmodel_random& random, int64_t stride, const double* own,
               const std::function<void(int64_t)>& each);
   double* sample() { return mix_.data(); }
+  // The score by samples of q(e | z) themselves: `begin` at new points, `add` one after the other, [coordinate][lane],
+  // then `finish`.
+  void begin();
+  void add(const double* mix);
+  void finish() { find_score(); }
   const StreamedMean& result() const { return mean_; }
   // The estimate of grad log q(z).
   double score(int64_t element, int64_t lane) const { return score_[static_cast<size_t>(element * lanes_ + lane)]; }

@@ -48,20 +48,31 @@ MixtureObjective::MixtureObjective(const PreparedModel& model, const Family& fam
   }
 }
 
+void MixtureObjective::prepare(Worker& k) {
+  if (k.evaluation == evaluation_)
+    return;
+  k.mixture->step();
+  k.evaluation = evaluation_;
+}
+
 void MixtureObjective::sample(Worker& k, int64_t block, const vmodel_random& random, double* sums,
                               std::vector<double>* terms) {
-  const int64_t count = blocks_.active(block), first = block * lanes_;
-  if (k.evaluation != evaluation_) {
-    k.mixture->step();
-    k.evaluation = evaluation_;
-  }
+  prepare(k);
   k.mixture->estimate(inner_, random, blocks_.count() * lanes_, k.mix.data(), terms);
   const StreamedMean& q = k.mixture->result();
+  for (int64_t l = 0; l < blocks_.active(block); ++l) {
+    const size_t at = static_cast<size_t>(block * lanes_ + l);
+    log_q_[at] = q.log_mean(l);
+    effective_[at] = q.effective(l);
+  }
+  record(k, block, sums);
+}
+
+void MixtureObjective::record(Worker& k, int64_t block, double* sums) {
+  const int64_t count = blocks_.active(block), first = block * lanes_;
   for (int64_t l = 0; l < count; ++l) {
     const size_t lane = static_cast<size_t>(l), at = static_cast<size_t>(first + l);
     log_p_[at] = k.value[lane] + k.jacobian[lane];
-    log_q_[at] = q.log_mean(l);
-    effective_[at] = q.effective(l);
     const double term = power_ * log_p_[at] - log_q_[at];
     if (!std::isfinite(term)) {
       sums[size_ + 2] += 1;

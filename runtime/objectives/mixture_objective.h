@@ -46,12 +46,17 @@ protected:
     return result;
   }
 
+  // Lets the worker's mixture know phi, once an evaluation.
+  void prepare(Worker& worker);
   // The inner samples of a block whose particles and log p are there, what they make of the value, and the records.
   // `terms`: as in MixtureDensity::estimate.
   void sample(Worker& worker, int64_t block, const vmodel_random& random, double* sums,
               std::vector<double>* terms = nullptr);
 
-  // After `sample` adds the derivative of draws, weighted by grad log p - grad log q, of the lanes for which
+  // What log p, log q and the effective sizes of a block, and its score, make of the value, and the records.
+  void record(Worker& worker, int64_t block, double* sums);
+
+  // After `record` adds the derivative of draws, weighted by grad log p - grad log q, of the lanes for which
   // follows(lane).
   template <typename Follows>
   void add_path(Worker& worker, int64_t block, const vmodel_random& random, double* sums, const Follows& follows) {

@@ -7,9 +7,12 @@ import pathlib
 import subprocess
 import sys
 import unittest
+from random import Random
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from kernels import Model  # noqa: E402
 from support import Place  # noqa: E402
+from vmodel_testing import compile_model  # noqa: E402
 
 B, A, S = [0.4, -0.7], [[1.0, 0.5, -0.3], [0.2, -0.8, 0.6]], [0.6, 0.5]
 UNBENT = [0.0, 0.0]
@@ -92,7 +95,7 @@ def moments(numbers):
 class SemiImplicit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly", "--objectives=aisivi,bsivi,sivi")
+        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly", "--objectives=aisivi,bsivi,sivi,uivi")
         cls.addClassCleanup(cls.place.close)
 
     def each(self, phi, text, seed=1):
@@ -166,12 +169,12 @@ class SemiImplicit(unittest.TestCase):
     def test_gradient(self):
         """The path alone: the score at the draws is constant, and so is what the proposal learns."""
         h = 1e-4
-        for text in ("aisivi(outer = 9, inner = 16)", "bsivi(outer = 9, inner = 16)"):
+        for text in ("aisivi(outer = 9, inner = 16)", "bsivi(outer = 9, inner = 16)", "uivi(outer = 9)"):
             here = poor_proposal()
             each = self.each(here, text, seed=3)
             gradient = self.place.gradient(here, text, "--seed", 3)
             # Where hardly one inner sample counts, the particle does not.
-            counts = [text.startswith("bsivi") or e["inner_effective_size"] >= 2 for e in each]
+            counts = [not text.startswith("aisivi") or e["inner_effective_size"] >= 2 for e in each]
             self.assertGreater(sum(counts), len(each) // 2)
             weights = [[(p - q) * c for p, q in zip(log_p_score(e["at"]["z"]), e["score"])] for e, c in zip(each, counts)]
             for i in range(len(here)):
@@ -185,24 +188,23 @@ class SemiImplicit(unittest.TestCase):
                         total += w[j] * (8 * (moved[1][k][j] - moved[-1][k][j]) - (moved[2][k][j] - moved[-2][k][j])) / (12 * h) / len(each)
                 self.assertAlmostEqual(gradient[i], total, delta=1e-8 * max(1, *map(abs, gradient)))
 
-    def test_bias_of_the_parameter_gradient(self):
-        """Against the closed form: it is that of the score, and falls with the number of inner samples. Exact proposals have none."""
+    def off(self, phi, text, repeats):
+        """The square of the distance of the mean gradient from the exact one without what its noise adds, and the noise of that."""
         G = [[0.5 * (PRECISION[i][j] - (1.0, 0.25)[i] * float(i == j)) for j in range(2)] for i in range(2)]
         GA = product(G, A)
         exact = [-(B[0] - 0.5), -(B[1] + 1) / 4, *(2 * x for row in GA for x in row), *(2 * G[i][i] * S[i] * -math.expm1(-S[i]) for i in range(2))]
+        result = self.place.objective(phi, text, "--repeats", repeats)["repeats"]
+        mean, deviation = ([x for part in result[name].values() for x in part][: len(exact)] for name in ("mean", "standard_deviation"))
+        errors = [d / math.sqrt(repeats) for d in deviation]
+        squares = sum((m - x) ** 2 for m, x in zip(mean, exact)) - sum(e * e for e in errors)
+        return squares, sum(e * e for e in errors)
 
-        def off(phi, text, repeats):
-            """The distance of the mean gradient from the exact one without what its noise adds, and the noise of that."""
-            result = self.place.objective(phi, text, "--repeats", repeats)["repeats"]
-            mean, deviation = ([x for part in result[name].values() for x in part][: len(exact)] for name in ("mean", "standard_deviation"))
-            errors = [d / math.sqrt(repeats) for d in deviation]
-            squares = sum((m - x) ** 2 for m, x in zip(mean, exact)) - sum(e * e for e in errors)
-            return squares, sum(e * e for e in errors)
-
-        squares, noise = off(exact_proposal(), "aisivi(outer = 512, inner = 2, prior_share = 0)", 400)
+    def test_bias_of_the_parameter_gradient(self):
+        """Against the closed form: it is that of the score, and falls with the number of inner samples. Exact proposals have none."""
+        squares, noise = self.off(exact_proposal(), "aisivi(outer = 512, inner = 2, prior_share = 0)", 400)
         self.assertLess(abs(squares), 5 * noise)
         for kind in ("aisivi", "bsivi"):
-            few, many = (off(poor_proposal(), f"{kind}(outer = 512, inner = {inner})", 400) for inner in (16, 256))
+            few, many = (self.off(poor_proposal(), f"{kind}(outer = 512, inner = {inner})", 400) for inner in (16, 256))
             self.assertGreater(few[0], 5 * few[1])  # there is a bias
             # In proportion to 1 / inner squares would fall by 256; at 16 samples higher orders count.
             self.assertLess(many[0], few[0] / 32 + 5 * many[1])
@@ -230,8 +232,23 @@ class SemiImplicit(unittest.TestCase):
         # The gap falls with 1 / K: by 16, of which a quarter is room for higher orders and noise.
         self.assertGreater(values[2], values[1] / 4)
 
+    def test_states_of_chains_have_the_score(self):
+        """Whatever the number of transitions: they leave the distribution as it is from which the value came by which z was drawn."""
+        for text in ("uivi(outer = 20000, inner = 1, burn_in = 0)", "uivi(outer = 20000, inner = 3, burn_in = 2, leapfrogs = 2)"):
+            each = self.each(poor_proposal(), text)
+            for i in range(2):
+                self.assert_zero([e["score"][i] - score(e["at"]["z"])[i] for e in each], f"{text}, coordinate {i}")
+                self.assert_zero([(e["score"][i] - score(e["at"]["z"])[i]) * e["at"]["z"][i] for e in each], f"{text}, coordinate {i} times z")
+
+    def test_chains_forget_where_they_came_from(self):
+        """The path is weighted by the value by which z was drawn: one short transition leaves a bias in its gradient, many long ones do not."""
+        near = self.off(poor_proposal(), "uivi(outer = 512, inner = 1, burn_in = 0, leapfrogs = 1)", 100)
+        self.assertGreater(near[0], 5 * near[1])
+        far = self.off(poor_proposal(), "uivi(outer = 512, inner = 4, burn_in = 20, leapfrogs = 6)", 400)
+        self.assertLess(far[0], near[0] / 100 + 5 * far[1])
+
     def test_threads(self):
-        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)", "sivi(outer = 50, inner = 12)"):
+        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)", "sivi(outer = 50, inner = 12)", "uivi(outer = 50)"):
             results = {self.text(poor_proposal(), text, threads) for threads in (1, 2, 4)}
             self.assertEqual(len(results), 1)
 
@@ -265,6 +282,29 @@ class SemiImplicit(unittest.TestCase):
             exact = -math.log(2 * math.pi) - 0.5 * math.log(variance) - math.log(t) - 0.5 * x * x / variance - 0.5 * ((y - v * x) / t) ** 2
             self.assertAlmostEqual(e["log_q"], exact, delta=0.2)
             self.assertAlmostEqual(e["score"][1], -(y - v * x) / t**2, delta=1e-9)
+
+
+class Derivatives(unittest.TestCase):
+    def test_by_what_is_mixed_over(self):
+        """Against differences of the density of both together, in all lanes of the machine."""
+        model = Model(compile_model("test/objectives/models/mixed_line.vmodel", "--families=Curved", "--objectives=uivi"))
+        random = Random(1)
+        family = next(f for f in model.metadata["families"] if f["name"] == "Curved")
+        h, phi = 1e-3, [random.gauss(0, 0.6) for _ in range(model.sizes[family["phi"]])]
+        z = [[random.gauss(0, 1) for _ in range(2)] for _ in range(5)]
+        mix = [[random.gauss(0, 1) for _ in range(3)] for _ in z]
+
+        def density(i, t):
+            return model.call("Curved.log_density", phi=phi, z=z, mix=[[x + t * h * (j == i) for j, x in enumerate(e)] for e in mix])["log_q"]
+
+        found = model.call("Curved.by_mix", phi=phi, z=z, mix=mix, sizes={"gradient": 3})["gradient"]
+        for i in range(3):
+            at = {t: density(i, t) for t in (-2, -1, 1, 2)}
+            for k, row in enumerate(found):
+                difference = (8 * (at[1][k] - at[-1][k]) - (at[2][k] - at[-2][k])) / (12 * h)
+                # Rounding leaves 2e-16 / h, and what is left out is h^4 / 30 times a fifth derivative, both of terms up to
+                # a thousand (a squared residual over a variance of 1/10).
+                self.assertAlmostEqual(row[i], difference, delta=1e-9 * max(1, abs(difference)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ MODEL = "test/objectives/models/mixed_fits.vmodel"
 class SemiImplicitFits(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.executable = compile_model(MODEL)
+        cls.executable = compile_model(MODEL, "--objectives=uivi")
         cls.scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.scratch.cleanup)
         cls.folder = pathlib.Path(cls.scratch.name)
@@ -75,6 +75,14 @@ class SemiImplicitFits(unittest.TestCase):
         process, fit = self.fit("second", "--run", "Second")
         self.assertIn("start: the fit First", process.stdout)
         self.assertGreater(fit["diagnostics"]["mixture"]["elbo_lower"], -0.5)
+
+    def test_chains(self):
+        """From the Laplace approximation, which is the posterior, chains whose step size has found itself."""
+        process, fit = self.fit("chains", "--objective", "uivi(outer = 64)", "--steps", 400)
+        self.assertGreater(fit["diagnostics"]["mixture"]["elbo_lower"], -0.1)
+        accepted = fit["diagnostics"]["inner_samples"]["effective_size_last"]
+        self.assertGreater(accepted, 4)
+        self.assertLess(accepted, 4.95)
 
     def test_family_of_ones_own(self):
         process, fit = self.fit("written", "--family", "Written", "--steps", 300)
