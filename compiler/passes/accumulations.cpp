@@ -4,6 +4,7 @@
 // of the whole: what goes into it goes to the whole at once. The adjoint of what is the same for all particles has a
 // column for each lane, of which nothing but the sum over lanes is used: where no element is accumulated to more than
 // once, each term is summed over lanes as it comes, and the memory has one column.
+#include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
@@ -222,7 +223,7 @@ private:
 /// Sums over lanes what is accumulated, instead of what has been.
 class SummedOverLanes {
 public:
-  explicit SummedOverLanes(const Function& function) : from_(function), places_(function) {
+  explicit SummedOverLanes(const Function& function) : from_(function), places_(function), axis_(ir::axes(function)) {
     for (const Memory& memory : adjoints(function, places_)) {
       const bool all_summed = std::ranges::all_of(memory.loads, [&](const Op* load) {
         return !places_.is_yielded(load->results[0]) &&
@@ -261,12 +262,19 @@ private:
   // goes into theirs by arithmetic. (Where two iterations meet nevertheless, one sum over lanes more is taken.)
   bool is_once_an_element(const Op& op, const Op& alloc) const {
     std::set<ValueId> indices;
-    for (std::size_t i = 1; i + 1 < op.operands.size(); ++i)
+    for (std::size_t i = 1; i + 1 < op.operands.size(); ++i) {
+      if (axis_[op.operands[i].id] == Axis::particle)
+        return false; // each particle goes to an element of its own
       find_indices(op.operands[i], indices);
+    }
     const std::vector<const Op*>& around = places_.of(op).around;
     for (std::size_t i = places_.of(alloc).around.size(); i < around.size(); ++i) {
-      if (around[i]->opcode == Opcode::if_)
+      if (around[i]->opcode == Opcode::if_) {
+        // What all particles share cannot be accumulated to by some of them.
+        if (axis_[around[i]->operands[0].id] == Axis::particle)
+          return false;
         continue;
+      }
       if (!is_counted_loop(*around[i]))
         return false;
       const std::vector<ValueId>& arguments = around[i]->regions[0].arguments;
@@ -302,6 +310,7 @@ private:
 
   const Function& from_;
   const Places places_;
+  const std::vector<Axis> axis_;
   std::set<const Op*> accumulations_, loads_; // looked up only, never walked
 };
 
