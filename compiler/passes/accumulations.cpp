@@ -4,6 +4,7 @@
 // of the whole: what goes into it goes to the whole at once. The adjoint of what is the same for all particles has a
 // column for each lane, of which nothing but the sum over lanes is used: where no element is accumulated to more than
 // once, each term is summed over lanes as it comes, and the memory has one column.
+#include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/passes.h"
@@ -222,7 +223,7 @@ private:
 /// Sums over lanes what is accumulated, instead of what has been.
 class SummedOverLanes {
 public:
-  explicit SummedOverLanes(const Function& function) : from_(function), places_(function) {
+  explicit SummedOverLanes(const Function& function) : from_(function), places_(function), axis_(ir::axes(function)) {
     for (const Memory& memory : adjoints(function, places_)) {
       const bool all_summed = std::ranges::all_of(memory.loads, [&](const Op* load) {
         return !places_.is_yielded(load->results[0]) &&
@@ -265,8 +266,12 @@ private:
       find_indices(op.operands[i], indices);
     const std::vector<const Op*>& around = places_.of(op).around;
     for (std::size_t i = places_.of(alloc).around.size(); i < around.size(); ++i) {
-      if (around[i]->opcode == Opcode::if_)
+      if (around[i]->opcode == Opcode::if_) {
+        // What all particles share cannot be accumulated to by some of them.
+        if (axis_[around[i]->operands[0].id] == Axis::particle)
+          return false;
         continue;
+      }
       if (!is_counted_loop(*around[i]))
         return false;
       const std::vector<ValueId>& arguments = around[i]->regions[0].arguments;
@@ -302,6 +307,7 @@ private:
 
   const Function& from_;
   const Places places_;
+  const std::vector<Axis> axis_;
   std::set<const Op*> accumulations_, loads_; // looked up only, never walked
 };
 
