@@ -425,8 +425,7 @@ const DistributionExpr* Checker::family_expression(VersionedCall& call, const Si
                   instantiate(family.target->type.shape, call.binding), {dimension});
     return nullptr;
   }
-  for (const Declaration* name : family.size_names)
-    d->sizes[name->name] = call.binding.sizes.at(name->name);
+  d->sizes = call.binding.sizes;
   for (const Learnable& l : family.learnables) {
     Learnable& own = d->learnables.emplace_back(l);
     Type type = instantiate(l.declaration->type, call.binding);

@@ -240,7 +240,7 @@ struct DistributionExpr {
   /// (all of them, except below a mixture, joint or sorted: in `mixture(w, normal(mu, sigma))` over y[N] the component
   /// has batch [N, K] and mu may be [K] or [N, K]). family: template arguments.
   std::vector<const Expr*> arguments;
-  std::map<std::string, Size> sizes; // named, family: size names bound
+  std::map<std::string, Size> sizes; // named, family: size names bound; family: int arguments, too
   /// mixture; base of truncated, joint, sorted, unnormalised, transformed. Batch of a component: the outer batch,
   /// followed by [K] for the one component of a mixture, by the event for joint, sorted, and unnormalised over a scalar
   /// base.

@@ -73,6 +73,8 @@ void FamilyLowering::run() {
     proposals();
   else
     statements(layout_.family->body);
+  if (kind_ == FamilyPart::round_trip)
+    propose_again();
   master_.finish();
 }
 
@@ -112,9 +114,11 @@ void FamilyLowering::bind_given() {
 
 /// The family's own proposal, and those of the generic families in it, at given parameters.
 void FamilyLowering::proposals() {
-  for (const ParameterLayout& p : context_.layout.parameters)
-    bind(p, master_.forward(map_of(*p.parameter), e_.dims(p.parameter->declaration->type.shape), z_,
-                            e_.size(p.unconstrained_offset)));
+  for (const ParameterLayout& p : context_.layout.parameters) {
+    if (!proposing_)
+      bind(p, master_.forward(map_of(*p.parameter), e_.dims(p.parameter->declaration->type.shape), z_,
+                              e_.size(p.unconstrained_offset)));
+  }
   for (const Statement* s : layout_.family->body) {
     if (s->kind == StatementKind::proposal)
       statements(s->body);
@@ -331,19 +335,23 @@ void FamilyLowering::log_determinant(const ParameterLayout& p) {
 }
 
 /// Draws of a whole array: one event a batch index.
-Value FamilyLowering::sampled(const Statement& s, const std::vector<Dim>& shape, ValueId turn) {
+Value FamilyLowering::sampled(const Statement& s, const std::vector<Dim>& shape, const Statement* group, ValueId turn) {
   const LoweredDistribution d = e_.distribution(*s.distribution);
+  const RoundTripLayout* layout = round_trip(s, group);
   const std::size_t event_rank = s.distribution->event.size();
   const std::vector<Dim> batch(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(event_rank));
   const auto number = numbers(turn, batch);
+  const auto one = [&](Indices i) {
+    return layout ? joint_draws(d, i, number(i), *layout) : e_.sample(d, i, number(i));
+  };
   if (batch.empty())
-    return e_.sample(d, {}, number({}));
+    return one({});
   if (event_rank == 0)
-    return b_.build(batch, ir::Element::f64, [&](Indices i) { return e_.sample(d, i, number(i)).id; });
+    return b_.build(batch, ir::Element::f64, [&](Indices i) { return one(i).id; });
   const ValueId memory = b_.alloc(shape, ir::Element::f64, false);
   b_.for_each(batch, [&](Indices i) {
     const std::vector<ValueId> head(i.begin(), i.end());
-    store_event(memory, head, e_.sample(d, head, number(head)));
+    store_event(memory, head, one(head));
   });
   return b_.freeze(memory);
 }
@@ -351,7 +359,7 @@ Value FamilyLowering::sampled(const Statement& s, const std::vector<Dim>& shape,
 Emitter::Draws FamilyLowering::drawn(const Statement& s, const std::vector<Dim>& shape, const Statement* group) {
   const ValueId turn = group ? turn_ : turn_of(s);
   if (s.distribution->kind != DistributionKind::transformed)
-    return {sampled(s, shape, turn), {}};
+    return {sampled(s, shape, group, turn), {}};
   const auto event_rank = static_cast<std::ptrdiff_t>(s.distribution->event.size());
   const std::vector<Dim> batch(shape.begin(), shape.end() - event_rank);
   const auto number = numbers(turn, batch);

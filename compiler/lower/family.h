@@ -36,7 +36,9 @@ private:
   using Members = std::vector<Member>;
 
   // ---- statements (family.cpp)
-  bool of_proposal() const { return kind_ == FamilyPart::proposal || kind_ == FamilyPart::proposal_density; }
+  bool of_proposal() const {
+    return kind_ == FamilyPart::proposal || kind_ == FamilyPart::proposal_density || proposing_;
+  }
   /// Whether the coordinates stand in `mix`, and not in z.
   static bool is_mixed(const ParameterLayout& p) {
     return p.parameter->declaration->kind == check::DeclarationKind::mixed;
@@ -61,7 +63,7 @@ private:
   /// The draws of a statement, with their densities where these come with them. `group`: the draw in whose generic
   /// family it is.
   Emitter::Draws drawn(const Statement& s, const std::vector<Dim>& shape, const Statement* group = nullptr);
-  Value sampled(const Statement& s, const std::vector<Dim>& shape, ValueId turn);
+  Value sampled(const Statement& s, const std::vector<Dim>& shape, const Statement* group, ValueId turn);
 
   // ---- groups (family_groups.cpp)
   Members members_of(const std::vector<const Declaration*>& declarations,
@@ -94,7 +96,9 @@ private:
 
   // ---- maps forward and back (family_round_trips.cpp)
   void declare_round_trip();
+  void propose_again();
   const RoundTripLayout* round_trip(const Statement& s, const Statement* group) const;
+  Value joint_draws(const LoweredDistribution& d, Indices batch, ValueId number, const RoundTripLayout& layout);
   ValueId place_in_whole(const Statement& s, Indices batch);
   Emitter::Draws transformed_draws(const Statement& s, const Statement* group, const std::vector<Dim>& batch,
                                    const std::function<ValueId(Indices)>& number,
@@ -116,6 +120,7 @@ private:
   ValueId shift_, base_, image_, back_; // of FAMILY.round_trip
   /// What is mixed over, by the draw whose generic family declares it (null: the family's own).
   std::map<const Statement*, std::vector<ParameterLayout>> mixed_;
+  bool proposing_ = false;           // FAMILY.round_trip, after the family: its proposal
   const Statement* scope_ = nullptr; // the draw in whose generic family mixed variables are meant
   bool sampling_only_ = false;       // sites come in another pass
   std::map<const Statement*, Environment> inner_;

@@ -1,6 +1,8 @@
 // The kernel FAMILY.round_trip: what a family draws through bijectors, mapped from its base and back again.
 #include "compiler/lower/family.h"
 
+#include <algorithm>
+
 namespace vmodel::lower {
 
 using ir::Axis;
@@ -19,10 +21,26 @@ void FamilyLowering::declare_round_trip() {
     mix_ = memory(layout_.mix);
 }
 
+/// The proposal once more, at the parameters that were drawn.
+void FamilyLowering::propose_again() {
+  const bool proposes = std::any_of(layout_.round_trips.begin(), layout_.round_trips.end(),
+                                    [](const RoundTripLayout& r) { return r.of_proposal; });
+  if (!proposes)
+    return;
+  proposing_ = true;
+  theta_ = phi_;
+  const std::vector<Dim> extents{b_.dim(master_.tabled(layout_.mix))};
+  mix_ = b_.alloc(extents, ir::Element::f64, false);
+  bind_learnables();
+  proposals();
+}
+
 /// Where the events of a draw lie, if this function maps them forward and back.
 const RoundTripLayout* FamilyLowering::round_trip(const Statement& s, const Statement* group) const {
+  // What is mixed over, and its proposal, are drawn in the scope of their group.
+  const Statement* around = group ? group : scope_;
   for (const RoundTripLayout& r : layout_.round_trips) {
-    if (kind_ == FamilyPart::round_trip && r.statement == &s && r.group == group)
+    if (kind_ == FamilyPart::round_trip && r.statement == &s && r.group == around)
       return &r;
   }
   return nullptr;
@@ -63,6 +81,26 @@ Emitter::Draws FamilyLowering::transformed_draws(const Statement& s, const State
     store_event(memory, head, one(head));
   });
   return {Value(b_.freeze(memory)), {}};
+}
+
+/// One event of a joint distribution of mapped ones.
+Value FamilyLowering::joint_draws(const LoweredDistribution& d, Indices batch, ValueId number,
+                                  const RoundTripLayout& layout) {
+  const std::vector<Dim> shape = e_.dims(d.expr->event);
+  const std::vector<Dim> outer(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(layout.mapped->event.size()));
+  const ValueId memory = b_.alloc(shape, ir::Element::f64, false);
+  const auto one = [&](Indices k) {
+    const std::vector<ValueId> head(k.begin(), k.end());
+    std::vector<ValueId> at(batch.begin(), batch.end());
+    at.insert(at.end(), k.begin(), k.end());
+    const ValueId place = b_.add(b_.mul(number, b_.product(outer)), e_.flat_position(outer, k));
+    store_event(memory, head, there_and_back(d.components[0], at, place, layout, place));
+  };
+  if (outer.empty())
+    one({});
+  else
+    b_.for_each(outer, one);
+  return b_.freeze(memory);
 }
 
 void FamilyLowering::store_event(ValueId memory, const std::vector<ValueId>& head, const Value& value) {

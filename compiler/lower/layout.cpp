@@ -75,7 +75,8 @@ void for_each_group(const check::Block& block, bool of_proposal, const std::func
       of_proposal);
 }
 
-/// A size of a generic family in terms of its user's; nothing where it is not one of its size names alone.
+/// A size of a generic family in terms of its user's; nothing where it is not one of its size names and int
+/// arguments alone.
 std::optional<Size> at_use(const Size& size, const Statement* group) {
   if (!group)
     return size;
@@ -87,14 +88,28 @@ std::optional<Size> at_use(const Size& size, const Statement* group) {
   return size.substitute(replacements);
 }
 
-/// The draws that are mapped from a base by maps that have inverses.
+/// What is transformed of a draw: itself, or the whole of what is joint in it.
+const DistributionExpr* mapped_part(const Statement& s) {
+  const DistributionExpr* d = s.distribution;
+  const bool of_elements = s.target && s.target->kind == check::ExprKind::index;
+  if (d->kind == check::DistributionKind::joint && !of_elements)
+    d = d->components[0];
+  return d->kind == check::DistributionKind::transformed ? d : nullptr;
+}
+
+/// The draws, also of what is mixed over and of proposals, that are mapped from a base by maps that have inverses.
 void lay_out_round_trips(FamilyLayout& layout) {
+  bool of_proposal = false;
   const auto add = [&](const Statement& s, const Statement* group) {
-    const DistributionExpr& d = *s.distribution;
-    if (d.kind != check::DistributionKind::transformed || check::without_direction(d.steps, false))
+    const DistributionExpr* mapped = mapped_part(s);
+    if (!mapped || check::without_direction(mapped->steps, false))
       return;
-    check::Shape batch = d.batch;
-    if (s.target && s.target->kind == check::ExprKind::index) {
+    const DistributionExpr& d = *mapped;
+    check::Shape batch = s.distribution->batch;
+    if (&d != s.distribution) {
+      const check::Shape& joint = s.distribution->event;
+      batch.insert(batch.end(), joint.begin(), joint.end() - static_cast<std::ptrdiff_t>(d.event.size()));
+    } else if (s.target && s.target->kind == check::ExprKind::index) {
       // Elements have the places that they have in the whole.
       batch = s.target->operands[0]->declaration->type.shape;
       batch.resize(batch.size() - d.event.size());
@@ -105,20 +120,35 @@ void lay_out_round_trips(FamilyLayout& layout) {
     if (!events || !base || !image)
       return;
     const Size all = turns_of(group ? *group : s) * *events;
-    layout.round_trips.push_back({&s, group, all, *base, *image, layout.base, layout.image});
+    layout.round_trips.push_back({&s, group, &d, of_proposal, all, *base, *image, layout.base, layout.image});
     layout.base = layout.base + all * *base;
     layout.image = layout.image + all * *image;
   };
-  for_each_statement(layout.family->body, [&](const Statement& s) {
-    if (s.kind != StatementKind::draw)
+  const auto is_drawn = [](const Statement& s) {
+    return s.kind == StatementKind::draw || s.kind == StatementKind::mix;
+  };
+  const auto add_all = [&](const Statement& s) {
+    if (!is_drawn(s))
       return;
     add(s, nullptr);
     if (s.distribution->kind != check::DistributionKind::family)
       return;
     for_each_statement(s.distribution->family->body, [&](const Statement& inner) {
-      if (inner.kind == StatementKind::draw)
+      if (is_drawn(inner))
         add(inner, &s);
     });
+  };
+  for_each_statement(layout.family->body, add_all);
+  of_proposal = true;
+  for_each_statement(layout.family->body, add_all, true);
+  for_each_group(layout.family->body, false, [&](const Statement& s) {
+    for_each_statement(
+        s.distribution->family->body,
+        [&](const Statement& inner) {
+          if (is_drawn(inner))
+            add(inner, &s);
+        },
+        true);
   });
 }
 

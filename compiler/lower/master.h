@@ -107,6 +107,8 @@ struct MixLayout {
 struct RoundTripLayout {
   const Statement* statement = nullptr;
   const Statement* group = nullptr;
+  const DistributionExpr* mapped = nullptr; // the transformed one: the statement's, or what is joint in it
+  bool of_proposal = false;
   Size events, base, image; // numbers: of events, and of an event before and after it is mapped
   Size base_offset, image_offset;
 };

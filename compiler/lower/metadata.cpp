@@ -209,7 +209,8 @@ private:
     if (!f.round_trips.empty()) {
       json draws = json::array();
       for (const RoundTripLayout& r : f.round_trips) {
-        draws.push_back({{"name", r.group ? r.group->name : r.statement->name},
+        const std::string& name = r.group && !r.of_proposal ? r.group->name : r.statement->name;
+        draws.push_back({{"name", name},
                          {"events", number(r.events)},
                          {"base", number(r.base)},
                          {"image", number(r.image)},

@@ -115,5 +115,45 @@ class Maps(Trips):
         self.assertRegex(done.stderr, r"not to be relied on: the maps of b and their inverses are apart: residual 0.00\S+, .* more than rounding can be")
 
 
+class Below(Trips):
+    """Maps below others: joint ones, of what is mixed over, of proposals."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.executable = compile_model("test/runtime/models/mixed_maps.vmodel")
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.folder / "data.json"
+        self.data.write_text('{"N": 3}')
+        self.found = self.check(self.executable, self.data, status=2)
+
+    def test_right_ones(self):
+        for family in ("Joint", "Sheared", "Bent", "Library", "Context"):
+            residual, _, more = self.found[family]
+            self.assertLess(residual, 1e-12, family)
+            self.assertEqual(more, "", family)
+        # |100 + x| of the joint ones. The triangle shear(3) has 10.9 as the square of its greatest singular value.
+        self.assertAlmostEqual(self.found["Joint"][1] / 102, 1, delta=0.03)
+        self.assertLess(self.found["Sheared"][1], (3 + math.sqrt(13)) ** 2 / 4 * 1.001)
+        # The base is hardly wider than its locations, which differ from draw to draw: nearly all directions are met.
+        self.assertGreater(self.found["Sheared"][1], 0.95 * (3 + math.sqrt(13)) ** 2 / 4)
+        # The proposal of the library begins as the precision's factor sqrt(1 + (0.95 / 0.3)^2) with a mean.
+        self.assertGreater(self.found["Library"][1], math.sqrt(1 + (0.95 / 0.3) ** 2))
+
+    def test_wrong_ones(self):
+        for family, residual, place in (("JointWrong", 0.002, "b"), ("MixWrong", 0.001, "e"), ("ProposalWrong", 0.003, "proposal.e"), ("BentWrong", 0.004, "proposal.e")):
+            self.assertAlmostEqual(self.found[family][0], residual, delta=residual * 0.01)
+            self.assertIn(f"WRONG in {place},", self.found[family][2])
+
+    def test_fit_of_a_proposal(self):
+        done, diagnostics = self.fit(self.executable, self.data, "--family", "Library", "--steps", 20)
+        self.assertLess(diagnostics["round_trip_at_result"]["residual"], LIMIT)
+        self.assertNotEqual(diagnostics["round_trip_at_result"], diagnostics["round_trip_at_start"])
+        done, _ = self.fit(self.executable, self.data, "--family", "ProposalWrong", "--steps", 20)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("the maps of proposal.e and their inverses are apart", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()
