@@ -358,12 +358,20 @@ void Checker::quantity(const ast::Quantity& s, Block& into) {
   Statement* statement = make(StatementKind::quantity, s.range);
   if (!s.value) {
     // Reports a value of the model under its own name.
+    if (s.type && !find(s.name.text)) {
+      error(Code::unknown_name, s.name.range, "no value named '" + s.name.text + "'")
+          .hint("give it one, quantity " + s.name.text + " = ...;, or fill a var and report it below: quantity " +
+                s.name.text + ";");
+      return;
+    }
     const Declaration* source = find_or_report(s.name.text, s.name.range);
     if (!source)
       return;
     if (source->kind == DeclarationKind::param || source->kind == DeclarationKind::data ||
         source->kind == DeclarationKind::quantity) {
-      auto report = error(Code::duplicate_name, s.name.range, "'" + s.name.text + "' is reported already");
+      const bool data = source->kind == DeclarationKind::data;
+      auto report = error(Code::duplicate_name, s.name.range,
+                          "'" + s.name.text + (data ? "' is data, which are not reported" : "' is reported already"));
       report.label(source->range, "declared here");
       return;
     }
