@@ -101,7 +101,7 @@ void Checker::settings_call(const std::string& name, const ast::Expression& e, F
     return;
   }
   const bool objective = name == "objective";
-  static const std::set<std::string> later{"iwhvi", "vr_iwae", "reinforce"};
+  static const std::set<std::string> later{"vr_iwae", "reinforce"};
   if (objective ? find_objective(callee->name) == nullptr : callee->name != "adam") {
     if (objective && later.count(callee->name) != 0) {
       not_supported_yet(e.range, "the objective '" + callee->name + "'", "elbo(particles = 8)");

@@ -8,6 +8,7 @@
 #include "compiler/ir/rewrite.h"
 #include "compiler/ir/typing.h"
 #include "compiler/lower/lower.h"
+#include "compiler/passes/entry_points.h"
 #include "compiler/passes/passes.h"
 #include "compiler/syntax/dump.h"
 #include "compiler/syntax/parser.h"
@@ -119,6 +120,8 @@ constexpr NeedText need_texts[] = {
      "the derivative of log q by the point, and the density of the family '"},
     {need_mix_gradient, ".by_mix",
      "the derivative of its density by what is mixed over, and the density of the family '"},
+    {need_proposal_gradient, ".proposal.by_point",
+     "the derivative of its proposal's density by the point, and the proposal of the family '"},
 };
 
 /// The objectives that need none of these.
@@ -399,6 +402,13 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   };
   nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(lowered.metadata);
 
+  std::vector<std::string> objectives = options.objectives;
+  for (const check::Fit& fit : program->fits)
+    objectives.push_back(fit.objective);
+  unsigned needs = needs_of(objectives);
+  if (std::any_of(program->families.begin(), program->families.end(), check::is_mixed))
+    needs |= find_objective(default_mixture_objective)->needs;
+
   ir::Module kernels;
   {
     PhaseTimer timer(times, "passes");
@@ -431,18 +441,12 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
 
   codegen::Options code;
   code.target = target;
-  std::vector<std::string> objectives = options.objectives;
-  for (const check::Fit& fit : program->fits)
-    objectives.push_back(fit.objective);
-  unsigned needs = needs_of(objectives);
-  if (std::any_of(program->families.begin(), program->families.end(), check::is_mixed))
-    needs |= find_objective(default_mixture_objective)->needs;
   // What one objective alone wants, and nobody asked for.
-  if ((needs & need_mix_gradient) == 0)
-    std::erase_if(kernels.functions, [](const ir::Function& kernel) {
-      // Data may have this name, too.
-      return kernel.name.ends_with(".by_mix") && !kernel.name.starts_with("data_");
-    });
+  std::erase_if(kernels.functions, [&](const ir::Function& kernel) {
+    const auto is = [&](const char* ending) { return !passes::family_of_kernel(kernel.name, ending).empty(); };
+    return ((needs & need_mix_gradient) == 0 && is(".by_mix")) ||
+           ((needs & need_proposal_gradient) == 0 && is(".proposal.by_point"));
+  });
   code.kernels = kernel_code(kernels, target, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;

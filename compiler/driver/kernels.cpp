@@ -35,8 +35,8 @@ bool is_hot(std::string_view kernel, unsigned needs) {
   // Starts by maximum likelihood use the score, too, but a few hundred times only.
   if (kernel.ends_with(".score"))
     return (needs & need_score) != 0;
-  constexpr std::array<std::string_view, 5> endings = {".noise", ".draw", ".pathwise", ".log_density_gradient",
-                                                       ".by_mix"};
+  constexpr std::array<std::string_view, 6> endings = {
+      ".noise", ".draw", ".pathwise", ".log_density_gradient", ".by_mix", ".proposal.by_point"};
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return kernel.ends_with(ending); });
 }
 

@@ -26,7 +26,8 @@ std::string family_of_kernel(const std::string& name, const std::string& ending)
 
 bool is_step_kernel(const std::string& name) {
   return !family_of_kernel(name, ".draw").empty() || !family_of_kernel(name, ".pathwise").empty() ||
-         !family_of_kernel(name, ".score").empty() || !family_of_kernel(name, ".by_mix").empty();
+         !family_of_kernel(name, ".score").empty() || !family_of_kernel(name, ".by_mix").empty() ||
+         !family_of_kernel(name, ".by_point").empty();
 }
 
 namespace {
@@ -110,7 +111,7 @@ private:
       policy.rules.push_back({SiteKind::prior, SiteAction::sum, "log_mix"});
     }
     add(family + ".log_density", master, policy,
-        {family + ".log_density_gradient", family + ".score", family + ".by_mix"});
+        {family + ".log_density_gradient", family + ".score", family + ".by_mix", family + ".by_point"});
   }
 
   static bool has_site(const Region& region, SiteKind kind) {
@@ -253,6 +254,11 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
       derivatives.add_gradient(family + ".score", mixed + whole_suffix, options);
       if (Function* score = derivatives.find(family + ".score"))
         move_parameter(*score, "weight", "log_q");
+      options = {};
+      options.of = {{"log_q", ""}};
+      options.wrt = {{"z", "gradient"}};
+      options.keep_maps = true;
+      derivatives.add_gradient(family + ".by_point", mixed + whole_suffix, options);
       continue;
     }
     // What is mixed over is drawn from its own distribution at given parameters: no derivative is needed.

@@ -24,6 +24,8 @@ enum ObjectiveNeed : unsigned {
   need_fixed_mix = 32,
   // The derivative of the density of a point and of what is mixed over, together, by the latter.
   need_mix_gradient = 64,
+  // The derivative of the proposal's density by the point.
+  need_proposal_gradient = 128,
 };
 
 // What computes it (runtime/objectives).
@@ -83,6 +85,11 @@ inline constexpr ObjectiveRow objective_rows[] = {
      need_pathwise | need_score | need_mixture | need_fixed_mix,
      "semi-implicit inference, the surrogate bound by samples of what is mixed over",
      {{{"proposal", "prior"}, {}}}},
+    {"iwhvi",
+     ObjectiveMethod::surrogate_bound,
+     need_pathwise | need_score | need_mixture | need_fixed_mix | need_proposal_gradient,
+     "semi-implicit inference, the surrogate bound by samples of a learned proposal",
+     {{{"proposal", "learned"}, {}}}},
     {"uivi", ObjectiveMethod::posterior_score, need_pathwise | need_mixture | need_mix_gradient,
      "semi-implicit inference, the score by Hamiltonian Monte Carlo of what is mixed over"},
 };
@@ -159,6 +166,7 @@ inline constexpr ObjectiveDefault objective_defaults[] = {
     {ObjectiveMethod::surrogate_bound, "optimizer.rate", "0.006"},
     {ObjectiveMethod::surrogate_bound, "optimizer.clip", "10"},
     {ObjectiveMethod::surrogate_bound, "average", "0.1"},
+    {ObjectiveMethod::surrogate_bound, "inner", "32", "iwhvi"},
     {ObjectiveMethod::posterior_score, "outer", "128"},
     {ObjectiveMethod::posterior_score, "inner", "5"},
     {ObjectiveMethod::posterior_score, "steps", "4000"},

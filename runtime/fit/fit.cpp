@@ -186,6 +186,8 @@ void need_kernels(const PreparedModel& model, const Family& family, const Object
   const char* what = (missing & need_pathwise) != 0 ? "pathwise derivatives"
                      : (missing & need_mix_gradient) != 0
                          ? "the derivative of its density by what is mixed over (vmodelc --objectives=uivi)"
+                     : (missing & need_proposal_gradient) != 0
+                         ? "the derivative of its proposal's density by the point (vmodelc --objectives=iwhvi)"
                      : (missing & need_score) != 0 ? "the derivative of its density by what is learned"
                                                    : "the derivative of its density by the point";
   throw InputError("objective " + describe(objective) + ": it needs " + what + ", which the family " + family.name +

@@ -40,6 +40,7 @@ unsigned missing_needs(const PreparedModel& model, const Family& family, unsigne
   look(need_score, ".score");
   look(need_density_gradient, ".log_density_gradient");
   look(need_mix_gradient, ".by_mix");
+  look(need_proposal_gradient, ".proposal.by_point");
   missing |= needs & (family.mixture ? need_density : need_mixture);
   if (family.mixture && !family.can("fixed_mix"))
     missing |= needs & need_fixed_mix;
@@ -69,7 +70,7 @@ std::unique_ptr<Objective> make_objective(const PreparedModel& model, const Fami
   case ObjectiveMethod::semi_implicit:
     return std::make_unique<SemiImplicit>(model, family, particles, settings.inner_sampling(), pool);
   case ObjectiveMethod::surrogate_bound:
-    return std::make_unique<SurrogateBound>(model, family, particles, settings.inner, pool);
+    return std::make_unique<SurrogateBound>(model, family, particles, settings.inner, settings.proposal, pool);
   case ObjectiveMethod::posterior_score:
     return std::make_unique<PosteriorScore>(model, family, particles,
                                             ChainSettings{settings.burn_in, settings.inner, settings.leapfrogs}, pool);

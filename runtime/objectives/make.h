@@ -44,7 +44,8 @@ struct ObjectiveSettings {
   // Densities of a point and what is mixed over that a particle takes.
   int64_t inner_evaluations() const;
   bool learns_proposal() const {
-    return method() == ObjectiveMethod::semi_implicit && proposal == InnerSampling::Proposal::learned;
+    return (method() == ObjectiveMethod::semi_implicit || method() == ObjectiveMethod::surrogate_bound) &&
+           proposal == InnerSampling::Proposal::learned;
   }
 };
 

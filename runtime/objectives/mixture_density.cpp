@@ -172,7 +172,7 @@ void MixtureDensity::replay(const InnerSampling& sampling, const vmodel_random& 
     if (j == 0 && sampling.own) {
       std::copy_n(own, size_ * lanes_, mix_.begin());
     } else {
-      from_prior_(numbers);
+      (sampling.proposal == InnerSampling::Proposal::learned ? from_proposal_ : from_prior_)(numbers);
       numbers.first_particle += static_cast<uint32_t>(stride);
     }
     each(j);

@@ -77,7 +77,8 @@ public:
   // sample appended, [sample][lane], the own first.
   void estimate(const InnerSampling& sampling, const vmodel_random& random, int64_t stride, const double* own,
                 std::vector<double>* terms = nullptr);
-  // Of the distribution of what is mixed over: the samples of `estimate` once more, one after the other in sample().
+  // The samples of `estimate` once more, one after the other in sample(); all of them are of one kind: of the
+  // distribution of what is mixed over, or of the proposal with a prior_share of 0.
   void replay(const InnerSampling& sampling, const vmodel_random& random, int64_t stride, const double* own,
               const std::function<void(int64_t)>& each);
   double* sample() { return mix_.data(); }

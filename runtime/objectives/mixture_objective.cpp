@@ -48,11 +48,12 @@ MixtureObjective::MixtureObjective(const PreparedModel& model, const Family& fam
   }
 }
 
-void MixtureObjective::prepare(Worker& k) {
+bool MixtureObjective::prepare(Worker& k) {
   if (k.evaluation == evaluation_)
-    return;
+    return false;
   k.mixture->step();
   k.evaluation = evaluation_;
+  return true;
 }
 
 void MixtureObjective::sample(Worker& k, int64_t block, const vmodel_random& random, double* sums,

@@ -46,8 +46,8 @@ protected:
     return result;
   }
 
-  // Lets the worker's mixture know phi, once an evaluation.
-  void prepare(Worker& worker);
+  // Lets the worker's mixture know phi, once an evaluation. False: it did.
+  bool prepare(Worker& worker);
   // The inner samples of a block whose particles and log p are there, what they make of the value, and the records.
   // `terms`: as in MixtureDensity::estimate.
   void sample(Worker& worker, int64_t block, const vmodel_random& random, double* sums,
@@ -57,14 +57,17 @@ protected:
   void record(Worker& worker, int64_t block, double* sums);
 
   // After `record` adds the derivative of draws, weighted by grad log p - grad log q, of the lanes for which
-  // follows(lane).
+  // follows(lane). `more`, where given, is added to these weights, [coordinate][lane].
   template <typename Follows>
-  void add_path(Worker& worker, int64_t block, const vmodel_random& random, double* sums, const Follows& follows) {
+  void add_path(Worker& worker, int64_t block, const vmodel_random& random, double* sums, const Follows& follows,
+                const double* more = nullptr) {
     const double* score = score_.data() + block * lanes_ * dimension_;
     for (int64_t i = 0; i < dimension_; ++i) {
       double* by_z = worker.gradient.data() + i * lanes_;
       for (int64_t l = 0; l < lanes_; ++l)
         by_z[l] = follows(l) ? power_ * by_z[l] - score[i * lanes_ + l] : 0.0;
+      for (int64_t l = 0; more != nullptr && l < lanes_; ++l)
+        by_z[l] += more[i * lanes_ + l];
     }
     worker.pathwise(random);
     add(worker.d_phi.data(), sums, static_cast<size_t>(size_));

@@ -37,6 +37,7 @@ AISIVI = {
     "proposal_steps": (["0", "1000"], ["1001"]),
     "proposal_rate": (["0.5"], ["0", "1.1e6"]),
 }
+IWHVI = {"inner": (["1"], ["0"]), **{name: AISIVI[name] for name in ("outer", "pretrain", "proposal_steps", "proposal_rate")}}
 UIVI = {"inner": (["1"], ["0"]), "burn_in": (["0", "7"], ["-1"]), "leapfrogs": (["1", "1024"], ["0", "1025"])}
 ADAM = {
     "rate": (["0.5", "1e6"], ["-1", "1.1e6"]),
@@ -65,7 +66,7 @@ class Settings(unittest.TestCase):
 
     def compare(self, table, form, prefix="", *options, model=MODEL):
         families = "--families=F,mean_field" if model == MIXED else "--families=mean_field"
-        plain = compile_model(self.source("plain", model), families, "--objectives=softcvi,uivi" if model == MIXED else "--objectives=softcvi")
+        plain = compile_model(self.source("plain", model), families, "--objectives=softcvi,iwhvi,uivi" if model == MIXED else "--objectives=softcvi")
         data = self.folder / "data.json"
         data.write_text(json.dumps({"y": 0.5}))
         for setting, (accepted, refused) in table.items():
@@ -98,6 +99,9 @@ class Settings(unittest.TestCase):
 
     def test_aisivi(self):
         self.compare(AISIVI, "objective = aisivi({})", "", "--objective", "aisivi", model=MIXED)
+
+    def test_iwhvi(self):
+        self.compare(IWHVI, "objective = iwhvi({})", "", "--objective", "iwhvi", model=MIXED)
 
     def test_uivi(self):
         self.compare(UIVI, "objective = uivi({})", "", "--objective", "uivi", model=MIXED)

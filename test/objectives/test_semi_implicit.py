@@ -83,6 +83,10 @@ def poor_proposal(bend=UNBENT):
     return phi([0.1, -0.2, 0.1], [[0.2, 0.1], [0.1, -0.3], [0.0, 0.2]], [[1.1, 0, 0], [0.1, 1.0, 0], [0.0, -0.1, 0.9]], bend)
 
 
+def log_p(z):
+    return -math.log(2 * math.pi * 2) - 0.5 * (z[0] - 0.5) ** 2 - (z[1] + 1) ** 2 / 8
+
+
 def log_p_score(z):
     return [-(z[0] - 0.5), -(z[1] + 1) / 4]
 
@@ -95,7 +99,7 @@ def moments(numbers):
 class SemiImplicit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly", "--objectives=aisivi,bsivi,sivi,uivi")
+        cls.place = Place("test/objectives/models/mixed_line.vmodel", {}, "Linear", "--families=Linear,Partly", "--objectives=aisivi,bsivi,sivi,iwhvi,uivi")
         cls.addClassCleanup(cls.place.close)
 
     def each(self, phi, text, seed=1):
@@ -232,6 +236,39 @@ class SemiImplicit(unittest.TestCase):
         # The gap falls with 1 / K: by 16, of which a quarter is room for higher orders and noise.
         self.assertGreater(values[2], values[1] / 4)
 
+    def test_reverse_model_tightens_the_bound(self):
+        """With the exact one it is the ELBO, whatever the number of samples; with a poor one below it, and nearer with more samples."""
+        for inner in (1, 6):
+            for e in self.each(exact_proposal(), f"iwhvi(outer = 33, inner = {inner})"):
+                self.assertAlmostEqual(e["log_q"], log_q(e["at"]["z"]), delta=1e-12 * (1 + abs(e["log_q"])))
+        values = []
+        for inner in (1, 16):
+            mean, error = moments([log_q(e["at"]["z"]) - e["log_q"] for e in self.each(poor_proposal([0.3, -0.2]), f"iwhvi(outer = 4000, inner = {inner})")])
+            self.assertLess(mean, -5 * error)
+            values.append(mean)
+        self.assertLess(values[0], values[1])
+
+    def test_gradient_through_the_exact_reverse_model(self):
+        """No other one makes the bound better, so that its gradient is that of the ELBO."""
+        squares, noise = self.off(exact_proposal(), "iwhvi(outer = 512, inner = 2)", 400)
+        self.assertLess(abs(squares), 5 * noise)
+
+    def test_gradient_through_a_poor_reverse_model(self):
+        """Against differences of the bound by the same random numbers, through which samples follow the point: the distribution of the
+        samples counts as much as their densities."""
+        h, repeats, here = 1e-4, 200, poor_proposal([0.3, -0.2])
+        for inner in (1, 4):
+            mean, deviation = ([x for part in self.place.objective(here, f"iwhvi(outer = 512, inner = {inner})", "--repeats", repeats)["repeats"][name].values() for x in part] for name in ("mean", "standard_deviation"))
+            for i in range(10):
+                values = {}
+                for t in (-1, 1):
+                    there = [*here[:i], here[i] + t * h, *here[i + 1 :]]
+                    values[t] = [log_p(e["at"]["z"]) - e["log_q"] for e in self.each(there, f"iwhvi(outer = 20000, inner = {inner})", seed=5)]
+                difference, error = moments([(b - a) / (2 * h) for a, b in zip(values[-1], values[1])])
+                self.assertLessEqual(abs(mean[i] - difference), 5 * math.hypot(error, deviation[i] / math.sqrt(repeats)), f"{inner}, {i}")
+            # What the reverse model learns is learned otherwise.
+            self.assertEqual(set(mean[10:]), {0.0})
+
     def test_states_of_chains_have_the_score(self):
         """Whatever the number of transitions: they leave the distribution as it is from which the value came by which z was drawn."""
         for text in ("uivi(outer = 20000, inner = 1, burn_in = 0)", "uivi(outer = 20000, inner = 3, burn_in = 2, leapfrogs = 2)"):
@@ -248,7 +285,7 @@ class SemiImplicit(unittest.TestCase):
         self.assertLess(far[0], near[0] / 100 + 5 * far[1])
 
     def test_threads(self):
-        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)", "sivi(outer = 50, inner = 12)", "uivi(outer = 50)"):
+        for text in ("aisivi(outer = 50, inner = 12)", "bsivi(outer = 50, inner = 12)", "sivi(outer = 50, inner = 12)", "iwhvi(outer = 50, inner = 12)", "uivi(outer = 50)"):
             results = {self.text(poor_proposal(), text, threads) for threads in (1, 2, 4)}
             self.assertEqual(len(results), 1)
 
@@ -285,6 +322,34 @@ class SemiImplicit(unittest.TestCase):
 
 
 class Derivatives(unittest.TestCase):
+    def test_of_the_proposal_by_the_point(self):
+        """Against differences of the density of the proposal, whose mean and scale depend on the point."""
+        model = Model(compile_model("test/objectives/models/mixed_line.vmodel", "--families=Linear", "--objectives=iwhvi"))
+        stages = {s["kernel"]: model.sizes[s["size"]] for s in model.metadata["stages"]}
+        random = Random(1)
+        family = next(f for f in model.metadata["families"] if f["name"] == "Linear")
+        h, phi = 1e-3, [random.gauss(0, 0.6) for _ in range(model.sizes[family["phi"]])]
+        z = [[random.gauss(0, 1) for _ in range(2)] for _ in range(5)]
+        mix = [[random.gauss(0, 1) for _ in range(3)] for _ in z]
+
+        def call(kernel, of, z):
+            inputs = {"phi": phi, "theta": phi, "z": z, "mix": mix}
+            for stage in ("step", "point"):
+                if f"{of}.{stage}" in stages:
+                    inputs[stage] = model.call(f"{of}.{stage}", sizes={stage: stages[f"{of}.{stage}"]}, **inputs)[stage]
+            return model.call(kernel, **inputs)
+
+        def density(i, t):
+            return call("Linear.proposal.log_density", "Linear.proposal.log_density", [[x + t * h * (j == i) for j, x in enumerate(p)] for p in z])["log_q"]
+
+        found = call("Linear.proposal.by_point", "Linear.proposal.score", z)["gradient"]
+        for i in range(2):
+            at = {t: density(i, t) for t in (-2, -1, 1, 2)}
+            for k, row in enumerate(found):
+                difference = (8 * (at[1][k] - at[-1][k]) - (at[2][k] - at[-2][k])) / (12 * h)
+                # As above: squares of residuals over the variance are up to a thousand.
+                self.assertAlmostEqual(row[i], difference, delta=1e-9 * max(1, abs(difference)))
+
     def test_by_what_is_mixed_over(self):
         """Against differences of the density of both together, in all lanes of the machine."""
         model = Model(compile_model("test/objectives/models/mixed_line.vmodel", "--families=Curved", "--objectives=uivi"))

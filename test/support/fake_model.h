@@ -413,7 +413,7 @@ private:
         family("mean_field", "mean_field", false, R"(,"gaussian":{"location":"m","scale":"s"})") + "," +
         family("full_rank", "full_rank", true, R"(,"gaussian":{"location":"m","scale_cholesky":"L"})") +
         R"(],"fits":)" + M::fits() +
-        R"(,"objectives":["elbo","softcvi","snis_forward_kl","reweighted_wake","iwae","dreg","renyi","chi2","aisivi","bsivi","sivi","uivi"]})";
+        R"(,"objectives":["elbo","softcvi","snis_forward_kl","reweighted_wake","iwae","dreg","renyi","chi2","aisivi","bsivi","sivi","iwhvi","uivi"]})";
     add_lanes<1>();
     add_lanes<wide>();
     add("sizes", 1, &sizes, {"sizes s&i"});

@@ -174,7 +174,7 @@ class Model:
                     values = place.numbers(count * width)[:]
                     for lane in range(min(width, points - start)):
                         row = [values[i * width + lane] for i in range(count)]
-                        results[label].append(row if label in ("z", "x", "gradient", "product", "noise") else row[0])
+                        results[label].append(row if label in ("z", "x", "gradient", "product", "noise", *(sizes or ())) else row[0])
                 else:
                     results[label] = place.numbers(count, bool(a.integer))[:]
         return results

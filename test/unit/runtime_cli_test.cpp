@@ -297,7 +297,7 @@ TEST_F(CommandLine, UsageErrors) {
                "family that the file declares is added by vmodelc eight_schools.vmodel -o EXE --families=flow");
   expect_error(fit({"--objective", "contrast"}),
                "objective contrast: there is none of that name; there are elbo, "
-               "softcvi, snis_forward_kl, reweighted_wake, iwae, dreg, renyi, chi2, aisivi, bsivi, sivi, uivi");
+               "softcvi, snis_forward_kl, reweighted_wake, iwae, dreg, renyi, chi2, aisivi, bsivi, sivi, iwhvi, uivi");
   expect_error(fit({"--objective", "elbo(8)"}), "objective elbo(8): `name = value` expected, not `8`");
   expect_error(fit({"--objective", "elbo(particles = 8"}), "objective elbo(particles = 8: `)` is missing");
   expect_error(fit({"--set", "optimizer=lion"}), "optimizer lion: this executable has adam only");
