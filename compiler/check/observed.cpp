@@ -2,10 +2,13 @@
 #include "compiler/check/checker.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vmodel::check {
 
 namespace {
+
+using Sides = std::set<std::pair<std::string, bool>>;
 
 /// An observation with what stands around it.
 struct Observed {
@@ -13,16 +16,14 @@ struct Observed {
   const Declaration* declaration = nullptr; // of the value
   bool whole = false;                       // not elements of it
   std::string target;
-  std::vector<std::string> loops;                       // `n in 1:N`, outermost first
-  std::vector<std::pair<const Statement*, bool>> sides; // of the conditions around it
+  std::vector<std::string> loops; // `n in 1:N`, outermost first
+  Sides sides;                    // the conditions around it as they are written, and whether they hold
 };
 
-bool exclude_each_other(const Observed& a, const Observed& b) {
-  for (const auto& [condition, side] : a.sides) {
-    if (std::find(b.sides.begin(), b.sides.end(), std::pair(condition, !side)) != b.sides.end())
-      return true;
-  }
-  return false;
+/// True if one of two observations is made whenever the other is. Of conditions that differ it is not known whether
+/// both can hold.
+bool one_implies_the_other(const Sides& a, const Sides& b) {
+  return std::includes(a.begin(), a.end(), b.begin(), b.end()) || std::includes(b.begin(), b.end(), a.begin(), a.end());
 }
 
 } // namespace
@@ -30,7 +31,7 @@ bool exclude_each_other(const Observed& a, const Observed& b) {
 void Checker::report_observed_twice() {
   std::vector<Observed> all;
   std::vector<std::string> loops;
-  std::vector<std::pair<const Statement*, bool>> sides;
+  Sides sides;
   const std::function<void(const Block&)> visit = [&](const Block& block) {
     for (const Statement* s : block) {
       if (s->kind == StatementKind::observe) {
@@ -42,11 +43,13 @@ void Checker::report_observed_twice() {
       const bool loop = s->kind == StatementKind::for_;
       if (loop)
         loops.push_back(s->declaration->name + " in " + canonical(s->from) + ":" + canonical(s->to));
-      sides.emplace_back(s, true);
-      visit(s->body);
-      sides.back().second = false;
-      visit(s->otherwise);
-      sides.pop_back();
+      for (const bool side : {true, false}) {
+        const Sides outer = sides;
+        if (s->kind == StatementKind::if_)
+          sides.emplace(canonical(s->value), side);
+        visit(side ? s->body : s->otherwise);
+        sides = outer;
+      }
       if (loop)
         loops.pop_back();
     }
@@ -57,7 +60,7 @@ void Checker::report_observed_twice() {
       const Observed &a = all[first], &b = all[second];
       // Elements are the same for certain if they are written alike in loops that are written alike.
       const bool alike = a.target == b.target && a.loops == b.loops;
-      if (a.declaration != b.declaration || !(alike || a.whole || b.whole) || exclude_each_other(a, b))
+      if (a.declaration != b.declaration || !(alike || a.whole || b.whole) || !one_implies_the_other(a.sides, b.sides))
         continue;
       diagnostics_
           .report(Code::observed_twice, b.statement->range,

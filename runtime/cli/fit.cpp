@@ -247,7 +247,7 @@ std::string settings_text() {
 int command_fit(const Session& session, const Arguments& arguments) {
   Options options("fit");
   options.value("data", "FILE", "data as JSON");
-  options.value("output", "DIR", "folder for fit.json and trace.csv; made where it is missing");
+  options.value("output,o", "DIR", "folder for fit.json and trace.csv; made where it is missing");
   options.value("family", "NAME", "the family; mean_field, full_rank and laplace are always there");
   options.value("objective", "TEXT", "for example elbo or 'elbo(particles = 32)'");
   options.value("seed", "S", "seed of the random numbers, below 2^48 (default 1)");

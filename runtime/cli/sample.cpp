@@ -17,7 +17,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   Options options("sample");
   options.value("fit", "FILE", "fit.json");
   options.value("draws", "N", "number of draws");
-  options.value("output", "FILE", "the CSV file to write; - is standard output");
+  options.value("output,o", "FILE", "the CSV file to write; - is standard output");
   options.value("data", "FILE", "the data of the fit: fills lp__ and .log_weight");
   options.value("seed", "S", "seed of the random numbers (default: the fit's)");
   options.value("inner", "N", inner_help);
