@@ -5,7 +5,6 @@
 
 namespace vmodel::codegen {
 
-using ir::Element;
 using ir::Opcode;
 using ir::Region;
 using ir::ValueId;

@@ -225,7 +225,8 @@ private:
   }
 
   /// A generic family whose body is one normal draw of the whole vector is a Gaussian that a start by Laplace's method
-  /// can set in closed form. What it mixes over bends it, behind a last map by location and factor.
+  /// can set in closed form. What it mixes over bends it, behind a last map by location and factor. A flow that ends in
+  /// such a map, or in one by location and scales, begins where that map takes its base to the points' moments.
   static void add_gaussian(json& entry, const check::FamilyTemplate& generic) {
     const Statement* draw = nullptr;
     for (const Statement* s : generic.body) {
@@ -236,12 +237,17 @@ private:
       return;
     const DistributionExpr& d = *draw->distribution;
     const auto name = [](const Expr* e) { return e->kind == check::ExprKind::name ? e->declaration->name : ""; };
-    if (!generic.mixed.empty()) {
-      const check::BijectorStep* last = d.steps.empty() ? nullptr : d.steps.back();
-      if (last && last->bijector && last->bijector->library && last->bijector->name == "triangular_affine")
-        entry["gaussian"] = {{"location", name(last->arguments[0])}, {"scale_cholesky", name(last->arguments[1])}};
-      return;
+    const check::BijectorStep* last = d.steps.empty() ? nullptr : d.steps.back();
+    if (last && last->bijector && last->bijector->library) {
+      const bool triangular = last->bijector->name == "triangular_affine";
+      if (triangular || last->bijector->name == "affine") {
+        entry[triangular && !generic.mixed.empty() ? "gaussian" : "last_map"] = {
+            {"location", name(last->arguments[0])},
+            {triangular ? "scale_cholesky" : "scale", name(last->arguments[1])}};
+      }
     }
+    if (!generic.mixed.empty())
+      return;
     if (generic.body.size() != 1 || generic.learnables.size() != 2)
       return;
     if (d.kind != check::DistributionKind::named || !d.distribution->library || d.arguments.size() != 2)

@@ -70,7 +70,7 @@ public:
 private:
   void choose() {
     // Nothing that comes from a density could set such a family.
-    const bool settable = !fit_.family.mixture || !fit_.family.gaussian_location.empty();
+    const bool settable = !fit_.family.mixture || !fit_.family.gaussian.location.empty();
     std::string refused = settable ? from_mode() : no_density;
     if (refused.empty()) {
       // A tempered density with several modes is wider than any of them.
@@ -193,7 +193,7 @@ private:
   // The family mean_field where a fit of it can be a start of this one, or nullptr.
   const Family* other_mean_field() const {
     const Family* found = fit_.model.metadata().find_family("mean_field");
-    const bool usable = found != nullptr && fit_.family.name != "mean_field" && !found->gaussian_location.empty();
+    const bool usable = found != nullptr && fit_.family.name != "mean_field" && !found->gaussian.location.empty();
     return usable ? found : nullptr;
   }
 
@@ -258,7 +258,7 @@ private:
       return false;
     }
     for (const LearnableValue& l : fit_.model.learnables(*mean_field)) {
-      if (l.name != mean_field->gaussian_location)
+      if (l.name != mean_field->gaussian.location)
         continue;
       const auto at = first.phi.begin() + static_cast<long>(l.phi_offset);
       gaussian.mode.assign(at, at + static_cast<long>(l.phi_size));

@@ -161,12 +161,15 @@ Family read_family(const Value& value) {
                                           draw.integer("image_offset")});
     });
   }
-  if (const Value* gaussian = reader.find("gaussian")) {
-    const Reader inner(*gaussian);
-    result.gaussian_location = inner.text("location", "");
-    result.gaussian_scale = inner.text("scale", "");
-    result.gaussian_scale_cholesky = inner.text("scale_cholesky", "");
-  }
+  const auto roles = [&](const char* field) {
+    const Value* found = reader.find(field);
+    if (found == nullptr)
+      return LocationScale{};
+    const Reader inner(*found);
+    return LocationScale{inner.text("location", ""), inner.text("scale", ""), inner.text("scale_cholesky", "")};
+  };
+  result.gaussian = roles("gaussian");
+  result.last_map = roles("last_map");
   return result;
 }
 

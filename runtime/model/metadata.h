@@ -89,6 +89,11 @@ struct RoundTripSizes {
   std::vector<RoundTripDraw> draws;
 };
 
+// The learnables that play these roles, or empty; a factor takes the place of scales.
+struct LocationScale {
+  std::string location, scale, scale_cholesky;
+};
+
 struct Family {
   std::string name;
   std::string kind; // family, mean_field, full_rank
@@ -100,8 +105,10 @@ struct Family {
   std::optional<Mixture> mixture;
   // What it maps from bases, by maps that have inverses; none: nothing.
   std::optional<RoundTripSizes> round_trip;
-  // Of a Gaussian on the unconstrained scale: the learnables that play these roles, or empty.
-  std::string gaussian_location, gaussian_scale, gaussian_scale_cholesky;
+  // Of a Gaussian on the unconstrained scale.
+  LocationScale gaussian;
+  // Of another family whose last map of all coordinates is by a location and scales.
+  LocationScale last_map;
 
   bool can(std::string_view capability) const;
 };

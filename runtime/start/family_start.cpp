@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace vmodel::runtime {
 namespace {
@@ -22,6 +23,82 @@ constexpr uint32_t step_of_draws = 300, step_of_initial = 301;
 // A likelihood is as good as its largest where it is this share of its standard error below: a hundredth of what other
 // points would change it by.
 constexpr double negligible_share = 0.01;
+
+// Of points: their mean and the factor of their covariance; none where there are too few of them.
+std::optional<Laplace> normal_of(const PointBlocks& points, int64_t d, int64_t lanes) {
+  const int64_t count = points.blocks * lanes;
+  Eigen::MatrixXd x(d, count);
+  for (int64_t k = 0; k < count; ++k) {
+    for (int64_t i = 0; i < d; ++i)
+      x(i, k) = points.z[static_cast<size_t>((k / lanes * d + i) * lanes + k % lanes)];
+  }
+  const Eigen::VectorXd mean = x.rowwise().mean();
+  x.colwise() -= mean;
+  const Eigen::MatrixXd covariance = x * x.transpose() / static_cast<double>(count);
+  const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
+  if (cholesky.info() != Eigen::Success || !covariance.allFinite())
+    return std::nullopt;
+  Laplace normal;
+  normal.mode.assign(mean.data(), mean.data() + d);
+  normal.factor = cholesky.matrixL();
+  normal.precision = cholesky.solve(Eigen::MatrixXd::Identity(d, d));
+  return normal;
+}
+
+// Writes what plays these roles: a location, and independent scales or the factor with them on its diagonal.
+bool set(const std::vector<LearnableValue>& learnables, const LocationScale& roles, const std::vector<double>& location,
+         const std::vector<double>& scale, std::vector<double>& phi) {
+  const auto d = static_cast<int64_t>(location.size());
+  const LearnableValue* mean = find(learnables, roles.location);
+  if (mean == nullptr || mean->map != "identity" || mean->phi_size != d)
+    return false;
+  if (const LearnableValue* scales = find(learnables, roles.scale)) {
+    if (scales->phi_size != d)
+      return false;
+    for (int64_t i = 0; i < d; ++i)
+      phi[static_cast<size_t>(scales->phi_offset + i)] =
+          unconstrain_positive(scales->map, scale[static_cast<size_t>(i)]);
+  } else if (const LearnableValue* factor = find(learnables, roles.scale_cholesky)) {
+    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2)
+      return false;
+    size_t next = static_cast<size_t>(factor->phi_offset);
+    for (int64_t i = 0; i < d; ++i) {
+      std::fill_n(phi.begin() + static_cast<long>(next), i, 0.0);
+      next += static_cast<size_t>(i);
+      phi[next++] = std::log(scale[static_cast<size_t>(i)]);
+    }
+  } else {
+    return false;
+  }
+  std::copy(location.begin(), location.end(), phi.begin() + static_cast<long>(mean->phi_offset));
+  return true;
+}
+
+void set_factor(const LearnableValue& factor, const Eigen::MatrixXd& value, std::vector<double>& phi) {
+  auto next = static_cast<size_t>(factor.phi_offset);
+  for (Eigen::Index i = 0; i < value.rows(); ++i) {
+    for (Eigen::Index j = 0; j < i; ++j)
+      phi[next++] = value(i, j);
+    phi[next++] = std::log(value(i, i));
+  }
+}
+
+// Lets the family's last map take a base of standard normals to the mean and the spread of these points.
+bool moments_by_last_map(const PreparedModel& model, const Family& family, const PointBlocks& points,
+                         std::vector<double>& phi) {
+  if (family.last_map.location.empty())
+    return false;
+  const std::optional<Laplace> normal = normal_of(points, model.dimension(), model.lanes());
+  if (!normal)
+    return false;
+  const Eigen::VectorXd spread = normal->factor.rowwise().norm();
+  const auto learnables = model.learnables(family);
+  if (!set(learnables, family.last_map, normal->mode, {spread.data(), spread.data() + spread.size()}, phi))
+    return false;
+  if (const LearnableValue* factor = find(learnables, family.last_map.scale_cholesky))
+    set_factor(*factor, normal->factor, phi);
+  return true;
+}
 
 } // namespace
 
@@ -48,44 +125,14 @@ bool gaussian_start(const PreparedModel& model, const Family& family, const Lapl
     scale[static_cast<size_t>(i)] = 1 / std::sqrt(laplace.precision(i, i));
   if (!independent_start(model, family, laplace.mode, scale, phi))
     return false;
-  if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
-    size_t next = static_cast<size_t>(factor->phi_offset);
-    for (int64_t i = 0; i < d; ++i) {
-      for (int64_t j = 0; j < i; ++j)
-        phi[next++] = laplace.factor(i, j);
-      phi[next++] = std::log(laplace.factor(i, i));
-    }
-  }
+  if (const LearnableValue* factor = find(learnables, family.gaussian.scale_cholesky))
+    set_factor(*factor, laplace.factor, phi);
   return true;
 }
 
 bool independent_start(const PreparedModel& model, const Family& family, const std::vector<double>& location,
                        const std::vector<double>& scale, std::vector<double>& phi) {
-  const auto learnables = model.learnables(family);
-  const LearnableValue* mean = find(learnables, family.gaussian_location);
-  const int64_t d = model.dimension();
-  if (mean == nullptr || mean->map != "identity" || mean->phi_size != d)
-    return false;
-  if (const LearnableValue* scales = find(learnables, family.gaussian_scale)) {
-    if (scales->phi_size != d || d + d != static_cast<int64_t>(phi.size()))
-      return false;
-    for (int64_t i = 0; i < d; ++i)
-      phi[static_cast<size_t>(scales->phi_offset + i)] =
-          unconstrain_positive(scales->map, scale[static_cast<size_t>(i)]);
-  } else if (const LearnableValue* factor = find(learnables, family.gaussian_scale_cholesky)) {
-    if (factor->map != "cov_cholesky" || factor->phi_size != d * (d + 1) / 2)
-      return false;
-    size_t next = static_cast<size_t>(factor->phi_offset);
-    for (int64_t i = 0; i < d; ++i) {
-      std::fill_n(phi.begin() + static_cast<long>(next), i, 0.0);
-      next += static_cast<size_t>(i);
-      phi[next++] = std::log(scale[static_cast<size_t>(i)]);
-    }
-  } else {
-    return false;
-  }
-  std::copy(location.begin(), location.end(), phi.begin() + static_cast<long>(mean->phi_offset));
-  return true;
+  return set(model.learnables(family), family.gaussian, location, scale, phi);
 }
 
 int64_t points_for(int64_t learned) {
@@ -160,7 +207,13 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const Po
   };
   std::vector<double> scratch(static_cast<size_t>(n + 1));
   const double before = function(phi.data(), scratch.data());
-  std::vector<double> best = phi;
+  std::vector<double> best = phi, moments = phi;
+  // Far from the points, or as wide as they are not, splines would be bent to do what a scale is for.
+  if (moments_by_last_map(model, family, points, moments)) {
+    const double value = function(moments.data(), scratch.data());
+    if (std::isfinite(value) && !(value >= before))
+      best = moments;
+  }
   LbfgsSettings settings;
   settings.iterations = 1000;
   settings.decrease = 1e-7;
@@ -175,23 +228,8 @@ bool likelihood_start(const PreparedModel& model, const Family& family, const Po
 
 bool moment_start(const PreparedModel& model, const Family& family, const PointBlocks& points,
                   std::vector<double>& phi) {
-  const int64_t d = model.dimension(), lanes = model.lanes(), count = points.blocks * lanes;
-  Eigen::MatrixXd x(d, count);
-  for (int64_t k = 0; k < count; ++k) {
-    for (int64_t i = 0; i < d; ++i)
-      x(i, k) = points.z[static_cast<size_t>((k / lanes * d + i) * lanes + k % lanes)];
-  }
-  const Eigen::VectorXd mean = x.rowwise().mean();
-  x.colwise() -= mean;
-  const Eigen::MatrixXd covariance = x * x.transpose() / static_cast<double>(count);
-  const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
-  if (cholesky.info() != Eigen::Success || !covariance.allFinite())
-    return false;
-  Laplace gaussian;
-  gaussian.mode.assign(mean.data(), mean.data() + d);
-  gaussian.factor = cholesky.matrixL();
-  gaussian.precision = cholesky.solve(Eigen::MatrixXd::Identity(d, d));
-  return gaussian_start(model, family, gaussian, phi);
+  const std::optional<Laplace> normal = normal_of(points, model.dimension(), model.lanes());
+  return normal && gaussian_start(model, family, *normal, phi);
 }
 
 } // namespace vmodel::runtime

@@ -201,11 +201,11 @@ private:
   GaussianParts gaussian_parts() const {
     GaussianParts parts;
     for (const LearnableValue& l : learnables_) {
-      if (l.name == family_.gaussian_location)
+      if (l.name == family_.gaussian.location)
         parts.location = &l;
-      if (l.name == family_.gaussian_scale)
+      if (l.name == family_.gaussian.scale)
         parts.scale = &l;
-      if (l.name == family_.gaussian_scale_cholesky)
+      if (l.name == family_.gaussian.scale_cholesky)
         parts.cholesky = &l;
     }
     const int64_t d = dimension_;
