@@ -82,7 +82,7 @@ struct FitContext {
   UnconstrainedDensity density;
   ThreadPool pool;
   const int64_t size; // of phi
-  const Work work;
+  Work work;
   Preconditioner preconditioner;
   // The curvature of the objective in the coordinates of the preconditioner.
   Curvature curvature;

@@ -11,10 +11,12 @@
 namespace vmodel::runtime {
 namespace {
 
-constexpr double most_halves_apart = 4;
 // Times the root of the dimension.
 constexpr double most_spreads = 10;
 constexpr double most_skipped = 0.01;
+constexpr double most_halves_apart = 4;
+// Steps that cost so many times what was expected are worth another look for their start.
+constexpr double dearer = 4;
 constexpr int64_t most_last_draws = 4096;
 // Labels that are worth less than this share of what the classifier's are worth have collapsed (one particle: 0).
 constexpr double least_label_share = 0.05;
@@ -141,6 +143,21 @@ void judge(FitContext& fit) {
   }
 }
 
+// Curvature, estimator and particles of the steps. Where these turn out far dearer than was expected, a start that was
+// looked for by what they were expected to cost may be to blame, and is worth more.
+Estimation prepare_steps(FitContext& fit) {
+  measure_curvature(fit);
+  const Estimation first = choose_estimation(fit);
+  const double cost = static_cast<double>(fit.settings.steps * first.particles) +
+                      (fit.settles() ? static_cast<double>(fit.settings.settling_steps() * first.settling) : 0.0);
+  if (!fit.settings.warm_up || fit.settings.objective.particles > 0 || cost < dearer * fit.work.steps())
+    return first;
+  fit.work.expect(cost);
+  warm_up(fit);
+  measure_curvature(fit);
+  return choose_estimation(fit);
+}
+
 } // namespace
 
 void LabelSizes::add(const Evaluation& e) {
@@ -209,8 +226,7 @@ FitResult run_fit(const PreparedModel& model, const FitSettings& settings, const
     if (settings.warm_up && fit.has_elbo_gradient())
       warm_up(fit);
     if (fit.is_elbo()) {
-      measure_curvature(fit);
-      optimise(fit, choose_estimation(fit));
+      optimise(fit, prepare_steps(fit));
     } else {
       fit.state.first_noise = measure_noise(fit, 0);
       optimise(fit, choose_estimation(fit));
