@@ -160,7 +160,7 @@ def page(results):
         "best validation (the paper: of every hundred steps). Means (standard errors of the mean) over runs; the published ones have ten.",
         "",
         f"The log likelihood is that of new observations, one for each of {TEST_DRAWS:,} draws; at the truth it would be {-0.5 * math.log(4 * math.pi * NOISE**2):.3f}. The range is the interquartile range of the mean at {TEST:,} new points; ideally it would hold the true mean",
-        f"at half of them. Measured on: {results.get('machine', {}).get('processor', 'unknown')}; a run takes the seconds of all four fits with their draws, on one thread of a machine that did other work beside.",
+        f"at half of them. All objectives of a run share its new observations, whose noise moves their log likelihoods together (standard error {math.sqrt(0.5 / TEST):.3f} a run). Measured on: {results.get('machine', {}).get('processor', 'unknown')}; a run takes the seconds of all four fits with their draws, on one thread of a machine that did other work beside.",
         "",
         "| weights | objective | runs | log likelihood | published | width of the range | published | coverage | published | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|",

@@ -83,7 +83,7 @@ def heading(results, summary):
         # SoftCVI beside its paper
 
         `./dev bench softcvi` writes this page. The four tasks of Ward, Beaumont and Fasiolo (2025), with the paper's models, families, initial values and optimiser (`examples/softcvi/`): K = 8 particles, Adam with
-        clipping at a norm of 10, constant rate, the last iterate of {" and ".join(f"{step:,}" for step in steps)} steps; the paper has 50 seeds of each. In double precision; the published runs were in single precision."""
+        clipping at a norm of 10, constant rate, the last iterate of {" and ".join(f"{step:,}" for step in steps)} steps; the paper has 50 seeds of each. In double precision; the published runs were in single precision. Its nets of 1,500 and 3,000 weights have [a page of their own](additive_nets.md)."""
     )
     where = f"Measured on: {machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores, {results.get('jobs', '?')} {'fit' if results.get('jobs') == 1 else 'fits'} at a time."
     took = results.get("fit_seconds")
