@@ -2,8 +2,8 @@
 //
 // The adjoint of a slice is memory that is zeroed, accumulated to and at last added, element by element, to the adjoint
 // of the whole: what goes into it goes to the whole at once. The adjoint of what is the same for all particles has a
-// column for each lane, of which nothing but the sum over lanes is used: where no element is accumulated to more than
-// once, each term is summed over lanes as it comes, and the memory has one column.
+// column for each lane, of which nothing but the sum over lanes is used, maybe times what is the same for all: where no
+// element is accumulated to more than once, each term is summed over lanes as it comes, and the memory has one column.
 #include "compiler/ir/axes.h"
 #include "compiler/ir/definitions.h"
 #include "compiler/passes/pass.h"
@@ -85,11 +85,17 @@ private:
   std::set<ValueId> yielded_;
 };
 
-/// Zeroed memory of numbers, and what is done with it: accumulations and loads, nothing else.
+/// Zeroed memory of numbers, and what is done with it: accumulations, loads and zeros, nothing else.
 struct Memory {
   const Op* alloc = nullptr;
-  std::vector<const Op*> accumulations, loads;
+  std::vector<const Op*> accumulations, loads, zeros;
 };
+
+/// What the adjoint of overwritten memory is set to.
+bool is_zero(const Op& op, const Places& places) {
+  const Op* value = op.opcode == Opcode::store_ ? places.definition(op.operands.back()) : nullptr;
+  return value && value->opcode == Opcode::constant_ && value->number == 0;
+}
 
 std::vector<Memory> adjoints(const Function& function, const Places& places) {
   std::vector<Memory> found;
@@ -97,11 +103,16 @@ std::vector<Memory> adjoints(const Function& function, const Places& places) {
     if (op.opcode != Opcode::alloc_ || op.integer == 0 || function.type(op.results[0]).element != Element::f64 ||
         places.is_yielded(op.results[0]))
       return;
-    Memory memory{&op, {}, {}};
+    Memory memory{&op, {}, {}, {}};
     for (const Op* use : places.uses(op.results[0])) {
-      if (use->opcode != Opcode::accumulate_ && use->opcode != Opcode::load_)
+      if (use->opcode == Opcode::load_)
+        memory.loads.push_back(use);
+      else if (use->opcode == Opcode::accumulate_)
+        memory.accumulations.push_back(use);
+      else if (is_zero(*use, places))
+        memory.zeros.push_back(use);
+      else
         return;
-      (use->opcode == Opcode::load_ ? memory.loads : memory.accumulations).push_back(use);
     }
     if (!memory.accumulations.empty() && !memory.loads.empty())
       found.push_back(std::move(memory));
@@ -150,7 +161,7 @@ private:
   // A map over all of the memory, after all that is accumulated to it, adds each element to other memory, which nothing
   // near looks at.
   bool is_passed_on(const Memory& memory) {
-    if (memory.loads.size() != 1)
+    if (memory.loads.size() != 1 || !memory.zeros.empty())
       return false;
     const Op& load = *memory.loads[0];
     const Places::Place& here = places_.of(*memory.alloc);
@@ -177,7 +188,9 @@ private:
       const Places::Place& place = places_.of(*use);
       const bool is_near = place.around.size() >= here.around.size() &&
                            std::equal(here.around.begin(), here.around.end(), place.around.begin());
-      if (use->opcode != Opcode::accumulate_ && (use->opcode != Opcode::load_ || (is_near && precedes_end(*use, here))))
+      const bool only_adds = use->opcode == Opcode::accumulate_;
+      if (!only_adds &&
+          ((use->opcode != Opcode::load_ && !is_zero(*use, places_)) || (is_near && precedes_end(*use, here))))
         return false;
     }
     outside_.clear();
@@ -225,16 +238,15 @@ class SummedOverLanes {
 public:
   explicit SummedOverLanes(const Function& function) : from_(function), places_(function), axis_(ir::axes(function)) {
     for (const Memory& memory : adjoints(function, places_)) {
-      const bool all_summed = std::ranges::all_of(memory.loads, [&](const Op* load) {
-        return !places_.is_yielded(load->results[0]) &&
-               std::ranges::all_of(places_.uses(load->results[0]),
-                                   [](const Op* use) { return use->opcode == Opcode::lane_sum_; });
-      });
+      std::set<const Op*> sums;
+      const bool all_summed =
+          std::ranges::all_of(memory.loads, [&](const Op* load) { return is_only_summed(load->results[0], sums); });
       const auto is_once = [&](const Op* op) { return is_once_an_element(*op, *memory.alloc); };
-      if (!all_summed || !std::ranges::all_of(memory.accumulations, is_once))
+      if (!all_summed || sums.empty() || !std::ranges::all_of(memory.accumulations, is_once) ||
+          !std::ranges::all_of(memory.zeros, [&](const Op* op) { return is_of_all_particles(*op, *memory.alloc); }))
         continue;
       accumulations_.insert(memory.accumulations.begin(), memory.accumulations.end());
-      loads_.insert(memory.loads.begin(), memory.loads.end());
+      sums_.insert(sums.begin(), sums.end());
     }
   }
 
@@ -248,16 +260,48 @@ public:
                                r.builder().lane_sum(operands.back()));
         return true;
       }
-      if (op.opcode == Opcode::lane_sum_)
-        if (const Op* load = places_.definition(op.operands[0]); load && loads_.contains(load)) {
-          r.set(op.results[0], r(op.operands[0]));
-          return true;
-        }
+      if (sums_.contains(&op)) {
+        r.set(op.results[0], r(op.operands[0]));
+        return true;
+      }
       return false;
     });
   }
 
 private:
+  // Whether nothing but the sum over lanes is made of a value, or of its multiples by what all particles share; adds
+  // these sums.
+  bool is_only_summed(ValueId v, std::set<const Op*>& sums) const {
+    if (places_.is_yielded(v))
+      return false;
+    return std::ranges::all_of(places_.uses(v), [&](const Op* use) {
+      if (use->opcode == Opcode::lane_sum_) {
+        sums.insert(use);
+        return true;
+      }
+      const bool multiple = use->opcode == Opcode::mul || use->opcode == Opcode::strong_mul_;
+      if (use->opcode != Opcode::neg && !multiple)
+        return false;
+      for (const ValueId operand : use->operands)
+        if (operand != v && axis_[operand.id] == Axis::particle)
+          return false;
+      return !(multiple && use->operands[0] == use->operands[1]) && is_only_summed(use->results[0], sums);
+    });
+  }
+
+  // Whether all particles together do it, each to the same element.
+  bool is_of_all_particles(const Op& op, const Op& alloc) const {
+    for (std::size_t i = 1; i + 1 < op.operands.size(); ++i)
+      if (axis_[op.operands[i].id] == Axis::particle)
+        return false;
+    const std::vector<const Op*>& around = places_.of(op).around;
+    return std::all_of(around.begin() + static_cast<std::ptrdiff_t>(places_.of(alloc).around.size()), around.end(),
+                       [&](const Op* outer) {
+                         return is_counted_loop(*outer) ||
+                                (outer->opcode == Opcode::if_ && axis_[outer->operands[0].id] != Axis::particle);
+                       });
+  }
+
   // Every loop between the memory and the accumulation goes to other elements with each of its iterations: its index
   // goes into theirs by arithmetic. (Where two iterations meet nevertheless, one sum over lanes more is taken.)
   bool is_once_an_element(const Op& op, const Op& alloc) const {
@@ -311,7 +355,7 @@ private:
   const Function& from_;
   const Places places_;
   const std::vector<Axis> axis_;
-  std::set<const Op*> accumulations_, loads_; // looked up only, never walked
+  std::set<const Op*> accumulations_, sums_; // looked up only, never walked
 };
 
 } // namespace
@@ -325,7 +369,13 @@ Module accumulations(Module module) {
       if (again)
         function = remove_dead_code(passed.run());
     }
-    function = rewritten<SummedOverLanes>(std::move(function));
+    // What goes into one memory may come out of another.
+    for (bool again = true; again;) {
+      SummedOverLanes summed(function);
+      again = summed.any();
+      if (again)
+        function = summed.run();
+    }
   }
   return module;
 }

@@ -4,6 +4,7 @@
 #include "runtime/diagnostics/draws.h"
 #include "runtime/io/error.h"
 #include "runtime/io/files.h"
+#include "runtime/math/moments.h"
 #include "runtime/model/family_draw.h"
 #include "runtime/objectives/mixture_density.h"
 
@@ -12,6 +13,43 @@
 #include <memory>
 
 namespace vmodel::runtime {
+
+namespace {
+
+// log p - log q of the draws, and which is least.
+struct LogWeights {
+  Moments moments;
+  double least = INFINITY;
+  int64_t least_draw = 0;
+  int64_t without_density = 0;
+
+  void add(double x, int64_t draw) {
+    if (!std::isfinite(x)) {
+      ++without_density;
+      return;
+    }
+    moments.add(x);
+    if (x < least) {
+      least = x;
+      least_draw = draw;
+    }
+  }
+};
+
+// A few draws far away are found only by as many draws as are used.
+void note_far_draws(const Session& session, const LogWeights& weights, int64_t count, int64_t dimension) {
+  if (weights.without_density > 0)
+    session.note(std::to_string(weights.without_density) + " of " + counted(count, "draw") +
+                 " have a density that is zero or not finite (lp__)");
+  const double spread = weights.moments.deviation(), usual = usual_spread(dimension);
+  if (spread > most_spreads * usual)
+    session.note("log p - log q varies by " + brief(spread, 3) + " from draw to draw (standard deviation; about " +
+                 brief(usual, 3) + " is usual): draw " + std::to_string(weights.least_draw) + ", where it is " +
+                 brief(weights.least - weights.moments.mean, 4) +
+                 " from its mean, and its like lie far outside of the posterior");
+}
+
+} // namespace
 
 int command_sample(const Session& session, const Arguments& arguments) {
   Options options("sample");
@@ -66,6 +104,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   }
   text += "\n";
   int64_t not_finite = 0;
+  LogWeights weights;
   for (int64_t first = 0; first < count; first += lanes) {
     vmodel_random random = random_state(seed, Stream::sample, 0, static_cast<uint32_t>(first));
     draw(random);
@@ -82,8 +121,10 @@ int command_sample(const Session& session, const Arguments& arguments) {
       if (with_data)
         text += exact(lp);
       text += "," + exact(of_family) + ",";
-      if (with_data)
+      if (with_data) {
         text += exact(lp - of_family);
+        weights.add(lp - of_family, first + lane + 1);
+      }
       if (mixture)
         text += "," + exact(mixture->result().log_mean_error(lane));
       bool finite = true;
@@ -106,6 +147,7 @@ int command_sample(const Session& session, const Arguments& arguments) {
   if (not_finite > 0) {
     session.note(std::to_string(not_finite) + " of " + counted(count, "draw") + " hold a value that is not finite");
   }
+  note_far_draws(session, weights, count, d);
   // Draws on standard output stand there alone.
   (output == "-" ? session.err : session.out)
       << "wrote " << counted(count, "draw") << " to " << (output == "-" ? "standard output" : output) << "\n";

@@ -11,8 +11,6 @@
 namespace vmodel::runtime {
 namespace {
 
-// Times the root of the dimension.
-constexpr double most_spreads = 10;
 constexpr double most_skipped = 0.01;
 constexpr double most_halves_apart = 4;
 // Steps that cost so many times what was expected are worth another look for their start.
@@ -93,9 +91,8 @@ void judge_round_trip(FitContext& fit) {
 }
 
 // The ELBO of the result, and whether it can be relied on.
-// Where the ELBO is largest each coordinate adds about one to the variance of log p - log q, however poor the family.
 void judge_spread(FitContext& fit, const Evaluation& e) {
-  const double usual = std::sqrt(static_cast<double>(std::max<int64_t>(fit.model.dimension(), 1)));
+  const double usual = usual_spread(fit.model.dimension());
   if (!fit.is_elbo() || !std::isfinite(e.spread) || e.spread <= most_spreads * usual)
     return;
   fit.state.problems.push_back("the family is far from the posterior: log p - log q varies by " + brief(e.spread, 3) +
@@ -159,6 +156,10 @@ Estimation prepare_steps(FitContext& fit) {
 }
 
 } // namespace
+
+double usual_spread(int64_t dimension) {
+  return std::sqrt(static_cast<double>(std::max<int64_t>(dimension, 1)));
+}
 
 void LabelSizes::add(const Evaluation& e) {
   if (!std::isfinite(e.label_size))

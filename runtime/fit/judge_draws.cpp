@@ -1,6 +1,7 @@
 // What draws of the result say of it.
 
 #include "runtime/fit/context.h"
+#include "runtime/math/moments.h"
 #include "runtime/model/family_draw.h"
 
 #include <algorithm>
@@ -13,17 +14,6 @@ constexpr int64_t judged_draws = 1024;
 constexpr double most_not_finite = 0.01;
 // A standard deviation of this share of the mean is a few hundred roundings wide.
 constexpr double least_relative_width = 1e-13;
-
-struct Moments {
-  double count = 0, mean = 0, squares = 0;
-
-  void add(double x) {
-    const double before = x - mean;
-    mean += before / ++count;
-    squares += before * (x - mean);
-  }
-  double deviation() const { return std::sqrt(squares / std::max(count, 1.0)); }
-};
 
 } // namespace
 
