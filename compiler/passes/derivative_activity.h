@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/ir/module.h"
+#include "compiler/passes/positions.h"
 
 #include <map>
 #include <vector>
@@ -44,11 +45,8 @@ public:
   bool overwritten_or_read(ir::ValueId root) const;
 
 private:
-  struct Access {
-    const ir::Op* op;
+  struct RootAccess : Access {
     ir::ValueId root;
-    std::vector<const ir::Op*> around;
-    std::size_t position;
   };
 
   void index(const ir::Region& region);
@@ -67,7 +65,7 @@ private:
   };
   std::map<const ir::Op*, Place> place_;
   std::vector<const ir::Op*> around_; // while indexing
-  std::vector<Access> loads_, writes_;
+  std::vector<RootAccess> loads_, writes_;
   std::map<const ir::Op*, std::vector<SavedLoad>> saved_;
 };
 
