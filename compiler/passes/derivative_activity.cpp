@@ -142,7 +142,6 @@ bool Activity::overwritten_or_read(ValueId root) const {
 // A load can be repeated later if nothing is stored to its element between; stores come later in the
 // text, or in a later iteration of a loop that both are in.
 void Activity::find_saved_loads() {
-  std::optional<Positions> positions;
   for (const RootAccess& load : loads_) {
     const Op* allocation = definition_[load.root.id];
     const bool once = allocation ? allocation->opcode != Opcode::alloc_ || allocation->integer == 0
@@ -150,17 +149,31 @@ void Activity::find_saved_loads() {
     const std::size_t depth = depth_[load.root.id];
     if (once || load.around.size() <= depth)
       continue;
-    const bool overwritten = std::any_of(writes_.begin(), writes_.end(), [&](const RootAccess& write) {
-      if (write.root != load.root)
-        return false;
-      if (!positions)
-        positions.emplace(function_);
-      return !positions->is_final(load, write, depth);
-    });
-    if (overwritten)
+    if (is_written_later(load))
       saved_[load.around[depth]].push_back(
           {load.op, {load.around.begin() + static_cast<std::ptrdiff_t>(depth), load.around.end()}});
   }
+}
+
+bool Activity::is_written_later(const RootAccess& access) const {
+  return std::any_of(writes_.begin(), writes_.end(), [&](const RootAccess& write) {
+    if (write.root != access.root)
+      return false;
+    if (!positions_)
+      positions_.emplace(function_);
+    return !positions_->never_meet_later(access, write, depth_[access.root.id]);
+  });
+}
+
+bool Activity::is_last_write(const Op& store) const {
+  const ValueId memory = root(store.operands[0]);
+  const Op* allocation = definition(memory);
+  if (!allocation || allocation->opcode != Opcode::alloc_)
+    return false;
+  if (allocation->integer == 0)
+    return true;
+  const auto access = std::find_if(writes_.begin(), writes_.end(), [&](const RootAccess& w) { return w.op == &store; });
+  return access != writes_.end() && !is_written_later(*access);
 }
 
 const std::vector<SavedLoad>& Activity::saved_loads(const Op& op) const {

@@ -5,6 +5,11 @@
 
 namespace vmodel::passes {
 
+std::span<const ValueId> indices(const Op& access) {
+  const std::size_t values = access.opcode == Opcode::load_ ? 0 : 1;
+  return std::span(access.operands).subspan(1, access.operands.size() - 1 - values);
+}
+
 void Positions::Sum::add(const Sum& other, std::int64_t factor) {
   constant += factor * other.constant;
   for (const auto& [variable, coefficient] : other.terms)
@@ -108,10 +113,10 @@ bool Positions::is_positive(Sum difference, const Later* later) const {
   }
 }
 
-bool Positions::are_apart(const Op& load, const Op& write, const Later* later) const {
-  for (std::size_t i = 1; i < load.operands.size(); ++i) {
-    Sum difference = sum(write.operands[i], later);
-    difference.add(sum(load.operands[i], nullptr), -1);
+bool Positions::are_apart(const Op& first, const Op& second, const Later* later) const {
+  for (std::size_t i = 0; i < indices(first).size(); ++i) {
+    Sum difference = sum(indices(second)[i], later);
+    difference.add(sum(indices(first)[i], nullptr), -1);
     Sum opposite;
     opposite.add(difference, -1);
     if (is_positive(difference, later) || is_positive(opposite, later))
@@ -120,25 +125,37 @@ bool Positions::are_apart(const Op& load, const Op& write, const Later* later) c
   return false;
 }
 
-bool Positions::is_final(const Access& load, const Access& write, std::size_t depth) const {
-  if (write.position > load.position && !are_apart(*load.op, *write.op, nullptr))
+bool Positions::never_meet_later(const Access& first, const Access& second, std::size_t depth) const {
+  if (second.position > first.position && !are_apart(*first.op, *second.op, nullptr))
     return false;
-  for (std::size_t i = depth; i < std::min(load.around.size(), write.around.size()); ++i) {
-    const Op* op = load.around[i];
-    if (op != write.around[i])
+  for (std::size_t i = depth; i < std::min(first.around.size(), second.around.size()); ++i) {
+    const Op* op = first.around[i];
+    if (op != second.around[i])
       break;
     if (op->opcode == Opcode::while_)
       return false;
     if (!is_counted_loop(*op))
       continue;
-    const std::size_t indices = op->opcode == Opcode::loop_ ? 1 : op->operands.size();
-    for (std::size_t k = 0; k < indices; ++k) {
+    const std::size_t arguments = op->opcode == Opcode::loop_ ? 1 : op->operands.size();
+    for (std::size_t k = 0; k < arguments; ++k) {
       const Later later{op, k};
-      if (!are_apart(*load.op, *write.op, &later))
+      if (!are_apart(*first.op, *second.op, &later))
         return false;
     }
   }
   return true;
+}
+
+bool Positions::is_at_least(ValueId index, ValueId other) const {
+  Sum difference = sum(index, nullptr);
+  difference.add(sum(other, nullptr), -1);
+  ++difference.constant;
+  return is_positive(difference, nullptr);
+}
+
+std::size_t Positions::depth(ValueId v) const {
+  const auto found = depths_.find(v);
+  return found == depths_.end() ? 0 : found->second;
 }
 
 } // namespace vmodel::passes

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <span>
 #include <vector>
 
 namespace vmodel::passes {
@@ -18,17 +18,25 @@ struct Access {
   std::size_t position = 0; // in the text
 };
 
+/// The indices of an access.
+std::span<const ValueId> indices(const Op& access);
+
 /// Looks at the indices of one function; keeps references to its operations.
 class Positions {
 public:
   explicit Positions(const Function& function);
 
-  /// True if nothing that `write` writes after the load, in the same iteration or a later one, is what the load has
-  /// read. Both access the same memory, which was allocated under `depth` operations. False where that is not proven.
-  bool is_final(const Access& load, const Access& write, std::size_t depth) const;
+  /// True if no element that `second` accesses after the first access, in the same iteration or a later one, is what
+  /// `first` has accessed. Both are of the same memory, which was allocated under `depth` operations. False where that
+  /// is not proven.
+  bool never_meet_later(const Access& first, const Access& second, std::size_t depth) const;
+  /// True if an index is never less than another of the same iteration.
+  bool is_at_least(ValueId index, ValueId other) const;
+  /// Number of operations around the definition of a value, of a parameter 0.
+  std::size_t depth(ValueId v) const;
 
 private:
-  /// A value, of the load's iteration (0) or of a later one (1).
+  /// A value, of the first access's iteration (0) or of a later one (1).
   struct Variable {
     ValueId value;
     int iteration = 0;
@@ -55,7 +63,7 @@ private:
   Sum last(const Index& index, const Later* later) const;
   Sum bound(const Variable& variable, bool upper, const Later* later) const;
   bool is_positive(Sum difference, const Later* later) const;
-  bool are_apart(const Op& load, const Op& write, const Later* later) const;
+  bool are_apart(const Op& first, const Op& second, const Later* later) const;
 
   ir::Definitions definitions_;
   std::map<ValueId, Index> indices_;
