@@ -135,6 +135,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   // Special functions share parts that only now are there.
   pipeline.run_on_steps("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), true); });
   pipeline.run_on_densities("shared-branches", [](ir::Function f) { return shared_branches(std::move(f)); });
+  pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), false); });
   return pipeline.finish();
 }
 
