@@ -176,8 +176,8 @@ private:
   using Iterations = std::function<void(std::vector<llvm::Value*>& carried, llvm::Value* index, std::size_t copies)>;
   std::vector<llvm::Value*> jammed_nest(const ir::Op& op, const Jam& jam, const std::vector<llvm::Value*>& extents,
                                         const std::vector<llvm::Value*>& carried, const Iterations& after_body);
-  AfterLoop at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before, llvm::Value* extent,
-                    const Iterations& after_body);
+  AfterLoop at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before, const std::vector<llvm::Value*>& inner,
+                    llvm::Value* extent, const Iterations& after_body);
   void emit_shared(const ir::Op& op, const std::vector<llvm::Value*>& extents);
   void emit_copies(const ir::Op& op);
   llvm::Value* opaque(llvm::Value* index);
@@ -217,6 +217,7 @@ private:
   bool emit_row_sum(const ir::Op& op);
 
   llvm::Value* identity_of(const ir::Op& reduce, ir::ValueId result);
+  llvm::Value* plus(llvm::Value* sum, llvm::Value* value);
   llvm::Value* combine(const std::string& kind, llvm::Value* sum, llvm::Value* value);
 
   const ir::Function& function_;

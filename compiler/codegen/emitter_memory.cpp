@@ -255,9 +255,7 @@ void Emitter::add_to(ValueId reference, const Address& at, Value* value) {
   Value* old = load_from(reference, at);
   if (old->getType()->isVectorTy())
     value = widen(value);
-  Value* sum = old->getType()->getScalarType()->isFloatingPointTy() ? builder_.CreateFAdd(old, value)
-                                                                    : builder_.CreateAdd(old, value);
-  store_to(reference, at, sum);
+  store_to(reference, at, plus(old, value));
 }
 
 bool Emitter::is_small(const ir::Op& op) const {

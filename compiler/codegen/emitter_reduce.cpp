@@ -4,6 +4,7 @@
 #include "compiler/ir/typing.h"
 
 #include <llvm/IR/InlineAsm.h>
+#include <llvm/IR/PatternMatch.h>
 
 #include <algorithm>
 #include <iterator>
@@ -52,7 +53,7 @@ Value* Emitter::combine(const std::string& kind, Value* sum, Value* value) {
     llvm::FastMathFlags flags = builder_.getFastMathFlags();
     flags.setAllowReassoc(true);
     builder_.setFastMathFlags(flags);
-    return builder_.CreateFAdd(sum, value);
+    return plus(sum, value);
   }
   if (kind == "and")
     return builder_.CreateAnd(sum, value);
@@ -61,6 +62,25 @@ Value* Emitter::combine(const std::string& kind, Value* sum, Value* value) {
   if (real)
     return emit_min_max(sum, value, kind == "max");
   return builder_.CreateBinaryIntrinsic(kind == "max" ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, sum, value);
+}
+
+/// A number and what is added to it. With AVX-512 a product that is zero where its factor is (strong_mul) is added
+/// under a mask: one instruction for both.
+Value* Emitter::plus(Value* sum, Value* value) {
+  using namespace llvm::PatternMatch;
+  if (!sum->getType()->getScalarType()->isFloatingPointTy())
+    return builder_.CreateAdd(sum, value);
+  Value *is_zero = nullptr, *product = nullptr, *positive = nullptr, *factor = nullptr;
+  const bool is_negative = match(value, m_FNeg(m_Value(positive)));
+  llvm::FCmpInst::Predicate predicate{};
+  if (target_.lanes == 8 && sum->getType()->isVectorTy() &&
+      match(is_negative ? positive : value, m_Select(m_Value(is_zero), m_PosZeroFP(), m_Value(product))) &&
+      match(is_zero, m_FCmp(predicate, m_Value(factor), m_PosZeroFP())) && predicate == llvm::FCmpInst::FCMP_OEQ &&
+      match(product, m_FMul(m_Specific(factor), m_Value())))
+    return builder_.CreateSelect(builder_.CreateFCmpUNE(factor, llvm::Constant::getNullValue(factor->getType())),
+                                 is_negative ? builder_.CreateFSub(sum, product) : builder_.CreateFAdd(sum, product),
+                                 sum);
+  return builder_.CreateFAdd(sum, value);
 }
 
 void Emitter::emit_reduce(const ir::Op& op) {
@@ -202,50 +222,61 @@ std::optional<Jam> Emitter::plan(const ir::Op& op) const {
 }
 
 /// As many iterations of the innermost index at once as the plan says, then the rest: in pairs where each of them goes
-/// through a loop inside, which a row alone would spend on loads and stores; and one by one.
+/// through a loop inside, which a row alone would spend on loads and stores; and one by one. Around a loop inside the
+/// other indices run for each of these blocks, so that a few columns of a matrix stay in the first cache for all rows.
 std::vector<Value*> Emitter::jammed_nest(const ir::Op& op, const Jam& jam, const std::vector<Value*>& extents,
                                          const std::vector<Value*>& carried, const Iterations& after_body) {
   const Region& body = op.regions[0];
-  const std::vector<Value*> outer(extents.begin(), extents.end() - 1);
+  std::vector<Value*> outer(extents.begin(), extents.end() - 1);
+  std::vector<Value*> inner;
+  if (!jam.shared.empty())
+    std::swap(outer, inner);
   Jam pair = jam;
   pair.copies = 2;
   return nest(outer, body.arguments, 0, carried, [&](const std::vector<Value*>& begun) {
-    AfterLoop after = at_once(op, jam, {builder_.getInt64(0), begun}, extents.back(), after_body);
+    AfterLoop after = at_once(op, jam, {builder_.getInt64(0), begun}, inner, extents.back(), after_body);
     if (jam.copies > 2 && !jam.shared.empty())
-      after = at_once(op, pair, after, extents.back(), after_body);
+      after = at_once(op, pair, after, inner, extents.back(), after_body);
     if (jam.copies == 1)
       return after.values;
     return stepped_loop(after.index, extents.back(), 1, after.values,
-                        [&](Value* at, std::vector<Value*> values) {
+                        [&](Value* at, const std::vector<Value*>& before) {
                           set_scalar(body.arguments.back(), at);
-                          emit_region(body);
-                          after_body(values, at, 1);
-                          return values;
+                          return nest(inner, body.arguments, 0, before, [&](std::vector<Value*> values) {
+                            emit_region(body);
+                            after_body(values, at, 1);
+                            return values;
+                          });
                         })
         .values;
   });
 }
 
-/// Goes on with as many iterations at once as the plan says, until fewer are left.
-Emitter::AfterLoop Emitter::at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before, Value* extent,
-                                    const Iterations& after_body) {
+/// Goes on with as many iterations at once as the plan says, until fewer are left; each time for all of the `inner`
+/// indices.
+Emitter::AfterLoop Emitter::at_once(const ir::Op& op, const Jam& jam, const AfterLoop& before,
+                                    const std::vector<Value*>& inner, Value* extent, const Iterations& after_body) {
   const Region& body = op.regions[0];
   const auto copies = static_cast<std::size_t>(jam.copies);
   Value* end = builder_.CreateSub(extent, builder_.getInt64(copies - 1), "", false, true);
-  return stepped_loop(before.index, end, jam.copies, before.values, [&](Value* first, std::vector<Value*> carried) {
-    jam_ = &jam;
-    jam_index_ = body.arguments.back();
-    copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
-    lane_sums_.clear();
-    for (copy_ = 0; copy_ < copies; ++copy_)
-      place(jam_index_) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
-    copy_ = 0;
-    again_ = jam.reloads.empty() ? nullptr : opaque(first);
-    emit_region(body);
-    after_body(carried, first, copies);
-    jam_ = nullptr;
-    return carried;
-  });
+  return stepped_loop(
+      before.index, end, jam.copies, before.values, [&](Value* first, const std::vector<Value*>& begun) {
+        jam_ = &jam;
+        jam_index_ = body.arguments.back();
+        copies_.assign(copies, std::vector<Value*>(function_.values.size(), nullptr));
+        lane_sums_.clear();
+        for (copy_ = 0; copy_ < copies; ++copy_)
+          place(jam_index_) = builder_.CreateAdd(first, builder_.getInt64(copy_), "", true, true);
+        copy_ = 0;
+        again_ = jam.reloads.empty() ? nullptr : opaque(first);
+        std::vector<Value*> after = nest(inner, body.arguments, 0, begun, [&](std::vector<Value*> carried) {
+          emit_region(body);
+          after_body(carried, first, copies);
+          return carried;
+        });
+        jam_ = nullptr;
+        return after;
+      });
 }
 
 /// A reduce inside of a jammed one: one loop for all copies.
@@ -359,8 +390,7 @@ void Emitter::emit_common_sum(const ir::Op& op) {
     Value* value = scalar(op.operands.back());
     if (sum->getType()->isVectorTy())
       value = widen(value);
-    sum = sum->getType()->getScalarType()->isFloatingPointTy() ? builder_.CreateFAdd(sum, value)
-                                                               : builder_.CreateAdd(sum, value);
+    sum = plus(sum, value);
   }
   copy_ = 0;
   store_to(reference, at, sum);

@@ -7,14 +7,6 @@
 
 namespace vmodel::passes {
 
-namespace {
-
-bool repeats(const Op& op) {
-  return is_counted_loop(op) || op.opcode == Opcode::while_;
-}
-
-} // namespace
-
 Activity::Activity(const ir::Function& function, const std::vector<ValueId>& inputs)
     : function_(function), active_(function.values.size()), accumulated_(function.values.size()),
       loaded_(function.values.size()), root_(function.values.size()), definition_(function.values.size()),
@@ -43,13 +35,13 @@ void Activity::index(const Region& region) {
       root_[op.results[0].id] = root(op.operands[0]);
     if (op.opcode == Opcode::load_) {
       loaded_[root(op.operands[0]).id] = true;
-      loads_.push_back({&op, root(op.operands[0]), around_, position});
+      loads_.push_back({{&op, around_, position}, root(op.operands[0])});
     }
     if (op.opcode == Opcode::store_ || op.opcode == Opcode::accumulate_) {
       const ValueId memory = root(op.operands[0]);
       if (op.opcode == Opcode::accumulate_)
         accumulated_[memory.id] = true;
-      writes_.push_back({&op, memory, around_, position});
+      writes_.push_back({{&op, around_, position}, memory});
     }
     around_.push_back(&op);
     for (const Region& inner : op.regions)
@@ -141,39 +133,47 @@ bool Activity::active(const Op& op) const {
 bool Activity::overwritten_or_read(ValueId root) const {
   std::size_t stores = 0;
   if (function_.type(root).rank() == 0)
-    for (const Access& write : writes_)
+    for (const RootAccess& write : writes_)
       if (write.root == root && write.op->opcode == Opcode::store_)
         stores += write.around.empty() ? 1 : 2;
   return loaded_[root.id] || stores > 1;
 }
 
-// A load can be repeated later if nothing is stored to the memory between; stores come later in the
+// A load can be repeated later if nothing is stored to its element between; stores come later in the
 // text, or in a later iteration of a loop that both are in.
 void Activity::find_saved_loads() {
-  for (const Access& load : loads_) {
+  for (const RootAccess& load : loads_) {
     const Op* allocation = definition_[load.root.id];
     const bool once = allocation ? allocation->opcode != Opcode::alloc_ || allocation->integer == 0
                                  : !function_.type(load.root).reference;
     const std::size_t depth = depth_[load.root.id];
     if (once || load.around.size() <= depth)
       continue;
-    const bool overwritten = std::any_of(writes_.begin(), writes_.end(), [&](const Access& write) {
-      if (write.root != load.root)
-        return false;
-      if (write.position > load.position)
-        return true;
-      for (std::size_t i = depth; i < load.around.size() && i < write.around.size(); ++i) {
-        if (load.around[i] != write.around[i])
-          break;
-        if (repeats(*load.around[i]))
-          return true;
-      }
-      return false;
-    });
-    if (overwritten)
+    if (is_written_later(load))
       saved_[load.around[depth]].push_back(
           {load.op, {load.around.begin() + static_cast<std::ptrdiff_t>(depth), load.around.end()}});
   }
+}
+
+bool Activity::is_written_later(const RootAccess& access) const {
+  return std::any_of(writes_.begin(), writes_.end(), [&](const RootAccess& write) {
+    if (write.root != access.root)
+      return false;
+    if (!positions_)
+      positions_.emplace(function_);
+    return !positions_->never_meet_later(access, write, depth_[access.root.id]);
+  });
+}
+
+bool Activity::is_last_write(const Op& store) const {
+  const ValueId memory = root(store.operands[0]);
+  const Op* allocation = definition(memory);
+  if (!allocation || allocation->opcode != Opcode::alloc_)
+    return false;
+  if (allocation->integer == 0)
+    return true;
+  const auto access = std::find_if(writes_.begin(), writes_.end(), [&](const RootAccess& w) { return w.op == &store; });
+  return access != writes_.end() && !is_written_later(*access);
 }
 
 const std::vector<SavedLoad>& Activity::saved_loads(const Op& op) const {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "compiler/ir/module.h"
+#include "compiler/passes/positions.h"
 
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace vmodel::passes {
@@ -38,17 +40,16 @@ public:
   std::size_t depth(const ir::Op& op) const { return place_.at(&op).depth; }
   /// Loads to be saved when this operation (the outermost one around them) runs.
   const std::vector<SavedLoad>& saved_loads(const ir::Op& op) const;
+  /// True if nothing writes what the store has stored: it can be loaded as soon as the store has run, and ever after.
+  bool is_last_write(const ir::Op& store) const;
   /// True if the root is written by accumulate anywhere.
   bool accumulated(ir::ValueId root) const { return accumulated_[root.id]; }
   /// True if a load reads the root; for scalars also if it may be stored to more than once.
   bool overwritten_or_read(ir::ValueId root) const;
 
 private:
-  struct Access {
-    const ir::Op* op;
+  struct RootAccess : Access {
     ir::ValueId root;
-    std::vector<const ir::Op*> around;
-    std::size_t position;
   };
 
   void index(const ir::Region& region);
@@ -56,6 +57,7 @@ private:
   bool set(ir::ValueId v, bool on);
   bool any_active_use(const ir::Op& op) const;
   void find_saved_loads();
+  bool is_written_later(const RootAccess& access) const;
 
   const ir::Function& function_;
   std::vector<bool> active_, accumulated_, loaded_;
@@ -67,8 +69,9 @@ private:
   };
   std::map<const ir::Op*, Place> place_;
   std::vector<const ir::Op*> around_; // while indexing
-  std::vector<Access> loads_, writes_;
+  std::vector<RootAccess> loads_, writes_;
   std::map<const ir::Op*, std::vector<SavedLoad>> saved_;
+  mutable std::optional<Positions> positions_; // made when it is needed
 };
 
 } // namespace vmodel::passes

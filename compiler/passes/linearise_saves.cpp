@@ -1,5 +1,5 @@
 // What the linear part reads instead of computing it again: loads from memory that is overwritten, values that lie in
-// write-once memory, dear operations of recurrences.
+// memory for good, dear operations of recurrences.
 #include "compiler/ir/typing.h"
 #include "compiler/passes/linearise_internal.h"
 
@@ -39,7 +39,7 @@ bool is_dear(Opcode opcode) {
 
 } // namespace
 
-// Values that this region stores to write-once memory outside need not be computed again.
+// Values that this region stores to memory outside, where they stay, need not be computed again.
 void Lineariser::plan_read_back(const Region& region) {
   std::set<const Op*> own;
   for (const Op& op : region.ops)
@@ -50,8 +50,8 @@ void Lineariser::plan_read_back(const Region& region) {
     const ValueId root = activity_.root(store.operands[0]);
     const Op* memory = activity_.definition(root);
     const Op* definition = activity_.definition(store.operands.back());
-    if (!memory || memory->integer != 0 || own.contains(memory) || !definition || !own.contains(definition) ||
-        !is_dear(definition->opcode))
+    if (!memory || own.contains(memory) || !definition || !own.contains(definition) || !is_dear(definition->opcode) ||
+        !activity_.is_last_write(store))
       continue;
     // The indices must be there, or easy to have, where the value is computed.
     const std::function<bool(ValueId)> is_early = [&](ValueId v) {

@@ -41,6 +41,12 @@ ir::Module exponential_pairs(ir::Module module);
 ir::Module combined_products(ir::Module module);
 /// Costly functions of elements that an index from data picks, once for each element instead of once for each row.
 ir::Module picks(ir::Module module);
+/// A copy of mutable memory to which nothing is stored afterwards is that memory.
+ir::Module frozen_copies(ir::Module module);
+/// Costly matrices of which only the lower triangle is read become arrays of it.
+ir::Module triangles(ir::Module module);
+/// Stores that nothing loads, and zeros where there are zeros.
+ir::Module dead_stores(ir::Module module);
 /// Terms that are zero but for their derivative, when derivatives are made.
 ir::Module only_derivatives(ir::Module module);
 /// Memory of adjoints that is only added to other memory, or only summed over lanes, passes on at once what it is
@@ -95,6 +101,9 @@ ir::Function data_conditions(ir::Function function);
 ir::Function invariant_branches(ir::Function function);
 ir::Function combined_products(ir::Function function);
 ir::Function picks(ir::Function function);
+ir::Function frozen_copies(ir::Function function);
+ir::Function triangles(ir::Function function);
+ir::Function dead_stores(ir::Function function);
 /// `nested`: of loops in loops, too. Those of densities are better carried out several iterations at once, without
 /// arrays.
 ir::Function shared_loops(ir::Function function, bool nested);

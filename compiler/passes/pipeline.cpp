@@ -89,7 +89,10 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   // As early as loops are as long as they will be: every later pass finds more in them.
   pipeline.run("data-branches", data_branches);
   pipeline.run("bounded-data", bounded_data);
+  pipeline.run_on_density("frozen-copies", [](ir::Function f) { return frozen_copies(std::move(f)); });
   pipeline.run_on_density("unroll", [](ir::Function f) { return simplify(unroll(std::move(f))); });
+  // What has few elements is gone.
+  pipeline.run_on_density("triangles", [](ir::Function f) { return triangles(std::move(f)); });
   pipeline.run_on_density(
       "inverses", [data = ir::data_ranges(pipeline.module())](ir::Function f) { return inverses(std::move(f), data); });
   pipeline.run_on_density("carry", [](ir::Function f) { return carry(std::move(f)); });
@@ -103,6 +106,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });
   pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
+  pipeline.run_on_densities("dead-stores", [](ir::Function f) { return dead_stores(std::move(f)); });
   pipeline.run("join-irregular", join_irregular);
   pipeline.run("second-derivatives",
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
@@ -131,6 +135,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   // Special functions share parts that only now are there.
   pipeline.run_on_steps("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), true); });
   pipeline.run_on_densities("shared-branches", [](ir::Function f) { return shared_branches(std::move(f)); });
+  pipeline.run_on_densities("shared-loops", [](ir::Function f) { return shared_loops(std::move(f), false); });
   return pipeline.finish();
 }
 

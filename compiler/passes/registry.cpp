@@ -99,6 +99,11 @@ const std::vector<Pass>& all_passes() {
       plain("combined-products", "products with one vector that are combined linearly become one",
             static_cast<Whole>(combined_products)),
       plain("picks", "costly functions of picked elements once for each element", static_cast<Whole>(picks)),
+      plain("frozen-copies", "copies of memory that stays as it is are that memory", static_cast<Whole>(frozen_copies)),
+      plain("triangles", "costly matrices of which a triangle is read become that triangle",
+            static_cast<Whole>(triangles)),
+      plain("dead-stores", "stores that nothing loads, and zeros where there are zeros",
+            static_cast<Whole>(dead_stores)),
       plain("sufficient-statistics", "sums over data from statistics computed at load", all_statistics),
       plain("noise", "random numbers of draws as arrays",
             [](ir::Module module) {

@@ -356,6 +356,33 @@ TEST(Kernels, NanAndInfinitySurviveOptimisation) {
                    }));
 }
 
+TEST(Kernels, ZeroAddsNothingInfinite) {
+  // Products that are zero where their first factor is, added to memory and to a sum, or subtracted from it.
+  const ir::Module module = module_of({{"f", [](Builder& b) {
+                                          const ValueId z = b.parameter("z", real({fixed(3)}), Axis::particle);
+                                          const ValueId d = b.parameter("d", reference({fixed(2)}), Axis::particle);
+                                          const ValueId value = b.parameter("value", reference(), Axis::particle);
+                                          const std::vector<Dim> two{fixed(2)};
+                                          b.for_each(two, [&](Builder::Indices i) { b.store(d, i, b.constant(0.25)); });
+                                          const ValueId adjoint = b.load(z, {b.index(2)});
+                                          const ValueId sum = b.sum(two, [&](Builder::Indices i) {
+                                            const ValueId product = b.strong_mul(adjoint, b.load(z, i));
+                                            b.accumulate(d, i, product);
+                                            b.accumulate(d, {{b.index(0)}}, b.neg(product));
+                                            return product;
+                                          });
+                                          b.store(value, {}, sum);
+                                        }}});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double adjoints[] = {0.0, -0.0, 0.0, 2.0, nan, -1.5, infinity, 0.0};
+  const double factors[] = {infinity, nan, -infinity, 3.0, 1.0, infinity, 0.0, 1.0};
+  expect_agreement(module, "f", {}, eight([&](int i) {
+                     return Arrays{{"z", Array::vector({factors[i], 0.5, adjoints[i]})},
+                                   {"d", Array::vector({0, 0})},
+                                   {"value", Array::scalar(0)}};
+                   }));
+}
+
 ir::Module prepared_module() {
   return module_of({{"f",
                      [](Builder& b) {

@@ -523,6 +523,97 @@ func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
                      {{"K", Array::index(3)}, {"a", Array::vector({0.5, -0.9, 0.3})}});
 }
 
+TEST(Structure, MutableArrayOfFinalElements) {
+  // A Cholesky factor of x x' + diag(a), column by column and backwards: what is loaded has its last value.
+  EXPECT_DERIVATIVES(R"(
+func @f(%K: index load, %x: f64[%K] load, %a: f64[%K] particle, %value: &f64 particle) {
+  %0 = constant 0 : index
+  %1 = constant 1 : index
+  %half = constant 0.5 : f64
+  %L = alloc zeroed (%K, %K) -> &f64[%K, %K]
+  loop (%j < %K) {
+    %a.j = load %a[%j] : f64
+    %x.j = load %x[%j] : f64
+    %square = mul %x.j, %x.j : f64
+    %diagonal = exp %a.j : f64
+    %pivot = add %square, %diagonal : f64
+    %done = reduce add (%k < %j) -> f64 {
+      %l = load %L[%j, %k] : f64
+      %l2 = mul %l, %l : f64
+      yield %l2
+    }
+    %left = sub %pivot, %done : f64
+    %root = sqrt %left : f64
+    store %L[%j, %j], %root
+    %after = add %j, %1 : index
+    %rest = sub %K, %after : index
+    loop reverse (%t < %rest) {
+      %i = add %after, %t : index
+      %x.i = load %x[%i] : f64
+      %entry = mul %x.i, %x.j : f64
+      %sum = reduce add (%m < %j) -> f64 {
+        %p = load %L[%i, %m] : f64
+        %q = load %L[%j, %m] : f64
+        %r = mul %p, %q : f64
+        yield %r
+      }
+      %e = sub %entry, %sum : f64
+      %quotient = div %e, %root : f64
+      store %L[%i, %j], %quotient
+      yield
+    }
+    yield
+  }
+  %all = reduce add (%u < %K, %v < %K) -> f64 {
+    %f = load %L[%u, %v] : f64
+    %g = sin %f : f64
+    yield %g
+  }
+  store %value[], %all
+  yield
+}
+)",
+                     {{"K", Array::index(4)},
+                      {"x", Array::vector({0.5, -0.9, 0.3, 1.2})},
+                      {"a", Array::vector({0.2, -0.3, 0.4, -0.1})}});
+}
+
+TEST(Structure, MutableArrayWhoseElementsChangeOnceMore) {
+  // Each iteration changes what the one before has stored, forwards and backwards.
+  for (const std::string order : {"", "reverse "})
+    EXPECT_DERIVATIVES(R"(
+func @f(%K: index load, %a: f64[%K] particle, %value: &f64 particle) {
+  %1 = constant 1 : index
+  %rest = sub %K, %1 : index
+  %x = alloc zeroed (%K) -> &f64[%K]
+  reduce add (%n < %K) {
+    %a.n = load %a[%n] : f64
+    store %x[%n], %a.n
+    yield
+  }
+  loop )" + order + R"((%i < %rest) {
+    %next = add %i, %1 : index
+    %p = load %x[%i] : f64
+    %q = load %x[%next] : f64
+    %s = mul %p, %q : f64
+    %t = sin %s : f64
+    %u = add %t, %p : f64
+    store %x[%i], %u
+    store %x[%next], %t
+    yield
+  }
+  %all = reduce add (%v < %K) -> f64 {
+    %f = load %x[%v] : f64
+    %g = mul %f, %f : f64
+    yield %g
+  }
+  store %value[], %all
+  yield
+}
+)",
+                       {{"K", Array::index(4)}, {"a", Array::vector({0.5, -0.9, 0.3, 1.2})}});
+}
+
 TEST(Structure, MutableArrayInATriangularLoop) {
   // The inner extent depends on the outer index: the saved values need the largest.
   EXPECT_DERIVATIVES(R"(

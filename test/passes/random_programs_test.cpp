@@ -120,6 +120,9 @@ TEST(RandomPrograms, InvariantBranches) {
 TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
 }
+TEST(RandomPrograms, StoresAndCopies) {
+  check_all({"inline", "simplify", "frozen-copies", "triangles", "dead-stores"});
+}
 TEST(RandomPrograms, FirstWrites) {
   check_all({"inline", "simplify", "reductions", "fuse", "first-writes", "output-adjoints"});
 }
