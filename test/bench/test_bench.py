@@ -451,7 +451,7 @@ class Report(unittest.TestCase):
         logistic, coordinates = units["logistic terms"], units["coordinates"]
         records = [{"model": unit["model"], "times": {"hand": [cost * unit["count"]]}} for unit, cost in ((logistic, 1.0), (coordinates, 0.5))]
         results = {"gradients": records}
-        self.assertEqual(aims.bound_by("seeds_model", results), f"{logistic['bound']} (62%); {coordinates['bound']} (38%)")
+        self.assertEqual(aims.bound_by("GLMM_Poisson_model", results), f"{logistic['bound']} (64%); {coordinates['bound']} (36%)")
         self.assertEqual(aims.bound_by("irt_2pl", results), f"{logistic['bound']} (97%)")
         self.assertEqual(aims.bound_by("arma11", results), units["steps of a recurrence"]["bound"])  # not measured: no share
         self.assertEqual(aims.bound_by("gp_regr", results), aims.LIMITS["bounds"]["gp_regr"])
