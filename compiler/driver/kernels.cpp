@@ -42,12 +42,11 @@ bool is_hot(std::string_view kernel, unsigned needs) {
 
 } // namespace
 
-std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target,
-                                                       unsigned needs) {
+std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, int lanes, unsigned needs) {
   std::map<std::string, codegen::KernelCode> result;
   for (const ir::Function& kernel : kernels.functions) {
     codegen::KernelCode& code = result[kernel.name];
-    code.lanes = is_single(kernel.name) && target.lanes > 1 ? std::vector{1, target.lanes} : std::vector{target.lanes};
+    code.lanes = is_single(kernel.name) && lanes > 1 ? std::vector{1, lanes} : std::vector{lanes};
     code.cold = !is_hot(kernel.name, needs);
   }
   // Statistics go through all data in nested loops.
