@@ -28,6 +28,8 @@ bool is_hot(std::string_view kernel, unsigned needs) {
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
+  if (kernel.ends_with(".round_trip.step"))
+    return false;
   if (kernel.ends_with(".step") || kernel.ends_with(".point") || kernel.ends_with(passes::chain_suffix))
     return true;
   if (kernel.ends_with(".proposal.score") || kernel.ends_with(".proposal.log_density"))
