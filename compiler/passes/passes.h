@@ -43,6 +43,8 @@ ir::Module combined_products(ir::Module module);
 ir::Module picks(ir::Module module);
 /// Terms that are zero but for their derivative, when derivatives are made.
 ir::Module only_derivatives(ir::Module module);
+/// What is stored to memory and is not loaded any more is not stored.
+ir::Module dead_stores(ir::Module module);
 /// Memory of adjoints that is only added to other memory, or only summed over lanes, passes on at once what it is
 /// given.
 ir::Module accumulations(ir::Module module);

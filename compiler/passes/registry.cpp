@@ -89,6 +89,7 @@ const std::vector<Pass>& all_passes() {
       plain("shared-branches", "what several branches on data compute is computed before them",
             static_cast<Whole>(shared_branches)),
       plain("only-derivatives", "terms that are zero but for their derivative are left out", only_derivatives),
+      plain("dead-stores", "what is stored and never loaded again is not stored", dead_stores),
       plain("accumulations", "memory that only passes on what it is given does so at once", accumulations),
       plain("first-writes", "memory that one map fills alone is stored to and not zeroed", first_writes),
       plain("output-adjoints", "memory of adjoints that is copied to an output is that output", output_adjoints),

@@ -120,6 +120,9 @@ TEST(RandomPrograms, InvariantBranches) {
 TEST(RandomPrograms, SharedBranches) {
   check_all({"inline", "simplify", "reductions", "fuse", "shared-branches"});
 }
+TEST(RandomPrograms, DeadStores) {
+  check_all({"inline", "simplify", "reductions", "fuse", "dead-stores", "accumulations"});
+}
 TEST(RandomPrograms, FirstWrites) {
   check_all({"inline", "simplify", "reductions", "fuse", "first-writes", "output-adjoints"});
 }
@@ -128,7 +131,7 @@ TEST(RandomPrograms, HoistToLoad) {
 }
 TEST(RandomPrograms, AllPasses) {
   check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
-             "inverses", "carry", "first-writes", "output-adjoints", "reciprocals", "hoist-loops", "invariant-addends",
+             "inverses", "carry", "dead-stores", "first-writes", "output-adjoints", "reciprocals", "hoist-loops", "invariant-addends",
              "sums", "hoist-to-load", "simplify"});
 }
 
