@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace vmodel::codegen {
 
@@ -101,9 +102,10 @@ std::optional<Emitter::LaneProduct> Emitter::find_lane_product(const ir::Op& sum
   return std::nullopt;
 }
 
-/// The sums over lanes of a product, of as many copies as there are lanes.
+/// The sums over lanes of a product, of as many copies as a register holds numbers. Particles that fill several
+/// registers are transposed register by register.
 Value* Emitter::sums_of_products(const LaneProduct& product, std::size_t first) {
-  const auto width = static_cast<std::size_t>(lanes_);
+  const auto width = static_cast<std::size_t>(target_.lanes);
   std::vector<Value*> rows;
   for (copy_ = first; copy_ < first + width; ++copy_)
     rows.push_back(widened(product.factor));
@@ -113,13 +115,21 @@ Value* Emitter::sums_of_products(const LaneProduct& product, std::size_t first) 
   llvm::Type* real = builder_.getDoubleTy();
   // Two sums, whose additions do not wait for each other. LLVM moves the transposition before the loop.
   Value* sums[2] = {nullptr, nullptr};
-  const std::vector<Value*> lanes = transposed(rows);
-  for (std::size_t lane = 0; lane < width; ++lane) {
-    Value* pointer = builder_.CreateConstInBoundsGEP1_64(real, at.pointer, lane);
-    Value* number = annotate(builder_.CreateAlignedLoad(real, pointer, llvm::Align(8)), memory(load.operands[0]));
-    Value* term = builder_.CreateFMul(lanes[lane], widen(number));
-    Value*& sum = sums[lane % 2];
-    sum = sum ? builder_.CreateFAdd(sum, term) : term;
+  for (std::size_t begin = 0; begin < static_cast<std::size_t>(lanes_); begin += width) {
+    std::vector<int> positions(width);
+    std::iota(positions.begin(), positions.end(), static_cast<int>(begin));
+    std::vector<Value*> registers;
+    for (Value* row : rows)
+      registers.push_back(builder_.CreateShuffleVector(row, positions));
+    const std::vector<Value*> lanes = transposed(std::move(registers));
+    for (std::size_t lane = 0; lane < width; ++lane) {
+      Value* pointer = builder_.CreateConstInBoundsGEP1_64(real, at.pointer, begin + lane);
+      Value* number = annotate(builder_.CreateAlignedLoad(real, pointer, llvm::Align(8)), memory(load.operands[0]));
+      Value* all = builder_.CreateVectorSplat(static_cast<unsigned>(width), number);
+      Value* term = builder_.CreateFMul(lanes[lane], all);
+      Value*& sum = sums[lane % 2];
+      sum = sum ? builder_.CreateFAdd(sum, term) : term;
+    }
   }
   Value* sum = builder_.CreateFAdd(sums[0], sums[1]);
   if (product.product->opcode != Opcode::strong_mul_)
@@ -157,7 +167,8 @@ void Emitter::emit_lane_sums(const ir::Op& op) {
   std::vector<Value*>& sums = lane_sums_[op.results[0].id];
   sums.clear();
   const std::optional<LaneProduct> product =
-      width == static_cast<std::size_t>(lanes_) ? find_lane_product(op) : std::nullopt;
+      width == static_cast<std::size_t>(target_.lanes) && lanes_ % target_.lanes == 0 ? find_lane_product(op)
+                                                                                      : std::nullopt;
   for (std::size_t first = 0; first < copies; first += width) {
     if (product) {
       sums.push_back(sums_of_products(*product, first));

@@ -90,8 +90,8 @@ public:
     if (!possible_ || (lanes == 1 && jam_.shared.empty()))
       return std::nullopt;
     count(body);
-    const int width = std::max(1, lanes / target.lanes); // registers of a number
-    const int registers = (target.lanes == 8 ? 32 : 16) / width;
+    width_ = std::max(1, lanes / target.lanes);
+    const int registers = target.lanes == 8 ? 32 : 16;
     choose(registers);
     if (!has_inner_ && lanes > 1 && (target.lanes == 8 || !fits(registers, jam_.copies, jam_.sums)))
       find_reloads(body);
@@ -279,10 +279,11 @@ private:
   bool fits(int registers, int copies, int sums) const {
     if (has_inner_)
       // The sums outside of the inner loops wait in memory; what is loaded there is shared.
-      return copies * std::max(inner_kept_, 1) + inner_shared + spare_registers <= registers;
+      return (copies * std::max(inner_kept_, 1) + inner_shared) * width_ + spare_registers <= registers;
     const int results = static_cast<int>(reduce_.results.size());
     const int temporaries = std::max(1, static_cast<int>(most_live_));
-    return static_cast<int>(outside_.size()) + results * sums + temporaries * copies + spare_registers <= registers;
+    const int numbers = static_cast<int>(outside_.size()) + results * sums + temporaries * copies;
+    return numbers * width_ + spare_registers <= registers;
   }
 
   /// Numbers of data at the loop's indices: every use by numbers in lanes but the first loads again.
@@ -329,6 +330,7 @@ private:
   Jam jam_;
   bool possible_ = true;
   bool has_inner_ = false;
+  int width_ = 1; // registers of a number
   int inner_kept_ = 0;
   double instructions_ = 0;
   double arithmetic_ = 0; // instructions on vectors that are no loads

@@ -230,7 +230,7 @@ void set_capabilities(nlohmann::ordered_json& metadata, const ir::Module& kernel
 
 /// What only the driver knows is added to lowering's metadata.
 std::string complete_metadata(nlohmann::ordered_json j, const Options& options, const codegen::Target& target,
-                              std::string_view source, const ir::Module& kernels, unsigned needs) {
+                              int lanes, std::string_view source, const ir::Module& kernels, unsigned needs) {
   set_capabilities(j, kernels);
   j["objectives"] = served_objectives(needs);
   j["compiler"] = VMODEL_VERSION;
@@ -238,7 +238,7 @@ std::string complete_metadata(nlohmann::ordered_json j, const Options& options, 
   j["cpu_features"] = target.features;
   j["source"] = std::filesystem::path(options.input).filename().string();
   j["source_hash"] = sha256(source);
-  j["lanes"] = target.lanes;
+  j["lanes"] = lanes;
   return j.dump();
 }
 
@@ -387,6 +387,11 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     return;
   }
 
+  const bool mixes = std::any_of(program->families.begin(), program->families.end(), check::is_mixed);
+  // The kernels of inner samples are chains of products and functions that wait for each other, and load each weight
+  // once for all lanes: particles in two registers halve both.
+  const int lanes = mixes ? 2 * target.lanes : target.lanes;
+
   lower::Lowered lowered;
   {
     PhaseTimer timer(times, "lower");
@@ -406,7 +411,7 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   for (const check::Fit& fit : program->fits)
     objectives.push_back(fit.objective);
   unsigned needs = needs_of(objectives);
-  if (std::any_of(program->families.begin(), program->families.end(), check::is_mixed))
+  if (mixes)
     needs |= find_objective(default_mixture_objective)->needs;
 
   ir::Module kernels;
@@ -447,12 +452,12 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
     return ((needs & need_mix_gradient) == 0 && is(".by_mix")) ||
            ((needs & need_proposal_gradient) == 0 && is(".proposal.by_point"));
   });
-  code.kernels = kernel_code(kernels, target, needs);
+  code.kernels = kernel_code(kernels, lanes, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;
   code.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   code.verify = verify_wanted();
-  code.metadata = complete_metadata(metadata, options, target, sources.file(*file).text(), kernels, needs);
+  code.metadata = complete_metadata(metadata, options, target, lanes, sources.file(*file).text(), kernels, needs);
   code.slots = slot_names(metadata, kernels);
   code.data_count = static_cast<std::int32_t>(metadata["data"].size());
   code.size_count = static_cast<std::int32_t>(metadata["sizes"].size());

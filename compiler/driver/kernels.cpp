@@ -28,6 +28,8 @@ bool is_hot(std::string_view kernel, unsigned needs) {
     return false; // NAME may be anything
   if (is_single(kernel))
     return true;
+  if (kernel.ends_with(".round_trip.step"))
+    return false;
   if (kernel.ends_with(".step") || kernel.ends_with(".point") || kernel.ends_with(passes::chain_suffix))
     return true;
   if (kernel.ends_with(".proposal.score") || kernel.ends_with(".proposal.log_density"))
@@ -42,12 +44,11 @@ bool is_hot(std::string_view kernel, unsigned needs) {
 
 } // namespace
 
-std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, const codegen::Target& target,
-                                                       unsigned needs) {
+std::map<std::string, codegen::KernelCode> kernel_code(const ir::Module& kernels, int lanes, unsigned needs) {
   std::map<std::string, codegen::KernelCode> result;
   for (const ir::Function& kernel : kernels.functions) {
     codegen::KernelCode& code = result[kernel.name];
-    code.lanes = is_single(kernel.name) && target.lanes > 1 ? std::vector{1, target.lanes} : std::vector{target.lanes};
+    code.lanes = is_single(kernel.name) && lanes > 1 ? std::vector{1, lanes} : std::vector{lanes};
     code.cold = !is_hot(kernel.name, needs);
   }
   // Statistics go through all data in nested loops.

@@ -112,6 +112,8 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
                [&](ir::Module m) { return second_derivative_kernels(std::move(m), options.kernels, errors); });
   pipeline.run("only-derivatives", only_derivatives);
   pipeline.optimise();
+  // Zeros that nobody looks at would hide that memory only passes on what it is given.
+  pipeline.run("dead-stores", [](ir::Module m) { return dead_stores(std::move(m)); });
   pipeline.run("accumulations", accumulations);
   pipeline.run("first-writes", first_writes);
   // What one map fills is stored to the output already.

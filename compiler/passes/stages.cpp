@@ -195,6 +195,8 @@ public:
       if (!family_of_kernel(name, ".proposal.draw").empty() || !family_of_kernel(name, ".mix.draw").empty()) {
         split(function, name, "step", is_particle, more);
         split(function, name, "point", is_inner, more);
+      } else if (!family_of_kernel(name, ".round_trip").empty()) {
+        split(function, name, "step", is_particle, more);
       } else if (const std::string family = family_of_kernel(name, ".proposal.log_density"); !family.empty()) {
         // The derivative by theta goes through what depends on it.
         Function whole = function;

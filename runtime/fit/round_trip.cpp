@@ -1,6 +1,7 @@
 #include "runtime/fit/round_trip.h"
 
 #include "runtime/io/files.h"
+#include "runtime/model/staged_kernel.h"
 
 #include <Eigen/Core>
 #include <Eigen/SVD>
@@ -12,8 +13,8 @@ namespace vmodel::runtime {
 namespace {
 
 constexpr int64_t wanted_draws = 512;
-// Derivatives take a call a coordinate of the largest event.
-constexpr int64_t most_calls = 512;
+// Derivatives take a call a coordinate of the largest event: so many columns of all draws together.
+constexpr int64_t most_columns = 4096;
 // Steps of the random stream of draws that are no other's.
 constexpr uint32_t step_of_round_trip = 0x49000000;
 // Roundings that the layers of a flow may add up to, in units of the condition number.
@@ -30,14 +31,15 @@ public:
         phi_(phi.begin(), phi.end()), shift_(room(sizes_.base)), direction_(room(sizes_.base)),
         base_(room(sizes_.base)), back_(room(sizes_.base)), image_(room(sizes_.image)), tangent_(room(sizes_.image)) {
     phi_.resize(phi.size() + 1);
-    call_ = model.call(family.name + ".round_trip", model.lanes(),
-                       {{"phi", phi_.data()},
-                        {"shift", shift_.data()},
-                        {"direction", direction_.data()},
-                        {"base", base_.data()},
-                        {"image", image_.data()},
-                        {"tangent", tangent_.data()},
-                        {"back", back_.data()}});
+    call_ = StagedKernel(model, family.name + ".round_trip",
+                         {{"phi", phi_.data()},
+                          {"shift", shift_.data()},
+                          {"direction", direction_.data()},
+                          {"base", base_.data()},
+                          {"image", image_.data()},
+                          {"tangent", tangent_.data()},
+                          {"back", back_.data()}});
+    call_.step();
   }
 
   RoundTrip run() {
@@ -45,7 +47,7 @@ public:
     for (const RoundTripDraw& d : sizes_.draws)
       largest = std::max(largest, model_.size(d.events) > 0 ? model_.size(d.base) : 0);
     const bool derivatives = largest <= RoundTrip::most_coordinates;
-    const int64_t calls = std::max<int64_t>(1, most_calls / std::max<int64_t>(1, largest));
+    const int64_t calls = std::max<int64_t>(1, most_columns / (std::max<int64_t>(1, largest) * model_.lanes()));
     if (derivatives)
       result_.condition = 1;
     for (int64_t draw = 0, call = 0; draw < wanted_draws; draw += model_.lanes(), ++call) {
@@ -130,7 +132,7 @@ private:
   const uint64_t seed_;
   const size_t w_;
   AlignedVector<double> phi_, shift_, direction_, base_, back_, image_, tangent_;
-  KernelCall call_;
+  StagedKernel call_;
   RoundTrip result_;
 };
 

@@ -123,6 +123,9 @@ TEST(RandomPrograms, SharedBranches) {
 TEST(RandomPrograms, StoresAndCopies) {
   check_all({"inline", "simplify", "frozen-copies", "triangles", "dead-stores"});
 }
+TEST(RandomPrograms, DeadStores) {
+  check_all({"inline", "simplify", "reductions", "fuse", "dead-stores", "accumulations"});
+}
 TEST(RandomPrograms, FirstWrites) {
   check_all({"inline", "simplify", "reductions", "fuse", "first-writes", "output-adjoints"});
 }
@@ -131,7 +134,7 @@ TEST(RandomPrograms, HoistToLoad) {
 }
 TEST(RandomPrograms, AllPasses) {
   check_all({"inline", "simplify", "reductions", "simplify", "fuse", "data-branches", "simplify", "unroll", "simplify",
-             "inverses", "carry", "first-writes", "output-adjoints", "reciprocals", "hoist-loops", "invariant-addends",
+             "inverses", "carry", "dead-stores", "first-writes", "output-adjoints", "reciprocals", "hoist-loops", "invariant-addends",
              "sums", "hoist-to-load", "simplify"});
 }
 
