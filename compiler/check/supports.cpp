@@ -153,8 +153,11 @@ const DistributionExpr* Checker::match_prior(const DistributionExpr* d, const De
     return nullptr;
   };
   const auto joint_kind = [](SupportKind kind) { return kind != SupportKind::all && kind != SupportKind::bounded; };
+  // What a family declares itself can be declared otherwise.
+  const bool own_variable = parameter.kind == DeclarationKind::mixed || parameter.kind == DeclarationKind::learn;
   const std::string on_the_line =
-      "unconstrained(" + parameter.name + ") ~ normal(learn, learn) draws it on the whole line";
+      own_variable ? "declare it as " + support_text(own, d->element)
+                   : "unconstrained(" + parameter.name + ") ~ normal(learn, learn) draws it on the whole line";
   if (joint_kind(declared.kind) || joint_kind(own.kind)) {
     if (declared.kind == own.kind) {
       if (d->kind == DistributionKind::sorted)

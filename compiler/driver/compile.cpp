@@ -418,6 +418,11 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
   {
     PhaseTimer timer(times, "passes");
     passes::PipelineOptions pipeline;
+    // What one objective alone wants, and nobody asked for: not even passes run on it.
+    for (const NeedText& need : need_texts) {
+      if ((need.need & (need_mix_gradient | need_proposal_gradient) & ~needs) != 0)
+        pipeline.without.emplace_back(need.kernel);
+    }
     pipeline.after = print_after;
     pipeline.verify = verify_wanted();
     const auto size_parameter = [&](const char* field) { return "size." + std::to_string(metadata[field].get<int>()); };
@@ -446,12 +451,6 @@ void compile(const Options& options, SourceManager& sources, DiagnosticEngine& e
 
   codegen::Options code;
   code.target = target;
-  // What one objective alone wants, and nobody asked for.
-  std::erase_if(kernels.functions, [&](const ir::Function& kernel) {
-    const auto is = [&](const char* ending) { return !passes::family_of_kernel(kernel.name, ending).empty(); };
-    return ((needs & need_mix_gradient) == 0 && is(".by_mix")) ||
-           ((needs & need_proposal_gradient) == 0 && is(".proposal.by_point"));
-  });
   code.kernels = kernel_code(kernels, lanes, needs);
   // Always as many parts, so that the executable does not depend on the machine's cores.
   code.parts = code_parts;

@@ -157,14 +157,15 @@ Function without_outputs(const Function& function, const std::vector<std::string
 
 class Derivatives {
 public:
-  Derivatives(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors)
-      : module_(std::move(module)), wanted_(wanted), errors_(errors) {}
+  Derivatives(Module module, const std::vector<std::string>& wanted, const std::vector<std::string>& without,
+              std::vector<DerivativeError>& errors)
+      : module_(std::move(module)), wanted_(wanted), without_(without), errors_(errors) {}
 
   // `part_of`: the kernel that errors name, which cannot do without this one.
   void add_gradient(const std::string& name, const std::string& of, const GradientOptions& options,
                     const std::string& part_of = "") {
     const Function* function = module_.find(of);
-    if (!function || !is_wanted_or_needed(part_of.empty() ? name : part_of))
+    if (!function || is_left_out(name) || !is_wanted_or_needed(part_of.empty() ? name : part_of))
       return;
     std::vector<DerivativeError> errors;
     keep(name, gradient(module_, *function, options, errors), errors, part_of);
@@ -194,6 +195,10 @@ public:
   Module finish() { return std::move(module_); }
 
 private:
+  bool is_left_out(const std::string& name) const {
+    return std::any_of(without_.begin(), without_.end(),
+                       [&](const std::string& ending) { return !family_of_kernel(name, ending).empty(); });
+  }
   bool is_wanted_or_needed(const std::string& name) const {
     // Versions of the density's gradient that others turn to, or from which they are derived.
     if (name == std::string("log_density_gradient") + irregular_suffix)
@@ -213,7 +218,7 @@ private:
   }
 
   Module module_;
-  const std::vector<std::string>& wanted_;
+  const std::vector<std::string>&wanted_, &without_;
   std::vector<DerivativeError>& errors_;
 };
 
@@ -223,14 +228,15 @@ Module entry_points(const Module& module, const KernelSizes& sizes, const std::v
   return EntryPoints(sizes, wanted).run(module);
 }
 
-Module derivative_kernels(Module module, const std::vector<std::string>& wanted, std::vector<DerivativeError>& errors) {
+Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
+                          const std::vector<std::string>& without, std::vector<DerivativeError>& errors) {
   std::vector<std::string> families;
   for (const Function& function : module.functions)
     for (const char* ending : {".draw", ".log_density"})
       if (const std::string family = family_of_kernel(function.name, ending);
           !family.empty() && std::find(families.begin(), families.end(), family) == families.end())
         families.push_back(family);
-  Derivatives derivatives(std::move(module), wanted, errors);
+  Derivatives derivatives(std::move(module), wanted, without, errors);
   {
     GradientOptions options;
     options.of = {{"value", ""}, {"jacobian", ""}};
@@ -323,7 +329,8 @@ Module derivative_kernels(Module module, const std::vector<std::string>& wanted,
 
 Module second_derivative_kernels(Module module, const std::vector<std::string>& wanted,
                                  std::vector<DerivativeError>& errors) {
-  Derivatives derivatives(std::move(module), wanted, errors);
+  const std::vector<std::string> without;
+  Derivatives derivatives(std::move(module), wanted, without, errors);
   LineariseOptions options;
   options.inputs = {{"z", "v"}};
   options.outputs = {{"gradient", "product"}};

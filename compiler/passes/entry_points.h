@@ -32,9 +32,9 @@ bool is_step_kernel(const std::string& name);
 
 /// Adds the kernels that are derivatives of others (log_density_gradient, FAMILY.pathwise, ...), then
 /// removes those that were made only for them. A kernel whose derivative does not exist is left out,
-/// and the errors name it.
+/// and the errors name it. `without`: endings of kernels of families that are not made.
 ir::Module derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,
-                              std::vector<DerivativeError>& errors);
+                              const std::vector<std::string>& without, std::vector<DerivativeError>& errors);
 
 /// hessian_vector from the (simplified) kernel log_density_gradient; errors as above.
 ir::Module second_derivative_kernels(ir::Module module, const std::vector<std::string>& wanted,

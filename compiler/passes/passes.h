@@ -130,6 +130,8 @@ struct PipelineOptions {
   /// Kernels to make, by name (docs/architecture.md); empty: all that the module allows. A kernel
   /// whose derivative does not exist is left out; the errors say which and why.
   std::vector<std::string> kernels;
+  /// Derivatives of families that are not made: what comes behind the family's name, as ".by_mix".
+  std::vector<std::string> without;
   /// Whether sums over data become functions of sufficient statistics.
   bool statistics = true;
   /// Where the extents of kernel outputs are found; the driver reads them from the metadata

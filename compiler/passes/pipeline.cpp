@@ -104,7 +104,7 @@ ir::Module run_pipeline(ir::Module module, const PipelineOptions& options, std::
   if (options.statistics)
     pipeline.run("sufficient-statistics", sufficient_statistics);
   pipeline.run("noise", [&](ir::Module m) { return split_noise(std::move(m), noise); });
-  pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, errors); });
+  pipeline.run("derivatives", [&](ir::Module m) { return derivative_kernels(std::move(m), options.kernels, options.without, errors); });
   pipeline.run("simplify", [](ir::Module m) { return simplify(std::move(m)); });
   pipeline.run_on_densities("dead-stores", [](ir::Function f) { return dead_stores(std::move(f)); });
   pipeline.run("join-irregular", join_irregular);

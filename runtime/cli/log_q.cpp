@@ -2,6 +2,7 @@
 
 #include "runtime/cli/results.h"
 #include "runtime/io/error.h"
+#include "runtime/io/files.h"
 #include "runtime/objectives/mixture_density.h"
 
 #include <algorithm>
@@ -9,6 +10,12 @@
 #include <memory>
 
 namespace vmodel::runtime {
+namespace {
+
+// An estimate of a density to which so few samples contribute is a guess, mostly too low, and so is its error.
+constexpr double least_inner_size = 4;
+
+} // namespace
 
 int command_log_q(const Session& session, const Arguments& arguments) {
   Options options("log-q");
@@ -54,8 +61,10 @@ int command_log_q(const Session& session, const Arguments& arguments) {
   KernelCall map = model->call("log_density", 1, {{"z", z.data()}, {"value", &value}, {"jacobian", &jacobian}});
   Unconstrainer unconstrain(*model);
   Json result = Json::array();
+  int64_t guesses = 0;
   for (const std::vector<double>& point : points.values) {
-    double answer = -INFINITY, error = 0;
+    double answer = -INFINITY;
+    PooledDensity pooled;
     if (unconstrain(point, z.data())) {
       fill_lanes(z.data(), static_cast<size_t>(model->dimension()), lanes, wide_z.data());
       if (mixture) {
@@ -64,9 +73,9 @@ int command_log_q(const Session& session, const Arguments& arguments) {
         InnerSampling sampling;
         sampling.samples = (samples + model->lanes() - 1) / model->lanes();
         mixture->estimate(sampling, random, model->lanes(), nullptr);
-        const PooledDensity pooled = pool_lanes(mixture->result(), model->lanes());
+        pooled = pool_lanes(mixture->result(), model->lanes());
         log_q[0] = pooled.log_density;
-        error = pooled.error;
+        guesses += pooled.effective < least_inner_size ? 1 : 0;
       } else {
         density();
       }
@@ -74,9 +83,17 @@ int command_log_q(const Session& session, const Arguments& arguments) {
       answer = scale == "constrained" ? log_q[0] - jacobian : log_q[0];
     }
     Json entry = {{"log_q", json_number(answer)}};
-    if (family.mixture)
-      entry["standard_error"] = json_number(error);
+    if (family.mixture) {
+      entry["standard_error"] = json_number(pooled.error);
+      entry["inner_effective_size"] = json_number(pooled.effective);
+    }
     result.push_back(entry);
+  }
+  if (guesses > 0) {
+    session.note("at " + counted(guesses, "point") + " fewer than " + brief(least_inner_size) + " of " +
+                 std::to_string(samples) +
+                 " inner samples count: log_q is a guess there, mostly too low, and standard_error says little; more "
+                 "samples by --inner");
   }
   session.out << result.dump(1) << "\n";
   return done;

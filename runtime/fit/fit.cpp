@@ -55,7 +55,7 @@ void judge_inner_samples(FitContext& fit) {
     return;
   if (state.held > 0) {
     state.notes.push_back("the family waited in " + counted(state.held, "step") +
-                          " for its proposal, since fewer than a few inner samples counted");
+                          " for its proposal, since too few inner samples counted");
   }
   const int64_t samples = fit.settings.objective.inner_sampling().samples;
   const double wanted = std::min(least_inner_size, 0.5 * static_cast<double>(samples));

@@ -76,14 +76,15 @@ PooledDensity pool_lanes(const StreamedMean& mean, int64_t lanes) {
   for (int64_t l = 0; l < lanes; ++l)
     greatest = std::max(greatest, mean.log_mean(l));
   if (greatest == -INFINITY)
-    return {greatest, 0};
-  double sum = 0, variance = 0;
+    return {greatest, 0, 0};
+  double sum = 0, variance = 0, squares = 0;
   for (int64_t l = 0; l < lanes; ++l) {
     const double value = std::exp(mean.log_mean(l) - greatest), error = value * mean.log_mean_error(l);
     sum += value;
     variance += value > 0 ? error * error : 0;
+    squares += value > 0 ? value * value / mean.effective(l) : 0;
   }
-  return {greatest + std::log(sum / static_cast<double>(lanes)), std::sqrt(variance) / sum};
+  return {greatest + std::log(sum / static_cast<double>(lanes)), std::sqrt(variance) / sum, sum * sum / squares};
 }
 
 MixtureDensity::MixtureDensity(const PreparedModel& model, const Family& family, double* phi, double* z)

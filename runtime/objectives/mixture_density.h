@@ -43,6 +43,7 @@ private:
 // An estimate of a log density with its standard error.
 struct PooledDensity {
   double log_density = 0, error = 0;
+  double effective = 0; // so many samples count
 };
 
 // From all lanes, where they are at the same point.

@@ -113,6 +113,11 @@ TEST(StreamedMean, PoolsLanesAtOnePoint) {
   EXPECT_NEAR(pooled.log_density, static_cast<double>(std::log(sum / (500 * lanes)) - 300), 1e-12);
   // Four times as many samples: half the error, as far as the lanes' own errors are alike.
   EXPECT_NEAR(pooled.error, mean.log_mean_error(0) / 2, 0.3 * mean.log_mean_error(0));
+  Real squares = 0;
+  for (const Sample& s : samples)
+    for (const double term : s.term)
+      squares += std::exp(2 * (static_cast<Real>(term) + 300));
+  EXPECT_NEAR(pooled.effective, static_cast<double>(sum * sum / squares), 1e-12 * pooled.effective);
 }
 
 } // namespace

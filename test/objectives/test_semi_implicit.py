@@ -156,6 +156,23 @@ class SemiImplicit(unittest.TestCase):
         self.assertLess(sum(x * x for x in off), 33.7)
         self.assertGreater(sum(x * x for x in off), 0.45)
 
+    def test_guesses_are_told(self):
+        """Far from what the family draws one inner sample outweighs the others, and the error that it shows is no error."""
+        path = self.place.folder / "points.json"
+        path.write_text(json.dumps([{"z": B}, {"z": [300.0, -200.0]}]))
+        for inner in ("64", "20000"):
+            command = [self.place.executable, "log-q", "--fit", self.place.at(poor_proposal()), "--at", path, "--scale", "unconstrained", "--inner", inner]
+            done = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True)
+            near, far = json.loads(done.stdout)
+            self.assertGreater(near["inner_effective_size"], 4)
+            self.assertLess(far["inner_effective_size"], 4)
+            # Below the density by far more than the standard error says: few samples reach it.
+            self.assertLess(far["log_q"], log_q([300.0, -200.0]) - 10 * far["standard_error"])
+            self.assertIn(f"at 1 point fewer than 4 of {inner} inner samples count: log_q is a guess", done.stderr)
+        path.write_text(json.dumps([{"z": B}]))
+        done = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+
     def test_own_value_makes_the_prior_score_exact_in_the_mean(self):
         """E[s z'] = -I for a score s of q; with the value by which z was drawn among the samples at every k."""
         for inner in (2, 5):
